@@ -1,0 +1,1 @@
+//! Observe, plan, converge: brings a node to the state that a configuration describes.

@@ -1,0 +1,1 @@
+//! Probes, gates and their schedules.

@@ -1,0 +1,1 @@
+//! Containers of a Proxmox VE node, driven by pct.

@@ -1,0 +1,1 @@
+//! A simulated Proxmox VE node that answers pct, qm, pvesm and pvesh as the real tools do.

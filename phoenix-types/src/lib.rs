@@ -1,0 +1,1 @@
+//! The words of a Proxmox VE node as types, without I/O.

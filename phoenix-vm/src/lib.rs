@@ -1,0 +1,1 @@
+//! Virtual machines of a Proxmox VE node, driven by qm.
