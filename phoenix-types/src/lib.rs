@@ -1,1 +1,36 @@
-//! The words of a Proxmox VE node as types, without I/O.
+//! The words of a Proxmox VE node as types: guests, addresses, sizes, property strings, configuration files.
+//!
+//! Nothing here does I/O. Each type parses its text once and prints it back; a value that exists is valid.
+//!
+//! ```
+//! use phoenix_types::{GuestId, GuestKind, Mac};
+//!
+//! let ca: GuestId = "103".parse()?;
+//! assert_eq!(GuestKind::Container.conf_path(ca), "/etc/pve/lxc/103.conf");
+//! assert_eq!("52:54:00:aa:bb:ca".parse::<Mac>()?.to_string(), "52:54:00:AA:BB:CA");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod conf;
+mod firewall;
+mod id;
+mod net;
+mod power;
+mod property;
+mod secret;
+mod size;
+mod span;
+mod text;
+
+pub use conf::{ConfSection, GuestConf, conf_digest, percent_decode, percent_encode};
+pub use firewall::{Direction, FirewallFile, FirewallRule, RuleState, Verdict};
+pub use id::{
+    BridgeName, GuestId, GuestKind, Hostname, InvalidBridgeName, InvalidGuestId, InvalidHostname, InvalidNodeName,
+    InvalidSnapshotName, InvalidStorageId, InvalidVolumeId, NodeName, SnapshotName, StorageId, VolumeId,
+};
+pub use net::{Cidr, InvalidCidr, InvalidIpv4Setting, InvalidMac, Ipv4Setting, Mac, ipv4_pattern, parse_ipv4};
+pub use power::Power;
+pub use property::{InvalidProperty, PropertyString};
+pub use secret::{MASK, Secret};
+pub use size::{DiskSize, InvalidDiskSize, MemoryMib};
+pub use span::{InvalidSpan, Span};

@@ -1,0 +1,44 @@
+//! Texts that must not be shown.
+
+use std::fmt;
+
+/// The mask that stands where a secret would.
+pub const MASK: &str = "••••••";
+
+/// A secret text: masked in `Debug` and `Display`, never serialised.
+///
+/// ```
+/// use phoenix_types::Secret;
+///
+/// let secret = Secret::new("hunter2");
+/// assert!(!format!("{secret} {secret:?}").contains("hunter2"));
+/// assert_eq!(secret.expose(), "hunter2");
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that hands it on (a program's standard input, a file with mode 0600).
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
