@@ -1,0 +1,155 @@
+//! `phoenix-sim check`: recorded verdicts of the real parser against [`grammar::parse_in`].
+//!
+//! A record is one JSON object a line: `argv`, `accepted`, `exit`, for accepted ones `method` and `params`, for refused ones
+//! `stderr` as a list of lines. What cannot be the same in two runs of the real tools is normalised, by these rules:
+//!
+//! - **locale**: the recordings were made with `LANG=C`, so the check parses in that locale;
+//! - **usage**: usage lines are left out of the records, so they are left out on both sides, and blank lines with them;
+//! - **order**: the reasons behind `400 Parameter verification failed.` come in the order of a Perl hash; both sides are sorted;
+//! - **recorder**: `, <STDIN> line N` in a Perl warning speaks of the recorder's input, and `Wide character in syswrite at …`
+//!   is the recorder failing to write down an accepted call whose text the C locale had damaged: it stands for acceptance.
+
+use std::io::{self, BufRead};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::grammar::{self, Locale, Verdict};
+
+/// The outcome of a check.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// How many records the grammar agrees with.
+    pub agree: usize,
+    /// How many it does not.
+    pub differ: usize,
+    /// The latter.
+    pub differences: Vec<Difference>,
+}
+
+/// A record that the grammar does not agree with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The line of the file, from 1.
+    pub line: usize,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// What was recorded.
+    pub expected: String,
+    /// What the grammar says.
+    pub actual: String,
+}
+
+/// Why a file of verdicts could not be checked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The file could not be read.
+    #[error("cannot read the recorded verdicts")]
+    Read(#[from] io::Error),
+    /// A line is not a record.
+    #[error("line {line} is not a recorded verdict")]
+    Record {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+#[derive(Deserialize)]
+struct Record {
+    accepted: bool,
+    argv: Vec<String>,
+    exit: i32,
+    method: Option<String>,
+    params: Option<Json>,
+    #[serde(default)]
+    stderr: Vec<String>,
+}
+
+/// Checks every record of a file; blank lines are skipped.
+///
+/// # Errors
+/// When the file cannot be read or a line is not a record.
+///
+/// ```
+/// let records = r#"{"argv":["qm","start","100"],"accepted":true,"exit":0,"method":"vm_start","params":{"node":"pve","vmid":"100"}}"#;
+/// assert_eq!(phoenix_sim::check::run(records.as_bytes())?.agree, 1);
+/// # Ok::<(), phoenix_sim::check::CheckError>(())
+/// ```
+pub fn run(reader: impl BufRead) -> Result<CheckReport, CheckError> {
+    let mut report = CheckReport::default();
+    for (at, text) in reader.lines().enumerate() {
+        let text = text?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let line = at + 1;
+        let record: Record = serde_json::from_str(&text).map_err(|source| CheckError::Record { line, source })?;
+        match compare(&record) {
+            None => report.agree += 1,
+            Some((expected, actual)) => {
+                report.differ += 1;
+                report.differences.push(Difference { line, argv: record.argv, expected, actual });
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Expected and actual outcome, when they differ.
+fn compare(record: &Record) -> Option<(String, String)> {
+    let verdict = grammar::parse_in(&record.argv, Locale::C);
+    let damaged = record.stderr.iter().any(|line| line.starts_with("Wide character in syswrite at "));
+    let expected = if record.accepted {
+        accepted(record.method.as_deref().unwrap_or_default(), record.params.as_ref().unwrap_or(&Json::Null))
+    } else if damaged {
+        "accepted, with text that the C locale damages".to_owned()
+    } else {
+        refused(record.exit, record.stderr.iter().flat_map(|text| text.split('\n')), &record.argv)
+    };
+    let actual = match &verdict {
+        Verdict::Accepted(call) => {
+            let params = call.params_json();
+            if damaged && params.to_string().contains('\u{fffd}') {
+                expected.clone()
+            } else {
+                accepted(&call.method, &params)
+            }
+        }
+        Verdict::Answered(answer) => refused(answer.exit, answer.stderr.lines(), &record.argv),
+    };
+    (expected != actual).then_some((expected, actual))
+}
+
+fn accepted(method: &str, params: &Json) -> String {
+    format!("{method} {params}")
+}
+
+fn refused<'a>(exit: i32, lines: impl Iterator<Item = &'a str>, argv: &[String]) -> String {
+    let tool = argv.first().map_or("", String::as_str);
+    let is_usage = |line: &str| {
+        line.starts_with("USAGE: ") || line.trim_start().strip_prefix(tool).is_some_and(|rest| rest.starts_with(' '))
+    };
+    let mut lines: Vec<String> =
+        lines.filter(|line| !line.is_empty() && !is_usage(line)).map(without_recorder).collect();
+    if lines.iter().any(|line| line == "400 Parameter verification failed.") {
+        lines.sort();
+    }
+    format!("exit {exit}: {}", lines.join("\n"))
+}
+
+/// Takes the recorder's traces out of a line, and sorts what one hash order put into it.
+fn without_recorder(line: &str) -> String {
+    if line.contains("\\nmissing property - ") {
+        let (parameter, reasons) = line.split_once(": ").unwrap_or((line, ""));
+        let mut reasons: Vec<&str> = reasons.split("\\n").collect();
+        reasons.sort_unstable();
+        return format!("{parameter}: {}", reasons.join("\\n"));
+    }
+    match line.split_once(", <STDIN> line ") {
+        Some((warning, _)) => format!("{warning}."),
+        None => line.to_owned(),
+    }
+}

@@ -1,0 +1,366 @@
+//! The option tables of the real tools, read once from `data/` and turned into lookup structures.
+//!
+//! The tables were taken from the tools themselves (pve-container 6.1.10, qemu-server 9.2.6, pve-storage 9.1.7,
+//! pve-manager 9.2.11, pve-firewall 6.0.4, pve-ha-manager 5.2.0). `net[n]` with `index_max` stands for `net0`…`netN`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use serde::Deserialize;
+use serde_json::Number;
+
+use super::Tool;
+use super::getopt::OptionTable;
+use super::usage;
+
+/// The type of a value, as `PVE::JSONSchema::check_type` knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    Array,
+}
+
+impl Kind {
+    /// The name in messages and usage lines.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Array => "array",
+        }
+    }
+}
+
+/// One option, parameter or key of a property string.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Property {
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<Kind>,
+    pub(crate) format: Option<String>,
+    #[serde(rename = "enum")]
+    pub(crate) choices: Option<Vec<String>>,
+    pub(crate) pattern: Option<String>,
+    pub(crate) minimum: Option<Number>,
+    pub(crate) maximum: Option<Number>,
+    #[serde(rename = "minLength")]
+    pub(crate) min_length: Option<usize>,
+    #[serde(rename = "maxLength")]
+    pub(crate) max_length: Option<usize>,
+    #[serde(default)]
+    pub(crate) optional: bool,
+    /// Another key that must be given too.
+    pub(crate) requires: Option<String>,
+    /// May be written without `key=`.
+    #[serde(default)]
+    pub(crate) default_key: bool,
+    /// This key is another name of that one.
+    pub(crate) alias: Option<String>,
+    /// When used as an alias, the key itself is the value of that other key (`virtio=MAC` sets `model`).
+    #[serde(rename = "keyAlias")]
+    pub(crate) key_alias: Option<String>,
+    pub(crate) index_max: Option<u32>,
+}
+
+impl Property {
+    /// An optional property of one type without further rules.
+    pub(crate) fn optional(kind: Kind) -> Self {
+        Self {
+            kind: Some(kind),
+            format: None,
+            choices: None,
+            pattern: None,
+            minimum: None,
+            maximum: None,
+            min_length: None,
+            max_length: None,
+            optional: true,
+            requires: None,
+            default_key: false,
+            alias: None,
+            key_alias: None,
+            index_max: None,
+        }
+    }
+
+    /// True for the formats that end in `-list`.
+    pub(crate) fn is_list(&self) -> bool {
+        self.format.as_deref().is_some_and(|format| format.contains("-list"))
+    }
+}
+
+/// A set of properties with what is asked of it often, prepared.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Schema {
+    pub(crate) properties: BTreeMap<String, Arc<Property>>,
+    /// Names that must be present.
+    pub(crate) required: Vec<String>,
+    /// The key that may stand without its name.
+    pub(crate) default_key: Option<String>,
+    /// Keys printed together with another: `model` with `macaddr`.
+    pub(crate) combined: BTreeMap<String, String>,
+}
+
+impl Schema {
+    /// Expands `net[n]` and prepares the lookups.
+    pub(crate) fn new(raw: BTreeMap<String, Property>) -> Self {
+        let mut properties = BTreeMap::new();
+        for (name, property) in raw {
+            let shared = Arc::new(property);
+            match (name.strip_suffix("[n]"), shared.index_max) {
+                (Some(base), Some(last)) => {
+                    properties.extend((0..=last).map(|index| (format!("{base}{index}"), Arc::clone(&shared))));
+                }
+                _ => {
+                    properties.insert(name, shared);
+                }
+            }
+        }
+        Self::of(properties)
+    }
+
+    /// Prepares the lookups over expanded properties.
+    pub(crate) fn of(properties: BTreeMap<String, Arc<Property>>) -> Self {
+        let mut schema = Self::default();
+        for (name, property) in &properties {
+            if !property.optional && property.alias.is_none() {
+                schema.required.push(name.clone());
+            }
+            if property.default_key {
+                schema.default_key = Some(name.clone());
+            }
+            if let (Some(alias), Some(key)) = (&property.alias, &property.key_alias) {
+                schema.combined.insert(key.clone(), alias.clone());
+            }
+        }
+        schema.properties = properties;
+        schema
+    }
+}
+
+/// A parameter that the command line gives in another form than the API takes it (`param_mapping` of pct, qm, pvesm).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mapping {
+    /// The option names a file on the node; the API gets its content.
+    File,
+    /// Without a value it is asked for on the terminal.
+    Prompt,
+}
+
+/// A command that exists.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) name: String,
+    pub(crate) class: String,
+    pub(crate) method: String,
+    pub(crate) positional: Vec<String>,
+    /// Parameters that the tool sets itself and the user cannot.
+    pub(crate) fixed: BTreeMap<String, String>,
+    pub(crate) schema: Schema,
+    pub(crate) options: OptionTable,
+    pub(crate) mappings: BTreeMap<String, Mapping>,
+    /// The names of the output options (`--output-format` …), which the API never sees.
+    pub(crate) formatter: bool,
+    pub(crate) usage: Arc<str>,
+}
+
+/// A node of the tree of command words.
+#[derive(Debug)]
+pub(crate) enum Node {
+    Command(Box<Command>),
+    Group(BTreeMap<String, Self>),
+    Alias(Vec<String>),
+}
+
+/// A REST endpoint that pvesh can reach.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) verb: String,
+    /// `/nodes/{node}/lxc`, with the leading slash.
+    pub(crate) template: String,
+    pub(crate) method: String,
+    pub(crate) schema: Schema,
+    /// Unknown parameters are taken too.
+    pub(crate) open: bool,
+}
+
+/// All tables.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    commands: BTreeMap<Tool, BTreeMap<String, Node>>,
+    pub(crate) formats: BTreeMap<String, Schema>,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+impl Tables {
+    /// The command words of a tool.
+    pub(crate) fn commands(&self, tool: Tool) -> Option<&BTreeMap<String, Node>> {
+        self.commands.get(&tool)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCommand {
+    alias_of: Option<String>,
+    #[serde(default)]
+    class: String,
+    #[serde(default)]
+    method: String,
+    #[serde(default)]
+    positional: Vec<String>,
+    #[serde(default)]
+    node_preset: bool,
+    #[serde(default)]
+    preset: BTreeMap<String, String>,
+    #[serde(default)]
+    formatter: bool,
+    #[serde(default)]
+    options: BTreeMap<String, Property>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEndpoint {
+    method: String,
+    #[serde(default)]
+    any: bool,
+    options: BTreeMap<String, Property>,
+}
+
+const TOOLS: [(Tool, &str); 5] = [
+    (Tool::Pct, include_str!("../../data/pct.json")),
+    (Tool::Qm, include_str!("../../data/qm.json")),
+    (Tool::Pvesm, include_str!("../../data/pvesm.json")),
+    (Tool::Pveam, include_str!("../../data/pveam.json")),
+    (Tool::HaManager, include_str!("../../data/ha-manager.json")),
+];
+
+/// The tables, read at the first call.
+pub(crate) fn tables() -> &'static Tables {
+    static TABLES: OnceLock<Tables> = OnceLock::new();
+    TABLES.get_or_init(|| {
+        let commands = TOOLS.into_iter().map(|(tool, text)| (tool, tree(tool, read(text)))).collect();
+        let formats: BTreeMap<String, BTreeMap<String, Property>> = read(include_str!("../../data/formats.json"));
+        let mut endpoints = Vec::new();
+        for text in [include_str!("../../data/pvesh.json"), include_str!("../../data/pvesh-cluster.json")] {
+            let raw: BTreeMap<String, RawEndpoint> = read(text);
+            endpoints.extend(raw.into_iter().filter_map(|(key, raw)| {
+                let (verb, template) = key.split_once(' ')?;
+                Some(Endpoint {
+                    verb: verb.to_owned(),
+                    template: template.to_owned(),
+                    method: raw.method,
+                    schema: Schema::new(raw.options),
+                    open: raw.any,
+                })
+            }));
+        }
+        Tables {
+            commands,
+            formats: formats.into_iter().map(|(name, raw)| (name, Schema::new(raw))).collect(),
+            endpoints,
+        }
+    })
+}
+
+/// Reads one embedded table.
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).expect("the embedded tables are part of this program and read by its tests")
+}
+
+fn tree(tool: Tool, raw: BTreeMap<String, RawCommand>) -> BTreeMap<String, Node> {
+    let mut root = BTreeMap::new();
+    for (name, raw) in raw {
+        let node = match &raw.alias_of {
+            Some(target) => Node::Alias(target.split(' ').map(str::to_owned).collect()),
+            None => Node::Command(Box::new(command(tool, &name, raw))),
+        };
+        insert(&mut root, &name, node);
+    }
+    insert(&mut root, "help", Node::Command(Box::new(help(tool))));
+    root
+}
+
+fn insert(group: &mut BTreeMap<String, Node>, path: &str, node: Node) {
+    match path.split_once(' ') {
+        None => {
+            group.insert(path.to_owned(), node);
+        }
+        Some((first, rest)) => {
+            let inner = group.entry(first.to_owned()).or_insert_with(|| Node::Group(BTreeMap::new()));
+            if let Node::Group(inner) = inner {
+                insert(inner, rest, node);
+            }
+        }
+    }
+}
+
+fn command(tool: Tool, name: &str, raw: RawCommand) -> Command {
+    let mut fixed = raw.preset;
+    if raw.node_preset {
+        fixed.insert("node".to_owned(), super::NODE.to_owned());
+    }
+    let schema = Schema::new(raw.options);
+    let mappings = mappings(tool, &raw.method, &schema);
+    let options = OptionTable::new(&schema, &fixed, &mappings);
+    let mut command = Command {
+        name: name.to_owned(),
+        class: raw.class,
+        method: raw.method,
+        positional: raw.positional,
+        fixed,
+        schema,
+        options,
+        mappings,
+        formatter: raw.formatter,
+        usage: Arc::from(""),
+    };
+    command.usage = usage::line(&format!("{tool} {name}"), &command).into();
+    command
+}
+
+/// The `help` command, which every tool has (`PVE::CLIHandler`).
+fn help(tool: Tool) -> Command {
+    let raw = RawCommand {
+        alias_of: None,
+        class: "PVE::CLIHandler".to_owned(),
+        method: "help".to_owned(),
+        positional: vec!["extra-args".to_owned()],
+        node_preset: false,
+        preset: BTreeMap::new(),
+        formatter: false,
+        options: BTreeMap::from([
+            ("extra-args".to_owned(), Property::optional(Kind::Array)),
+            ("verbose".to_owned(), Property::optional(Kind::Boolean)),
+        ]),
+    };
+    command(tool, "help", raw)
+}
+
+/// Which parameters a tool's `param_mapping` changes for a method (pct.pm, qm.pm, pvesm.pm).
+fn mappings(tool: Tool, method: &str, schema: &Schema) -> BTreeMap<String, Mapping> {
+    let known: &[(&str, Mapping)] = match (tool, method) {
+        (Tool::Pct, "create_vm") => &[("password", Mapping::Prompt), ("ssh-public-keys", Mapping::File)],
+        (Tool::Qm, "create_vm" | "update_vm") => &[("cipassword", Mapping::Prompt), ("sshkeys", Mapping::File)],
+        (Tool::Qm, "set-user-password") => &[("password", Mapping::Prompt)],
+        (Tool::Pvesm, "create" | "update") => &[
+            ("password", Mapping::Prompt),
+            ("encryption-key", Mapping::File),
+            ("master-pubkey", Mapping::File),
+            ("keyring", Mapping::File),
+        ],
+        _ => &[],
+    };
+    known
+        .iter()
+        .filter(|(name, _)| schema.properties.contains_key(*name))
+        .map(|(name, mapping)| ((*name).to_owned(), *mapping))
+        .collect()
+}
