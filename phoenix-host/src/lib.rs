@@ -1,1 +1,33 @@
-//! The one seam to the outside: run programs, read and write files, dial sockets on a Proxmox VE node.
+//! The one seam to the outside: [`Host`] runs programs (argv, never a shell string), reads and writes files and dials
+//! sockets on a Proxmox VE node.
+//!
+//! [`Local`] is the machine itself; `phoenix-sim` brings a simulated node. [`Layered`] wraps any host to label commands with
+//! their guest and stage, to record them, or to refuse the changing ones.
+//!
+//! What this crate does not do: it knows nothing of `pct`, `qm` or their texts.
+//!
+//! ```
+//! use std::time::Duration;
+//! use phoenix_host::{Command, Effect, Host as _, Local};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let output = Local.run(Command::new("echo", Effect::Read, Duration::from_secs(5)).arg("a b; c")).await?;
+//! assert_eq!(output.stdout_text(), "a b; c\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod command;
+mod error;
+mod host;
+mod inside;
+mod layered;
+mod local;
+
+pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream, redact};
+pub use error::HostError;
+pub use host::{ByteStream, Created, FileKind, FileStat, Host};
+pub use inside::{Inside, InsideError};
+pub use layered::{Changes, CommandRecord, Layered, Recorder};
+pub use local::Local;
