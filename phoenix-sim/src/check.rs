@@ -153,3 +153,42 @@ fn without_recorder(line: &str) -> String {
         None => line.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    const START: &str = r#"{"argv":["qm","start","100"],"accepted":true,"exit":0,"method":"vm_start","params":{"node":"pve","vmid":"100"}}"#;
+    const REASONS: &str = r#"{"argv":["pct","clone","99","1","--full","1"],"accepted":false,"exit":255,"stderr":["400 Parameter verification failed.","vmid: invalid format - value does not look like a valid VM ID","newid: invalid format - value does not look like a valid VM ID"]}"#;
+    const DAMAGED: &str = r#"{"argv":["pct","set","103","--description","ünï"],"accepted":false,"exit":255,"stderr":["Wide character in syswrite at /recorder line 17, <STDIN> line 22."]}"#;
+    const WARNED: &str = r#"{"argv":["pct","set","103","--arch","é"],"accepted":false,"exit":255,"stderr":["Wide character in die at /usr/share/perl5/PVE/RESTHandler.pm line 1143, <STDIN> line 7.","400 Parameter verification failed.","arch: value '��' does not have a value in the enumeration 'amd64, i386, arm64, armhf, riscv32, riscv64'"]}"#;
+
+    #[test_case(START; "accepted")]
+    #[test_case(REASONS; "reasons in another order")]
+    #[test_case(DAMAGED; "the recorder could not write it down")]
+    #[test_case(WARNED; "a warning of the recorder")]
+    fn agrees(record: &str) {
+        let report = run(record.as_bytes()).expect("a record");
+        assert_eq!((report.agree, report.differ), (1, 0), "{:?}", report.differences);
+    }
+
+    #[test_case(START, "vm_start", "vm_stop"; "method")]
+    #[test_case(START, r#""vmid":"100""#, r#""vmid":"101""#; "parameter")]
+    #[test_case(START, r#""accepted":true"#, r#""accepted":false"#; "verdict")]
+    #[test_case(REASONS, "255", "2"; "exit status")]
+    #[test_case(REASONS, "newid: invalid", "newid: wrong"; "reason")]
+    #[test_case(DAMAGED, "ünï", "uni"; "nothing to damage")]
+    fn differs(record: &str, from: &str, to: &str) {
+        let record = record.replacen(from, to, 1);
+        let report = run(record.as_bytes()).expect("a record");
+        assert_eq!((report.agree, report.differ), (0, 1));
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_is_named() {
+        let error = run("\n{}".as_bytes()).expect_err("not a record");
+        assert_eq!(error.to_string(), "line 2 is not a recorded verdict");
+    }
+}

@@ -26,6 +26,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode, String> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Format {
     Human,
     Json,

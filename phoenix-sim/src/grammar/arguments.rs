@@ -1,7 +1,5 @@
 //! From the words behind a command to the API's parameters (`PVE::JSONSchema::get_options`, `PVE::RESTHandler::cli_handler`).
 
-use std::collections::BTreeMap;
-
 use super::getopt::Value;
 use super::perl;
 use super::schema::{Reasons, Unknown, Values, check_object};
@@ -149,27 +147,8 @@ fn mapped(command: &Command, params: &mut Params) -> (Vec<String>, Vec<String>) 
 
 /// The parameters without those whose value is not known yet.
 struct Known<'a> {
-    params: &'a BTreeMap<String, ParamValue>,
+    params: &'a Params,
     hidden: [&'a [String]; 2],
-}
-
-impl Values for Known<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        match self.params.get(key) {
-            Some(ParamValue::Text(text)) => Some(text),
-            // Present, and of the right type.
-            Some(ParamValue::List(_)) => Some(""),
-            None => self.is_hidden(key).then_some(""),
-        }
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.params
-            .iter()
-            .filter(|(name, value)| matches!(value, ParamValue::Text(_)) && !self.is_hidden(name))
-            .map(|(name, _)| name.as_str())
-            .collect()
-    }
 }
 
 impl Known<'_> {
@@ -178,10 +157,34 @@ impl Known<'_> {
     }
 }
 
+impl Values for Known<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        Values::get(self.params, key).or_else(|| self.is_hidden(key).then_some(""))
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.params.keys().into_iter().filter(|name| !self.is_hidden(name)).collect()
+    }
+}
+
+impl Values for Params {
+    /// An array is there, and of the right type: nothing else is checked of it.
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|value| match value {
+            ParamValue::Text(text) => text.as_str(),
+            ParamValue::List(_) => "",
+        })
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.iter().map(|(name, _)| name).collect()
+    }
+}
+
 /// Checks the parameters against the API's schema.
 fn check(command: &Command, params: &Params, prompts: &[String], files: &[String]) -> Result<(), Refusal> {
     let mut reasons = Reasons::default();
-    let known = Known { params: &params.0, hidden: [prompts, files] };
+    let known = Known { params, hidden: [prompts, files] };
     // A tool may set a parameter that the table leaves out (`node`).
     let unknown = if command.fixed.is_empty() { Unknown::Refused } else { Unknown::Taken };
     check_object("", &command.schema, &known, unknown, &mut reasons);

@@ -88,13 +88,23 @@ pub(crate) fn check(name: &str, value: &str) -> Option<Result<(), String>> {
                 Err(format!("invalid icmp-type value '{value}'\n"))
             }
         }
-        "pve-fw-conntrack-helper" => {
-            let known = ["amanda", "ftp", "irc", "netbios-ns", "pptp", "sane", "sip", "snmp", "tftp"];
-            if known.contains(&value) { Ok(()) } else { Err(format!("unknown conntrack helper '{value}'\n")) }
-        }
+        "pve-fw-conntrack-helper" => helpers(value),
         _ => return None,
     };
     Some(result)
+}
+
+/// Connection-tracking helpers, between commas.
+fn helpers(value: &str) -> Result<(), String> {
+    let known = ["amanda", "ftp", "irc", "netbios-ns", "pptp", "sane", "sip", "snmp", "tftp"];
+    let elements = perl::split(value, ',');
+    if elements.join(",") != value {
+        return Err("extraneous commas in list\n".to_owned());
+    }
+    match elements.iter().find(|helper| !known.contains(*helper)) {
+        Some(helper) => Err(format!("unknown helper {helper}\n")),
+        None => Ok(()),
+    }
 }
 
 static PROTOCOLS: OnceLock<HashSet<&'static str>> = OnceLock::new();

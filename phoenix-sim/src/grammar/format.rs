@@ -158,7 +158,7 @@ fn pool_id(value: &str) -> Result<(), String> {
     if matches(r"[A-Za-z0-9\.\-_]+(?:/[A-Za-z0-9\.\-_]+){0,2}", value) {
         return Ok(());
     }
-    if value.split('/').count() > 3 {
+    if perl::split(value, '/').len() > 3 {
         return Err(format!("pool name '{value}' nested too deeply (max levels = 3)\n"));
     }
     Err(format!("pool name '{value}' contains invalid characters\n"))
@@ -319,11 +319,10 @@ fn is_content(value: &str) -> bool {
 }
 
 fn is_host_and_port(value: &str) -> bool {
-    let value = before_newline(value);
     if is_ip(value) || is_dns_name(value) {
         return true;
     }
-    let Some((host, port)) = value.rsplit_once(':') else { return false };
+    let Some((host, port)) = before_newline(value).rsplit_once(':') else { return false };
     let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
     !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && (is_ip(host) || is_dns_name(host))
 }

@@ -59,7 +59,7 @@ impl OptionTable {
                 } else {
                     Style::Text
                 };
-                Spec { key: name.to_lowercase(), name: name.clone(), style }
+                Spec { key: name.to_ascii_lowercase(), name: name.clone(), style }
             })
             .collect();
         specs.sort_by(|a, b| a.key.cmp(&b.key));
@@ -122,7 +122,7 @@ impl OptionTable {
 
     /// Finds an option by its name or a prefix that fits only one.
     fn find(&self, given: &str) -> Result<&Spec, String> {
-        let key = given.to_lowercase();
+        let key = given.to_ascii_lowercase();
         let start = self.0.partition_point(|spec| spec.key < key);
         let hits: Vec<&Spec> = self.0[start..].iter().take_while(|spec| spec.key.starts_with(&key)).collect();
         match hits.as_slice() {

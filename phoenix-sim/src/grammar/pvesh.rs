@@ -1,13 +1,13 @@
 //! `pvesh`: its options come from the endpoint that the path leads to (`PVE::CLI::pvesh`).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::arguments::{self, Refusal};
 use super::getopt::OptionTable;
 use super::perl;
 use super::schema::{Reasons, Unknown, check_object};
-use super::table::{Command, Endpoint, Kind, Node, Property, Schema, tables};
+use super::table::{Command, Endpoint, Kind, Node, Part, Property, Schema, tables};
 use super::usage::{self, Blank, OUTPUT_OPTIONS};
 use super::{Answer, ApiPath, Invocation, Locale, ParamValue, Params, Tool, Verdict, refusal};
 
@@ -20,54 +20,27 @@ pub(crate) fn parse(words: &[String], locale: Locale) -> Verdict {
 }
 
 fn read(words: &[String], locale: Locale) -> Result<Invocation, Answer> {
-    let quiet = words.iter().take_while(|word| *word == "--noproxy" || *word == "--nooutput");
-    let skipped = quiet.clone().count();
-    let no_output = quiet.into_iter().any(|word| word == "--nooutput");
-    let words = &words[skipped..];
-
-    // The options of the endpoint are known only when its path directly follows the full command word.
-    let mut endpoint = None;
-    if let [name, path, ..] = words
-        && name != "ls"
-        && perl::is_true(path)
-        && let Some((_, verb)) = COMMANDS.into_iter().find(|(known, _)| known == name)
-    {
-        endpoint = find(verb, path);
-        if endpoint.is_none() {
-            return Err(Answer {
-                exit: 1,
-                stdout: String::new(),
-                stderr: format!("No '{name}' handler defined for '{path}'\n"),
-            });
-        }
-    }
-    let root = commands(endpoint.as_ref());
-    let first = words.first().map_or("", String::as_str);
-    if !perl::is_true(first) {
-        return Err(abort("no command specified", &root));
-    }
-    let Some((name, Node::Command(command))) = expand(&root, first) else {
-        return Err(abort(&format!("unknown command 'pvesh {first}'"), &root));
-    };
+    let leading = words.iter().take_while(|word| *word == "--noproxy" || *word == "--nooutput").count();
+    let (leading, words) = words.split_at(leading);
+    let command = command(words)?;
     let refuse = |refused: &Refusal| refusal(refused, &command.usage);
     let call = arguments::read(command, &words[1..], locale).map_err(|refused| refuse(&refused))?;
-    if name == "help" {
-        return Err(help(&root, &call.extra_args));
-    }
     let mut params = call.params;
     let path = match params.0.remove("api_path") {
         Some(ParamValue::Text(path)) => path,
         _ => String::new(),
     };
-    if name == "usage" {
-        return Err(endpoint_usage(&path, params.get("command")));
+    match command.name.as_str() {
+        "help" => return Err(help(&call.extra_args)),
+        "usage" => return Err(endpoint_usage(&path, params.get("command"))),
+        _ => {}
     }
-    let verb = COMMANDS.into_iter().find(|(known, _)| *known == name).map_or("GET", |(_, verb)| verb);
-    let Some((endpoint, path_params)) = find(verb, &path) else {
-        let text = if name == "ls" {
-            format!("no such resource '{path}'\n")
-        } else {
-            format!("no '{name}' handler for '{path}'\n")
+    let name = &command.name;
+    let verb = verb(name).unwrap_or("GET");
+    let Some(endpoint) = find(verb, &path) else {
+        let text = match name.as_str() {
+            "ls" => format!("no such resource '{path}'\n"),
+            _ => format!("no '{name}' handler for '{path}'\n"),
         };
         return Err(Answer { exit: 255, stdout: String::new(), stderr: text });
     };
@@ -77,33 +50,24 @@ fn read(words: &[String], locale: Locale) -> Result<Invocation, Answer> {
             output.0.insert(option.to_owned(), value);
         }
     }
-    if no_output {
+    if leading.iter().any(|word| word == "--nooutput") {
         output.set("quiet", "1");
     }
-    for (name, value) in path_params {
-        params.set(name, value);
+    for (part, text) in endpoint.parts.iter().zip(components(&path)) {
+        if let Part::Param(name) = part {
+            params.set(name, text);
+        }
     }
     // The API checks its own schema again, now with the parameters of the path.
-    let values: BTreeMap<String, String> =
-        params.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let unknown = if endpoint.open { Unknown::Taken } else { Unknown::Refused };
     let mut reasons = Reasons::default();
-    let arrays = Schema::of(
-        endpoint
-            .schema
-            .properties
-            .iter()
-            .filter(|(_, property)| property.kind != Some(Kind::Array))
-            .map(|(name, property)| (name.clone(), Arc::clone(property)))
-            .collect(),
-    );
-    check_object("", &arrays, &values, unknown, &mut reasons);
+    check_object("", &endpoint.schema, &params, unknown, &mut reasons);
     if !reasons.is_empty() {
         return Err(refuse(&Refusal::parameters(reasons)));
     }
     Ok(Invocation {
         tool: Tool::Pvesh,
-        command: name.to_owned(),
+        command: name.clone(),
         method: endpoint.method.clone(),
         params,
         extra_args: Vec::new(),
@@ -116,126 +80,167 @@ fn read(words: &[String], locale: Locale) -> Result<Invocation, Answer> {
     })
 }
 
-/// The endpoint of a path, with the parameters that the path gives. A fixed component is preferred to a parameter.
-fn find(verb: &str, path: &str) -> Option<(&'static Endpoint, Vec<(String, String)>)> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let mut best: Option<(usize, &'static Endpoint)> = None;
-    for endpoint in tables().endpoints.iter().filter(|endpoint| endpoint.verb == verb) {
-        let mut fixed = 0;
-        let mut template = endpoint.template.split('/').filter(|part| !part.is_empty());
-        let fits = parts.iter().all(|part| match template.next() {
-            Some(name) if name.starts_with('{') => !part.contains(char::is_whitespace),
-            Some(name) if name == *part => {
-                fixed += 1;
-                true
-            }
-            _ => false,
-        });
-        if fits && template.next().is_none() && best.is_none_or(|(most, _)| fixed > most) {
-            best = Some((fixed, endpoint));
-        }
-    }
-    let (_, endpoint) = best?;
-    let names = endpoint.template.split('/').filter(|part| !part.is_empty());
-    let params = names
-        .zip(&parts)
-        .filter_map(|(name, part)| {
-            let name = name.strip_prefix('{')?.strip_suffix('}')?;
-            Some((name.to_owned(), (*part).to_owned()))
-        })
-        .collect();
-    Some((endpoint, params))
+fn verb(command: &str) -> Option<&'static str> {
+    COMMANDS.iter().find(|(name, _)| *name == command).map(|(_, verb)| *verb)
 }
 
-/// The commands of pvesh; all but `usage` and `help` take the endpoint's options.
-fn commands(endpoint: Option<&(&'static Endpoint, Vec<(String, String)>)>) -> BTreeMap<String, Node> {
+/// The command of the first word. The endpoint's options belong to it only when the path follows the full word directly:
+/// the real tool looks there before it reads its options.
+fn command(words: &[String]) -> Result<&'static Command, Answer> {
+    if let [name, path, ..] = words
+        && name != "ls"
+        && perl::is_true(path)
+        && let Some(verb) = verb(name)
+    {
+        let endpoint = find(verb, path).ok_or_else(|| Answer {
+            exit: 1,
+            stdout: String::new(),
+            stderr: format!("No '{name}' handler defined for '{path}'\n"),
+        })?;
+        return Ok(endpoint.command.get_or_init(|| api_command(name, Some(endpoint))));
+    }
+    let first = words.first().map_or("", String::as_str);
+    if !perl::is_true(first) {
+        return Err(abort("no command specified"));
+    }
+    expand(first).ok_or_else(|| abort(&format!("unknown command 'pvesh {first}'")))
+}
+
+/// The commands without the options of an endpoint.
+fn root() -> &'static BTreeMap<String, Node> {
+    static ROOT: OnceLock<BTreeMap<String, Node>> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        COMMANDS
+            .iter()
+            .map(|(name, _)| api_command(name, None))
+            .chain([usage_command(), help_command()])
+            .map(|command| (command.name.clone(), Node::Command(Box::new(command))))
+            .collect()
+    })
+}
+
+fn expand(word: &str) -> Option<&'static Command> {
+    let commands = || {
+        root().iter().filter_map(|(name, node)| match node {
+            Node::Command(command) => Some((name, &**command)),
+            _ => None,
+        })
+    };
+    if let Some((_, command)) = commands().find(|(name, _)| *name == word) {
+        return Some(command);
+    }
+    let mut hits = commands().filter(|(name, _)| name.starts_with(word));
+    let (_, only) = hits.next()?;
+    hits.next().is_none().then_some(only)
+}
+
+fn components(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty())
+}
+
+/// The endpoint of a path. A fixed component is preferred to a parameter.
+fn find(verb: &str, path: &str) -> Option<&'static Endpoint> {
+    let given: Vec<&str> = components(path).collect();
+    let fits = |part: &Part, text: &&str| match part {
+        Part::Fixed(name) => name == text,
+        Part::Param(_) => !text.contains(char::is_whitespace),
+    };
+    let fixed = |endpoint: &&Endpoint| endpoint.parts.iter().filter(|part| matches!(part, Part::Fixed(_))).count();
+    tables()
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.verb == verb && endpoint.parts.len() == given.len())
+        .filter(|endpoint| endpoint.parts.iter().zip(&given).all(|(part, text)| fits(part, text)))
+        .max_by_key(fixed)
+}
+
+/// `get`, `set`, `create`, `delete` or `ls`, with the options of an endpoint.
+fn api_command(name: &str, endpoint: Option<&Endpoint>) -> Command {
     let mut properties: BTreeMap<String, Arc<Property>> = BTreeMap::new();
-    if let Some((endpoint, path)) = endpoint {
+    if let Some(endpoint) = endpoint {
+        let in_path =
+            |name: &str| endpoint.parts.iter().any(|part| matches!(part, Part::Param(param) if param == name));
         properties.extend(
             endpoint
                 .schema
                 .properties
                 .iter()
-                .filter(|(name, _)| !path.iter().any(|(given, _)| given == *name))
+                .filter(|(name, _)| !in_path(name))
                 .map(|(name, property)| (name.clone(), Arc::clone(property))),
         );
     }
-    let required = Arc::new(Property { optional: false, ..Property::optional(Kind::String) });
-    let flag = Arc::new(Property::optional(Kind::Boolean));
-    let choice = |names: &[&str]| {
-        let choices = Some(names.iter().map(|name| (*name).to_owned()).collect());
-        Arc::new(Property { choices, ..Property::optional(Kind::String) })
-    };
-    properties.insert("api_path".to_owned(), Arc::clone(&required));
-    properties.insert("noproxy".to_owned(), Arc::clone(&flag));
+    properties.insert("api_path".to_owned(), required_text());
+    properties.insert("noproxy".to_owned(), flag());
     for name in OUTPUT_OPTIONS {
-        let property =
-            if name == "output-format" { choice(&["text", "json", "json-pretty", "yaml"]) } else { Arc::clone(&flag) };
+        let property = if name == "output-format" { choice(&["text", "json", "json-pretty", "yaml"]) } else { flag() };
         properties.insert(name.to_owned(), property);
     }
-    let mut root = BTreeMap::new();
-    let mut add = |name: &str, class: &str, positional: &str, properties: BTreeMap<String, Arc<Property>>| {
-        let schema = Schema::of(properties);
-        let mut command = Command {
-            name: name.to_owned(),
-            class: class.to_owned(),
-            method: name.to_owned(),
-            positional: vec![positional.to_owned()],
-            fixed: BTreeMap::new(),
-            options: OptionTable::new(&schema, &BTreeMap::new(), &BTreeMap::new()),
-            formatter: schema.properties.contains_key("output-format"),
-            schema,
-            mappings: BTreeMap::new(),
-            usage: Arc::from(""),
-        };
-        command.usage = usage::line(&format!("pvesh {name}"), &command).into();
-        root.insert(name.to_owned(), Node::Command(Box::new(command)));
+    build(name, "PVE::CLI::pvesh", "api_path", properties)
+}
+
+fn usage_command() -> Command {
+    let properties = BTreeMap::from([
+        ("api_path".to_owned(), required_text()),
+        ("command".to_owned(), choice(&["create", "delete", "get", "set"])),
+        ("returns".to_owned(), flag()),
+        ("verbose".to_owned(), flag()),
+    ]);
+    build("usage", "PVE::CLI::pvesh", "api_path", properties)
+}
+
+fn help_command() -> Command {
+    let properties = BTreeMap::from([
+        ("extra-args".to_owned(), Arc::new(Property::optional(Kind::Array))),
+        ("verbose".to_owned(), flag()),
+    ]);
+    build("help", "PVE::CLIHandler", "extra-args", properties)
+}
+
+fn required_text() -> Arc<Property> {
+    Arc::new(Property { optional: false, ..Property::optional(Kind::String) })
+}
+
+fn flag() -> Arc<Property> {
+    Arc::new(Property::optional(Kind::Boolean))
+}
+
+fn choice(names: &[&str]) -> Arc<Property> {
+    let choices = Some(names.iter().map(|name| (*name).to_owned()).collect());
+    Arc::new(Property { choices, ..Property::optional(Kind::String) })
+}
+
+fn build(name: &str, class: &str, positional: &str, properties: BTreeMap<String, Arc<Property>>) -> Command {
+    let schema = Schema::of(properties);
+    let mut command = Command {
+        name: name.to_owned(),
+        class: class.to_owned(),
+        method: name.to_owned(),
+        positional: vec![positional.to_owned()],
+        fixed: BTreeMap::new(),
+        options: OptionTable::new(&schema, &BTreeMap::new(), &BTreeMap::new()),
+        formatter: schema.properties.contains_key("output-format"),
+        schema,
+        mappings: BTreeMap::new(),
+        usage: Arc::from(""),
     };
-    for (name, _) in COMMANDS {
-        add(name, "PVE::CLI::pvesh", "api_path", properties.clone());
-    }
-    add(
-        "usage",
-        "PVE::CLI::pvesh",
-        "api_path",
-        BTreeMap::from([
-            ("api_path".to_owned(), required),
-            ("command".to_owned(), choice(&["create", "delete", "get", "set"])),
-            ("returns".to_owned(), Arc::clone(&flag)),
-            ("verbose".to_owned(), Arc::clone(&flag)),
-        ]),
-    );
-    let words = Arc::new(Property::optional(Kind::Array));
-    add(
-        "help",
-        "PVE::CLIHandler",
-        "extra-args",
-        BTreeMap::from([("extra-args".to_owned(), words), ("verbose".to_owned(), flag)]),
-    );
-    root
+    command.usage = usage::line(&format!("pvesh {name}"), &command).into();
+    command
 }
 
-fn expand<'a>(root: &'a BTreeMap<String, Node>, word: &str) -> Option<(&'a str, &'a Node)> {
-    if let Some((name, node)) = root.get_key_value(word) {
-        return Some((name, node));
-    }
-    let mut hits = root.iter().filter(|(name, _)| name.starts_with(word));
-    let (name, node) = hits.next()?;
-    hits.next().is_none().then_some((name.as_str(), node))
+fn listing() -> String {
+    usage::heading(Tool::Pvesh) + &usage::listing(root(), "pvesh", Blank::BetweenClasses)
 }
 
-fn abort(reason: &str, root: &BTreeMap<String, Node>) -> Answer {
-    let listing = usage::listing(root, "pvesh", Blank::BetweenClasses);
-    let stderr = format!("ERROR: {reason}\n{}{listing}", usage::heading(Tool::Pvesh));
-    Answer { exit: 255, stdout: String::new(), stderr }
+fn abort(reason: &str) -> Answer {
+    Answer { exit: 255, stdout: String::new(), stderr: format!("ERROR: {reason}\n{}", listing()) }
 }
 
-fn help(root: &BTreeMap<String, Node>, words: &[String]) -> Answer {
+fn help(words: &[String]) -> Answer {
     let stdout = match words.first() {
-        None => usage::heading(Tool::Pvesh) + &usage::listing(root, "pvesh", Blank::BetweenClasses),
-        Some(word) => match expand(root, word) {
-            Some((_, Node::Command(command))) => format!("USAGE: {}\n", command.usage),
-            _ => return abort(&format!("unknown command '{word}'"), root),
+        None => listing(),
+        Some(word) => match expand(word) {
+            Some(command) => format!("USAGE: {}\n", command.usage),
+            None => return abort(&format!("unknown command '{word}'")),
         },
     };
     Answer { exit: 0, stdout, stderr: String::new() }
@@ -244,22 +249,15 @@ fn help(root: &BTreeMap<String, Node>, words: &[String]) -> Answer {
 /// `pvesh usage PATH`: the usage line of every verb that the path answers to.
 fn endpoint_usage(path: &str, only: Option<&str>) -> Answer {
     let mut stdout = String::new();
-    for (name, verb) in ["get", "set", "create", "delete"].into_iter().filter_map(|name| {
-        COMMANDS.into_iter().find(|(known, _)| *known == name && only.is_none_or(|only| only == name))
-    }) {
-        let Some((endpoint, params)) = find(verb, path) else { continue };
-        let command = Command {
-            name: name.to_owned(),
-            class: String::new(),
-            method: endpoint.method.clone(),
-            positional: Vec::new(),
-            fixed: params.into_iter().collect(),
-            schema: endpoint.schema.clone(),
-            options: OptionTable::default(),
-            mappings: BTreeMap::new(),
-            formatter: false,
-            usage: Arc::from(""),
-        };
+    for name in ["get", "set", "create", "delete"].into_iter().filter(|name| only.is_none_or(|only| only == *name)) {
+        let Some(endpoint) = verb(name).and_then(|verb| find(verb, path)) else { continue };
+        let in_path = endpoint.parts.iter().filter_map(|part| match part {
+            Part::Param(name) => Some((name.clone(), String::new())),
+            Part::Fixed(_) => None,
+        });
+        let mut command = build(name, "", "", endpoint.schema.properties.clone());
+        command.positional.clear();
+        command.fixed = in_path.collect();
         stdout.push_str("USAGE: ");
         stdout.push_str(&usage::line(&format!("pvesh {name} {path}"), &command));
     }

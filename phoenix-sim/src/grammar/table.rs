@@ -178,16 +178,33 @@ pub(crate) enum Node {
     Alias(Vec<String>),
 }
 
+/// A component of an endpoint's path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Fixed(String),
+    Param(String),
+}
+
 /// A REST endpoint that pvesh can reach.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) verb: String,
     /// `/nodes/{node}/lxc`, with the leading slash.
     pub(crate) template: String,
+    pub(crate) parts: Vec<Part>,
     pub(crate) method: String,
     pub(crate) schema: Schema,
     /// Unknown parameters are taken too.
     pub(crate) open: bool,
+    /// What pvesh makes of it, built when first asked for.
+    pub(crate) command: OnceLock<Command>,
+}
+
+fn part(text: &str) -> Part {
+    match text.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+        Some(name) => Part::Param(name.to_owned()),
+        None => Part::Fixed(text.to_owned()),
+    }
 }
 
 /// All tables.
@@ -256,6 +273,8 @@ pub(crate) fn tables() -> &'static Tables {
                 Some(Endpoint {
                     verb: verb.to_owned(),
                     template: template.to_owned(),
+                    parts: template.split('/').filter(|text| !text.is_empty()).map(part).collect(),
+                    command: OnceLock::new(),
                     method: raw.method,
                     schema: Schema::new(raw.options),
                     open: raw.any,
