@@ -7,7 +7,9 @@
 //! - **usage**: usage lines are left out of the records, so they are left out on both sides, and blank lines with them;
 //! - **order**: the reasons behind `400 Parameter verification failed.` come in the order of a Perl hash; both sides are sorted;
 //! - **recorder**: `, <STDIN> line N` in a Perl warning speaks of the recorder's input, and `Wide character in syswrite at …`
-//!   is the recorder failing to write down an accepted call whose text the C locale had damaged: it stands for acceptance.
+//!   is the recorder failing to write down an accepted call whose text the C locale had damaged: it stands for acceptance;
+//! - **outside**: what an option reads from a file or from the terminal (`--sshkeys FILE`, a bare `--password`) depends on the
+//!   recorder's machine: its value is not compared, and its absence there (`can't open '…'`) stands for acceptance.
 
 use std::io::{self, BufRead};
 
@@ -102,8 +104,13 @@ pub fn run(reader: impl BufRead) -> Result<CheckReport, CheckError> {
 fn compare(record: &Record) -> Option<(String, String)> {
     let verdict = grammar::parse_in(&record.argv, Locale::C);
     let damaged = record.stderr.iter().any(|line| line.starts_with("Wide character in syswrite at "));
+    let outside: Vec<&str> = match &verdict {
+        Verdict::Accepted(call) => call.files.iter().chain(&call.prompts).map(String::as_str).collect(),
+        Verdict::Answered(_) => Vec::new(),
+    };
+    let absent = !outside.is_empty() && record.stderr.iter().any(|line| is_absence(line));
     let expected = if record.accepted {
-        accepted(record.method.as_deref().unwrap_or_default(), record.params.as_ref().unwrap_or(&Json::Null))
+        accepted(record.method.as_deref().unwrap_or_default(), record.params.as_ref().unwrap_or(&Json::Null), &outside)
     } else if damaged {
         "accepted, with text that the C locale damages".to_owned()
     } else {
@@ -112,10 +119,10 @@ fn compare(record: &Record) -> Option<(String, String)> {
     let actual = match &verdict {
         Verdict::Accepted(call) => {
             let params = call.params_json();
-            if damaged && params.to_string().contains('\u{fffd}') {
+            if absent || (damaged && params.to_string().contains('\u{fffd}')) {
                 expected.clone()
             } else {
-                accepted(&call.method, &params)
+                accepted(&call.method, &params, &outside)
             }
         }
         Verdict::Answered(answer) => refused(answer.exit, answer.stderr.lines(), &record.argv),
@@ -123,7 +130,16 @@ fn compare(record: &Record) -> Option<(String, String)> {
     (expected != actual).then_some((expected, actual))
 }
 
-fn accepted(method: &str, params: &Json) -> String {
+/// The messages of a file that is not there and of a terminal that gives no password.
+fn is_absence(line: &str) -> bool {
+    line.starts_with("can't open '") || line == "EOF while reading password" || line == "passwords do not match"
+}
+
+fn accepted(method: &str, params: &Json, outside: &[&str]) -> String {
+    let mut params = params.clone();
+    if let Some(object) = params.as_object_mut() {
+        object.retain(|name, _| !outside.contains(&name.as_str()));
+    }
     format!("{method} {params}")
 }
 
@@ -165,6 +181,9 @@ mod tests {
     const DAMAGED: &str = r#"{"argv":["pct","set","103","--description","ünï"],"accepted":false,"exit":255,"stderr":["Wide character in syswrite at /recorder line 17, <STDIN> line 22."]}"#;
     const WARNED: &str = r#"{"argv":["pct","set","103","--arch","é"],"accepted":false,"exit":255,"stderr":["Wide character in die at /usr/share/perl5/PVE/RESTHandler.pm line 1143, <STDIN> line 7.","400 Parameter verification failed.","arch: value '��' does not have a value in the enumeration 'amd64, i386, arm64, armhf, riscv32, riscv64'"]}"#;
 
+    const FILE: &str = r#"{"argv":["qm","set","100","--sshkeys","/k"],"accepted":false,"exit":2,"stderr":["can't open '/k' - No such file or directory"]}"#;
+
+    #[test_case(FILE; "a file that the recorder did not have")]
     #[test_case(START; "accepted")]
     #[test_case(REASONS; "reasons in another order")]
     #[test_case(DAMAGED; "the recorder could not write it down")]
@@ -180,6 +199,7 @@ mod tests {
     #[test_case(REASONS, "255", "2"; "exit status")]
     #[test_case(REASONS, "newid: invalid", "newid: wrong"; "reason")]
     #[test_case(DAMAGED, "ünï", "uni"; "nothing to damage")]
+    #[test_case(FILE, "sshkeys", "name"; "no file is read")]
     fn differs(record: &str, from: &str, to: &str) {
         let record = record.replacen(from, to, 1);
         let report = run(record.as_bytes()).expect("a record");

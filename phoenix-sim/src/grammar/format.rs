@@ -166,7 +166,8 @@ fn pool_id(value: &str) -> Result<(), String> {
 
 /// One entry of a source to target map: `1`, `target` or `source:target` (`parse_idmap`).
 fn pair(value: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<(), String> {
-    if value == "1" {
+    // A lone zero counts as no map at all.
+    if value == "1" || !perl::is_true(value) {
         return Ok(());
     }
     let ids = match value.split_once(':') {
@@ -345,6 +346,7 @@ mod tests {
     #[test_case("pve-startup-order", ","; "startup of a comma")]
     #[test_case("pve-qm-bootdev-list", "scsi0;net0")]
     #[test_case("storage-pair-list", "local:local-lvm,quick")]
+    #[test_case("storage-pair-list", "0,local"; "a zero among pairs")]
     #[test_case("pve-configid-list", "0"; "a list of one zero is empty")]
     #[test_case("pve-ct-timezone", "Europe/Berlin")]
     #[test_case("pve-cpuset", "0,2-4")]
