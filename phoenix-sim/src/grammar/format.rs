@@ -289,13 +289,21 @@ fn is_cpu_set(value: &str) -> bool {
     perl::split(value, ',').into_iter().all(|part| {
         let part = part.trim();
         let (from, to) = part.split_once('-').unwrap_or((part, part));
-        matches!((from.parse::<u32>(), to.parse::<u32>()), (Ok(from), Ok(to)) if from <= to)
+        matches!((digits(from), digits(to)), (Some(from), Some(to)) if from <= to)
     })
 }
 
 fn is_physical_bits(value: &str) -> bool {
     let value = before_newline(value);
-    value == "host" || (value.len() <= 2 && value.parse::<u8>().is_ok_and(|bits| (8..=64).contains(&bits)))
+    value == "host" || (value.len() <= 2 && digits(value).is_some_and(|bits| (8..=64).contains(&bits)))
+}
+
+/// A number without a sign.
+fn digits(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(text.parse().unwrap_or(u64::MAX))
 }
 
 fn hotplug_features(value: &str) -> Result<(), String> {
@@ -361,6 +369,8 @@ mod tests {
     #[test_case("pve-ipv4-config", "10.0.0.5", "value does not look like a valid ipv4 network configuration\n"; "no prefix")]
     #[test_case("pve-ipv4-config", "10.0.0.5/7", "value does not look like a valid ipv4 network configuration\n"; "short prefix")]
     #[test_case("pve-startup-order", "0", "unable to parse startup options\n"; "startup of a zero")]
+    #[test_case("pve-cpuset", "+1", "unable to parse cpuset option\n"; "a signed cpu")]
+    #[test_case("pve-phys-bits", "+8", "value must be an integer between 8 and 64 or 'host'\n"; "signed bits")]
     #[test_case("pve-storage-id", "x", "storage ID 'x' cannot be shorter than 2 characters\n")]
     #[test_case("pve-volume-id", "x1", "unable to parse volume ID 'x1'\n")]
     #[test_case("pve-qm-bootdev-list", "efidisk0", "invalid boot device 'efidisk0'\n")]

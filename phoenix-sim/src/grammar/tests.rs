@@ -8,7 +8,7 @@ fn words(line: &str) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn parsing_never_panics(tool in "(pct|qm|pvesm|pveam|pvesh|ha-manager)", rest in proptest::collection::vec(".{0,12}", 0..8)) {
+    fn parsing_never_panics(tool in "(pct|qm|pvesm|pveam|pvesh|ha-manager)", rest in proptest::collection::vec("(?s)-{0,2}.{0,12}", 0..8)) {
         let mut argv = vec![tool];
         argv.extend(rest);
         let _ = parse(&argv);
