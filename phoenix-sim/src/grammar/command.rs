@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::table::{Command, Node, tables};
+use super::table::{Command, Node, commands};
 use super::usage::{self, Blank};
 use super::{Answer, Tool};
 
@@ -26,7 +26,7 @@ pub(crate) enum Resolution<'a> {
 
 /// Follows words, prefixes and aliases to a command.
 pub(crate) fn resolve(tool: Tool, words: &[String]) -> Option<Resolution<'_>> {
-    let root = tables().commands(tool)?;
+    let root = commands(tool)?;
     let mut group = root;
     let mut name = tool.to_string();
     for (at, word) in words.iter().enumerate() {
@@ -83,10 +83,7 @@ pub(crate) fn abort(tool: Tool, reason: &str, group: Option<(&BTreeMap<String, N
 }
 
 fn all(tool: Tool) -> String {
-    tables()
-        .commands(tool)
-        .map(|root| usage::listing(root, &tool.to_string(), Blank::BetweenClasses))
-        .unwrap_or_default()
+    commands(tool).map(|root| usage::listing(root, &tool.to_string(), Blank::BetweenClasses)).unwrap_or_default()
 }
 
 /// The `help` command. The long descriptions of the real tools are not known here: what is printed is always the short form.

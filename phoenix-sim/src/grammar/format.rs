@@ -12,11 +12,11 @@ use std::sync::OnceLock;
 use super::firewall;
 use super::perl::{self, before_newline, matches, split_list};
 use super::property;
-use super::table::tables;
+use super::table::formats;
 
 /// Checks a value against a format by name (`check_format`). The message is what follows `invalid format - `, with its newline.
 pub(crate) fn check(name: &str, value: &str, path: &str) -> Result<(), String> {
-    if tables().formats.contains_key(name) {
+    if formats().contains_key(name) {
         return property::parse_at(name, path, value).map(drop).map_err(|error| error.to_string());
     }
     match name.strip_suffix("-list") {
@@ -338,8 +338,12 @@ fn is_host_and_port(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use test_case::test_case;
 
+    use super::super::Tool;
+    use super::super::table::{Node, Schema, commands, endpoints};
     use super::*;
 
     #[test_case("pve-vmid", "100"; "smallest id")]
@@ -382,12 +386,11 @@ mod tests {
     }
 
     #[test]
-    fn every_format_of_the_tables_is_known() {
-        let tables = tables();
-        let properties = tables
-            .formats
+    fn every_format_and_pattern_of_the_tables_is_known() {
+        let properties = formats()
             .values()
-            .chain(tables.endpoints.iter().map(|endpoint| &endpoint.schema))
+            .chain(endpoints().iter().map(|endpoint| &endpoint.schema))
+            .chain([Tool::Pct, Tool::Qm, Tool::Pvesm, Tool::Pveam, Tool::HaManager].into_iter().flat_map(schemas))
             .flat_map(|schema| schema.properties.values());
         for property in properties {
             if let Some(format) = &property.format {
@@ -398,5 +401,21 @@ mod tests {
                 assert!(perl::anchored(pattern).is_some(), "{pattern}");
             }
         }
+    }
+
+    /// The schemas of all commands of a tool.
+    fn schemas(tool: Tool) -> Vec<&'static Schema> {
+        fn walk<'a>(group: &'a BTreeMap<String, Node>, found: &mut Vec<&'a Schema>) {
+            for node in group.values() {
+                match node {
+                    Node::Command(command) => found.push(&command.schema),
+                    Node::Group(inner) => walk(inner, found),
+                    Node::Alias(_) => {}
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(commands(tool).expect("a tool with commands"), &mut found);
+        found
     }
 }

@@ -43,7 +43,7 @@ pub use self::schema::Reasons;
 
 use self::arguments::{Call, Refusal};
 use self::command::Resolution;
-use self::table::{Node, tables};
+use self::table::{Node, commands, formats};
 
 /// The name of the simulated node; `pct` and `qm` set it as the parameter `node`.
 pub const NODE: &str = "pve";
@@ -335,9 +335,9 @@ fn refusal(refused: &Refusal, usage: &str) -> Answer {
 /// The property-string format of an option of `pct create` or `qm create`, such as `lxc-net` for `net0`.
 #[must_use]
 pub fn option_format(tool: Tool, option: &str) -> Option<&'static str> {
-    let Node::Command(create) = tables().commands(tool)?.get("create")? else { return None };
+    let Node::Command(create) = commands(tool)?.get("create")? else { return None };
     let format = create.schema.properties.get(option)?.format.as_deref()?;
-    tables().formats.contains_key(format).then_some(format)
+    formats().contains_key(format).then_some(format)
 }
 
 #[cfg(test)]

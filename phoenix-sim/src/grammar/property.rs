@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::perl;
 use super::schema::{Reasons, Unknown, check_object};
-use super::table::{Kind, Schema, tables};
+use super::table::{Kind, Schema, formats};
 
 /// The values of a property string by key; aliases are resolved to the key they stand for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(crate) fn parse_at(format: &str, path: &str, text: &str) -> Result<PropertyS
 }
 
 fn schema(format: &str) -> Result<&'static Schema, PropertyStringError> {
-    tables().formats.get(format).ok_or_else(|| PropertyStringError::UnknownFormat(format.to_owned()))
+    formats().get(format).ok_or_else(|| PropertyStringError::UnknownFormat(format.to_owned()))
 }
 
 fn split(schema: &Schema, text: &str) -> Result<BTreeMap<String, String>, String> {
@@ -373,7 +373,7 @@ mod tests {
     proptest! {
         #[test]
         fn parsing_never_panics(text in "(?s).*", at in 0_usize..1000) {
-            let formats: Vec<&String> = tables().formats.keys().collect();
+            let formats: Vec<&String> = formats().keys().collect();
             let _ = parse_property_string(formats[at % formats.len()], &text);
         }
 

@@ -7,7 +7,7 @@ use super::arguments::{self, Refusal};
 use super::getopt::OptionTable;
 use super::perl;
 use super::schema::{Reasons, Unknown, check_object};
-use super::table::{Command, Endpoint, Kind, Node, Part, Property, Schema, tables};
+use super::table::{Command, Endpoint, Kind, Node, Part, Property, Schema, endpoints};
 use super::usage::{self, Blank, OUTPUT_OPTIONS};
 use super::{Answer, ApiPath, Invocation, Locale, ParamValue, Params, Tool, Verdict, refusal};
 
@@ -146,8 +146,7 @@ fn find(verb: &str, path: &str) -> Option<&'static Endpoint> {
         Part::Param(_) => !text.contains(char::is_whitespace),
     };
     let fixed = |endpoint: &&Endpoint| endpoint.parts.iter().filter(|part| matches!(part, Part::Fixed(_))).count();
-    tables()
-        .endpoints
+    endpoints()
         .iter()
         .filter(|endpoint| endpoint.verb == verb && endpoint.parts.len() == given.len())
         .filter(|endpoint| endpoint.parts.iter().zip(&given).all(|(part, text)| fits(part, text)))

@@ -207,21 +207,6 @@ fn part(text: &str) -> Part {
     }
 }
 
-/// All tables.
-#[derive(Debug)]
-pub(crate) struct Tables {
-    commands: BTreeMap<Tool, BTreeMap<String, Node>>,
-    pub(crate) formats: BTreeMap<String, Schema>,
-    pub(crate) endpoints: Vec<Endpoint>,
-}
-
-impl Tables {
-    /// The command words of a tool.
-    pub(crate) fn commands(&self, tool: Tool) -> Option<&BTreeMap<String, Node>> {
-        self.commands.get(&tool)
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawCommand {
@@ -251,41 +236,50 @@ struct RawEndpoint {
     options: BTreeMap<String, Property>,
 }
 
-const TOOLS: [(Tool, &str); 5] = [
-    (Tool::Pct, include_str!("../../data/pct.json")),
-    (Tool::Qm, include_str!("../../data/qm.json")),
-    (Tool::Pvesm, include_str!("../../data/pvesm.json")),
-    (Tool::Pveam, include_str!("../../data/pveam.json")),
-    (Tool::HaManager, include_str!("../../data/ha-manager.json")),
-];
+/// The command words of a tool, read at the first call; none for pvesh, whose options come from endpoints.
+pub(crate) fn commands(tool: Tool) -> Option<&'static BTreeMap<String, Node>> {
+    type Table = OnceLock<BTreeMap<String, Node>>;
+    static TABLES: [Table; 5] = [const { OnceLock::new() }; 5];
+    let [pct, qm, pvesm, pveam, ha] = &TABLES;
+    let (table, text) = match tool {
+        Tool::Pct => (pct, include_str!("../../data/pct.json")),
+        Tool::Qm => (qm, include_str!("../../data/qm.json")),
+        Tool::Pvesm => (pvesm, include_str!("../../data/pvesm.json")),
+        Tool::Pveam => (pveam, include_str!("../../data/pveam.json")),
+        Tool::HaManager => (ha, include_str!("../../data/ha-manager.json")),
+        Tool::Pvesh => return None,
+    };
+    Some(table.get_or_init(|| tree(tool, read(text))))
+}
 
-/// The tables, read at the first call.
-pub(crate) fn tables() -> &'static Tables {
-    static TABLES: OnceLock<Tables> = OnceLock::new();
-    TABLES.get_or_init(|| {
-        let commands = TOOLS.into_iter().map(|(tool, text)| (tool, tree(tool, read(text)))).collect();
-        let formats: BTreeMap<String, BTreeMap<String, Property>> = read(include_str!("../../data/formats.json"));
-        let mut endpoints = Vec::new();
-        for text in [include_str!("../../data/pvesh.json"), include_str!("../../data/pvesh-cluster.json")] {
-            let raw: BTreeMap<String, RawEndpoint> = read(text);
-            endpoints.extend(raw.into_iter().filter_map(|(key, raw)| {
-                let (verb, template) = key.split_once(' ')?;
-                Some(Endpoint {
-                    verb: verb.to_owned(),
-                    template: template.to_owned(),
-                    parts: template.split('/').filter(|text| !text.is_empty()).map(part).collect(),
-                    command: OnceLock::new(),
-                    method: raw.method,
-                    schema: Schema::new(raw.options),
-                    open: raw.any,
-                })
-            }));
-        }
-        Tables {
-            commands,
-            formats: formats.into_iter().map(|(name, raw)| (name, Schema::new(raw))).collect(),
-            endpoints,
-        }
+/// The keys of property strings by format, read at the first call.
+pub(crate) fn formats() -> &'static BTreeMap<String, Schema> {
+    static FORMATS: OnceLock<BTreeMap<String, Schema>> = OnceLock::new();
+    FORMATS.get_or_init(|| {
+        let raw: BTreeMap<String, BTreeMap<String, Property>> = read(include_str!("../../data/formats.json"));
+        raw.into_iter().map(|(name, raw)| (name, Schema::new(raw))).collect()
+    })
+}
+
+/// The endpoints of the API, read at the first call.
+pub(crate) fn endpoints() -> &'static [Endpoint] {
+    static ENDPOINTS: OnceLock<Vec<Endpoint>> = OnceLock::new();
+    ENDPOINTS.get_or_init(|| {
+        let texts = [include_str!("../../data/pvesh.json"), include_str!("../../data/pvesh-cluster.json")];
+        let raw = texts.into_iter().flat_map(read::<BTreeMap<String, RawEndpoint>>);
+        raw.filter_map(|(key, raw)| {
+            let (verb, template) = key.split_once(' ')?;
+            Some(Endpoint {
+                verb: verb.to_owned(),
+                template: template.to_owned(),
+                parts: template.split('/').filter(|text| !text.is_empty()).map(part).collect(),
+                command: OnceLock::new(),
+                method: raw.method,
+                schema: Schema::new(raw.options),
+                open: raw.any,
+            })
+        })
+        .collect()
     })
 }
 
