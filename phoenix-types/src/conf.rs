@@ -45,8 +45,9 @@ impl GuestConf {
     pub fn parse(text: &str, kind: GuestKind) -> Self {
         let mut conf = Self::default();
         let mut section = &mut conf.live;
-        for line in text.lines() {
-            let line = line.trim_end();
+        for line in text.split('\n') {
+            // Blanks at the end belong to a line of notes, and to nothing else.
+            let line = if line.starts_with('#') { line } else { line.trim_end() };
             if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 section = if name.eq_ignore_ascii_case("pending") || name.eq_ignore_ascii_case("pve:pending") {
                     conf.pending.get_or_insert_default()
@@ -81,6 +82,21 @@ impl GuestConf {
             section.print(&mut text);
         }
         text
+    }
+
+    /// The live settings with the pending ones taken over: what the guest has after its next cold start.
+    #[must_use]
+    pub fn after_restart(&self) -> ConfSection {
+        let mut settings = self.live.clone();
+        let Some(pending) = &self.pending else { return settings };
+        let gone = pending.get("delete").unwrap_or_default();
+        for key in gone.split([',', ';', ' ']).map(|key| key.trim_start_matches('!')) {
+            settings.keys.remove(key);
+        }
+        settings
+            .keys
+            .extend(pending.keys.iter().filter(|(key, _)| *key != "delete").map(|(k, v)| (k.clone(), v.clone())));
+        settings
     }
 
     /// The lock that a command set on the guest, such as `create`, `disk`, `snapshot`.
@@ -224,6 +240,14 @@ mod tests {
         assert_eq!(conf.pending.as_ref().unwrap().get("delete"), Some("mp0"));
         assert_eq!(conf.snapshots["snapone"].raw.len(), 1);
         assert_eq!(conf.print(GuestKind::Container), CONTAINER);
+    }
+
+    #[test]
+    fn pending_settings_count_after_a_restart() {
+        let conf =
+            GuestConf::parse("cores: 2\nmp0: a\n\n[pve:pending]\ncores: 4\ndelete: mp0,!net1\n", GuestKind::Container);
+        let settings = conf.after_restart();
+        assert_eq!((settings.get("cores"), settings.get("mp0"), settings.get("delete")), (Some("4"), None, None));
     }
 
     #[test]

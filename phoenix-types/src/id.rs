@@ -215,6 +215,14 @@ text_type! {
     }, "a volume id: a storage id, `:` and the volume's name, without commas or blanks", r"^[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]:[^\s,\x00-\x1f\x7f]+$"
 }
 
+text_type! {
+    /// A tag of a guest, in lower case as Proxmox keeps it: a letter, digit or underscore first, then also `-`, `+` and `.`.
+    Tag, InvalidTag, |text: &str| {
+        let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        text.as_bytes().first().is_some_and(|&b| word(b)) && text.bytes().all(|b| word(b) || b"-+.".contains(&b))
+    }, "a tag: lower-case letters, digits, `_`, then also `-`, `+` and `.`", r"^[a-z0-9_][a-z0-9_+.-]*$"
+}
+
 impl VolumeId {
     /// The storage that holds the volume.
     #[must_use]

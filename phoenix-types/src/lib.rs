@@ -18,19 +18,30 @@ mod net;
 mod power;
 mod property;
 mod secret;
+mod setting;
 mod size;
 mod span;
+mod startup;
 mod text;
 
 pub use conf::{ConfSection, GuestConf, conf_digest, percent_decode, percent_encode};
 pub use firewall::{Direction, FirewallFile, FirewallRule, RuleState, Verdict};
 pub use id::{
     BridgeName, GuestId, GuestKind, Hostname, InvalidBridgeName, InvalidGuestId, InvalidHostname, InvalidNodeName,
-    InvalidSnapshotName, InvalidStorageId, InvalidVolumeId, NodeName, SnapshotName, StorageId, VolumeId,
+    InvalidSnapshotName, InvalidStorageId, InvalidTag, InvalidVolumeId, NodeName, SnapshotName, StorageId, Tag,
+    VolumeId,
 };
-pub use net::{Cidr, InvalidCidr, InvalidIpv4Setting, InvalidMac, Ipv4Setting, Mac, ipv4_pattern, parse_ipv4};
+pub use net::{
+    Cidr, InvalidCidr, InvalidIpv4Setting, InvalidIpv6Setting, InvalidMac, Ipv4Setting, Ipv6Setting, Mac, ipv4_pattern,
+    parse_ipv4,
+};
 pub use power::Power;
 pub use property::{InvalidProperty, PropertyString};
 pub use secret::{MASK, Secret};
+pub use setting::{
+    Absent, Change, EffectRule, ItemRule, ItemValue, KeyChange, KeyEffect, KeyForm, KeyRule, PropertyAlias,
+    PropertyRules, ValueRule, difference, parse_flag, rule_of,
+};
 pub use size::{DiskSize, InvalidDiskSize, MemoryMib};
 pub use span::{InvalidSpan, Span};
+pub use startup::{InvalidStartup, Startup};

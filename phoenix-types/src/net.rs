@@ -182,6 +182,55 @@ impl fmt::Display for Ipv4Setting {
     }
 }
 
+/// The IPv6 setting of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ipv6Setting {
+    /// Takes its address from router advertisements.
+    Auto,
+    /// Asks a DHCP server.
+    Dhcp,
+    /// The guest configures itself.
+    Manual,
+    /// A fixed address.
+    Static(Cidr),
+}
+
+/// Why a text is no IPv6 setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not an IPv6 setting: write an address with prefix length like `fd00::10/64`, or `auto`, `dhcp`, `manual`"
+)]
+pub struct InvalidIpv6Setting(pub String);
+
+impl FromStr for Ipv6Setting {
+    type Err = InvalidIpv6Setting;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidIpv6Setting(text.to_owned());
+        match text {
+            "auto" => Ok(Self::Auto),
+            "dhcp" => Ok(Self::Dhcp),
+            "manual" => Ok(Self::Manual),
+            _ => {
+                let cidr: Cidr = text.parse().map_err(|_| invalid())?;
+                // Proxmox takes prefixes 8 to 128 for IPv6 (pve-common JSONSchema, `CIDRv6`).
+                if cidr.address().is_ipv6() && cidr.prefix_len() >= 8 { Ok(Self::Static(cidr)) } else { Err(invalid()) }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Ipv6Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Dhcp => f.write_str("dhcp"),
+            Self::Manual => f.write_str("manual"),
+            Self::Static(cidr) => fmt::Display::fmt(cidr, f),
+        }
+    }
+}
+
 macro_rules! string_serde {
     ($name:ident, $schema:expr) => {
         impl serde::Serialize for $name {
