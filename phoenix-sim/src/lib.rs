@@ -10,5 +10,17 @@
 //! assert!(answer.stderr.starts_with("400 Parameter verification failed.\nmemory: value must have a minimum value of 16"));
 //! ```
 
+mod api;
 pub mod check;
+pub mod files;
 pub mod grammar;
+mod ha;
+mod inside;
+mod lxc;
+mod node;
+mod qemu;
+mod storage;
+pub mod world;
+
+pub use self::node::{Console, SimNode};
+pub use self::world::World;

@@ -1,0 +1,502 @@
+//! A tree of files in memory: the node's own files, and what is on a guest's disk.
+//!
+//! Copying a tree costs nothing until one of the copies changes, so snapshots and clones of disks are cheap.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// What a path is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A folder.
+    Folder,
+    /// A regular file and its bytes.
+    File(Arc<[u8]>),
+    /// A symbolic link and where it points.
+    Link(String),
+}
+
+/// One path of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub content: Content,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// When it was last written, in seconds since 1970.
+    pub mtime: i64,
+}
+
+impl Entry {
+    /// A folder with mode 0755 that belongs to root.
+    #[must_use]
+    pub fn folder(mtime: i64) -> Self {
+        Self { content: Content::Folder, mode: 0o755, uid: 0, gid: 0, mtime }
+    }
+
+    /// A file with mode 0644 that belongs to root.
+    #[must_use]
+    pub fn file(bytes: impl Into<Arc<[u8]>>, mtime: i64) -> Self {
+        Self { content: Content::File(bytes.into()), mode: 0o644, uid: 0, gid: 0, mtime }
+    }
+
+    /// The bytes of a regular file.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&Arc<[u8]>> {
+        match &self.content {
+            Content::File(bytes) => Some(bytes),
+            Content::Folder | Content::Link(_) => None,
+        }
+    }
+
+    /// Whether it is a folder.
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        self.content == Content::Folder
+    }
+}
+
+/// Why a path could not be used. The texts are those of the system's error numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// ENOENT.
+    #[error("No such file or directory")]
+    NotFound,
+    /// ENOTDIR.
+    #[error("Not a directory")]
+    NotAFolder,
+    /// EISDIR.
+    #[error("Is a directory")]
+    IsAFolder,
+    /// EEXIST.
+    #[error("File exists")]
+    Exists,
+    /// ENOTEMPTY.
+    #[error("Directory not empty")]
+    NotEmpty,
+    /// ELOOP.
+    #[error("Too many levels of symbolic links")]
+    Loop,
+}
+
+impl FileError {
+    /// The standard library's kind of error.
+    #[must_use]
+    pub fn kind(self) -> std::io::ErrorKind {
+        use std::io::ErrorKind;
+        match self {
+            Self::NotFound => ErrorKind::NotFound,
+            Self::NotAFolder => ErrorKind::NotADirectory,
+            Self::IsAFolder => ErrorKind::IsADirectory,
+            Self::Exists => ErrorKind::AlreadyExists,
+            Self::NotEmpty => ErrorKind::DirectoryNotEmpty,
+            Self::Loop => ErrorKind::Other,
+        }
+    }
+}
+
+/// A tree of files. Paths are absolute; the root is always there.
+///
+/// ```
+/// use phoenix_sim::files::{Entry, FileTree};
+///
+/// let mut tree = FileTree::default();
+/// tree.make_folders("/etc/step-ca/ssl", 0)?;
+/// let before = tree.clone();
+/// tree.write("/etc/step-ca/ssl/ca.ready", b"yes".to_vec(), 0)?;
+/// assert_eq!(&*tree.read("/etc/step-ca/ssl/ca.ready")?, b"yes");
+/// assert!(before.read("/etc/step-ca/ssl/ca.ready").is_err());
+/// # Ok::<(), phoenix_sim::files::FileError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileTree {
+    entries: Arc<BTreeMap<Box<str>, Entry>>,
+}
+
+/// How many links one path may lead through.
+const LINKS: usize = 40;
+
+impl FileTree {
+    /// An absolute path without empty, `.` and `..` components; a relative one is taken from the root.
+    #[must_use]
+    pub fn normalise(path: &str) -> String {
+        let mut parts: Vec<&str> = Vec::new();
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    parts.pop();
+                }
+                part => parts.push(part),
+            }
+        }
+        let mut text = String::with_capacity(path.len() + 1);
+        for part in &parts {
+            text.push('/');
+            text.push_str(part);
+        }
+        if text.is_empty() { "/".to_owned() } else { text }
+    }
+
+    /// The folder that holds a normalised path.
+    #[must_use]
+    pub fn parent(path: &str) -> &str {
+        match path.rfind('/') {
+            None | Some(0) => "/",
+            Some(at) => &path[..at],
+        }
+    }
+
+    /// The path with every link of it followed, the last component included; what does not exist stays as it is.
+    ///
+    /// # Errors
+    /// When links lead in a circle.
+    pub fn resolve(&self, path: &str) -> Result<String, FileError> {
+        self.follow(path, true)
+    }
+
+    /// As [`Self::resolve`], but a link that is the last component is not followed.
+    ///
+    /// # Errors
+    /// When links lead in a circle.
+    pub fn resolve_parent(&self, path: &str) -> Result<String, FileError> {
+        self.follow(path, false)
+    }
+
+    fn follow(&self, path: &str, last: bool) -> Result<String, FileError> {
+        let mut path = Self::normalise(path);
+        for _ in 0..LINKS {
+            let Some((at, target)) = self.first_link(&path, last) else { return Ok(path) };
+            let rest = &path[at..];
+            path = if target.starts_with('/') {
+                Self::normalise(&format!("{target}{rest}"))
+            } else {
+                Self::normalise(&format!("{}/{target}{rest}", Self::parent(&path[..at])))
+            };
+        }
+        Err(FileError::Loop)
+    }
+
+    /// Where the first component that is a link ends, and its target.
+    fn first_link(&self, path: &str, last: bool) -> Option<(usize, &str)> {
+        let ends = path.char_indices().skip(1).filter(|(_, ch)| *ch == '/').map(|(at, _)| at);
+        let ends = ends.chain(last.then_some(path.len()));
+        for end in ends {
+            if let Some(Entry { content: Content::Link(target), .. }) = self.entries.get(&path[..end]) {
+                return Some((end, target));
+            }
+        }
+        None
+    }
+
+    /// The entry of a path, links followed.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<Entry> {
+        let path = self.resolve(path).ok()?;
+        if path == "/" { Some(Entry::folder(0)) } else { self.entries.get(path.as_str()).cloned() }
+    }
+
+    /// The entry of a path; a link that is the last component is given as such.
+    #[must_use]
+    pub fn get_link(&self, path: &str) -> Option<Entry> {
+        let path = self.resolve_parent(path).ok()?;
+        if path == "/" { Some(Entry::folder(0)) } else { self.entries.get(path.as_str()).cloned() }
+    }
+
+    /// Whether there is something at a path.
+    #[must_use]
+    pub fn exists(&self, path: &str) -> bool {
+        path == "/" || self.entries.contains_key(path) || self.get(path).is_some()
+    }
+
+    /// Whether a path is a folder.
+    #[must_use]
+    pub fn is_folder(&self, path: &str) -> bool {
+        self.get(path).is_some_and(|entry| entry.is_folder())
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// When there is no such file, or it is a folder.
+    pub fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
+        match self.entries.get(path) {
+            Some(Entry { content: Content::File(bytes), .. }) => return Ok(Arc::clone(bytes)),
+            Some(Entry { content: Content::Folder, .. }) => return Err(FileError::IsAFolder),
+            Some(_) | None => {}
+        }
+        match self.get(path).ok_or(FileError::NotFound)?.content {
+            Content::File(bytes) => Ok(bytes),
+            Content::Folder => Err(FileError::IsAFolder),
+            Content::Link(_) => Err(FileError::Loop),
+        }
+    }
+
+    /// The text of a file; bytes that are not UTF-8 are replaced.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<String> {
+        self.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Writes a file. One that exists keeps its owner and mode, a new one belongs to root with mode 0644.
+    ///
+    /// # Errors
+    /// When its folder does not exist, or the path is a folder.
+    pub fn write(&mut self, path: &str, bytes: impl Into<Arc<[u8]>>, mtime: i64) -> Result<(), FileError> {
+        let path = self.resolve(path)?;
+        match self.get(Self::parent(&path)) {
+            None => return Err(FileError::NotFound),
+            Some(entry) if !entry.is_folder() => return Err(FileError::NotAFolder),
+            Some(_) => {}
+        }
+        let bytes = bytes.into();
+        let entries = Arc::make_mut(&mut self.entries);
+        match entries.get_mut(path.as_str()) {
+            Some(Entry { content: Content::Folder, .. }) => return Err(FileError::IsAFolder),
+            Some(entry) => {
+                entry.content = Content::File(bytes);
+                entry.mtime = mtime;
+            }
+            None if path == "/" => return Err(FileError::IsAFolder),
+            None => {
+                entries.insert(path.into(), Entry::file(bytes, mtime));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts an entry at a path in place of what was there. Its folder must exist; a folder that is replaced keeps its content.
+    ///
+    /// # Errors
+    /// When its folder does not exist.
+    pub fn insert(&mut self, path: &str, entry: Entry) -> Result<(), FileError> {
+        let path = self.resolve_parent(path)?;
+        if !self.is_folder(Self::parent(&path)) {
+            return Err(FileError::NotFound);
+        }
+        if path != "/" {
+            Arc::make_mut(&mut self.entries).insert(path.into(), entry);
+        }
+        Ok(())
+    }
+
+    /// Makes a folder and those above it; one that exists is no error.
+    ///
+    /// # Errors
+    /// When something on the way is no folder.
+    pub fn make_folders(&mut self, path: &str, mtime: i64) -> Result<(), FileError> {
+        let path = self.resolve(path)?;
+        if path == "/" {
+            return Ok(());
+        }
+        match self.entries.get(path.as_str()) {
+            Some(entry) if entry.is_folder() => return Ok(()),
+            Some(_) => return Err(FileError::NotAFolder),
+            None => {}
+        }
+        self.make_folders(&Self::parent(&path).to_owned(), mtime)?;
+        Arc::make_mut(&mut self.entries).insert(path.into(), Entry::folder(mtime));
+        Ok(())
+    }
+
+    /// Changes mode, owner or times of what is at a path.
+    ///
+    /// # Errors
+    /// When there is nothing.
+    pub fn change(&mut self, path: &str, change: impl FnOnce(&mut Entry)) -> Result<(), FileError> {
+        let path = self.resolve(path)?;
+        let entry = Arc::make_mut(&mut self.entries).get_mut(path.as_str()).ok_or(FileError::NotFound)?;
+        change(entry);
+        Ok(())
+    }
+
+    /// Removes a file, a link or an empty folder.
+    ///
+    /// # Errors
+    /// When there is nothing, or a folder is not empty.
+    pub fn remove(&mut self, path: &str) -> Result<(), FileError> {
+        let path = self.resolve_parent(path)?;
+        if !self.entries.contains_key(path.as_str()) {
+            return Err(FileError::NotFound);
+        }
+        if self.below(&path).next().is_some() {
+            return Err(FileError::NotEmpty);
+        }
+        Arc::make_mut(&mut self.entries).remove(path.as_str());
+        Ok(())
+    }
+
+    /// Removes what is at a path with everything below it; nothing there is no error.
+    pub fn remove_all(&mut self, path: &str) {
+        let Ok(path) = self.resolve_parent(path) else { return };
+        let doomed: Vec<Box<str>> = self.below(&path).map(|(path, _)| path.into()).collect();
+        let entries = Arc::make_mut(&mut self.entries);
+        for path in doomed {
+            entries.remove(&path);
+        }
+        entries.remove(path.as_str());
+    }
+
+    /// Moves a file or folder, in place of a file that was there.
+    ///
+    /// # Errors
+    /// When there is nothing to move, or the new folder does not exist.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), FileError> {
+        let (from, to) = (self.resolve_parent(from)?, self.resolve_parent(to)?);
+        if !self.is_folder(Self::parent(&to)) || !self.entries.contains_key(from.as_str()) {
+            return Err(FileError::NotFound);
+        }
+        let inner: Vec<Box<str>> = self.below(&from).map(|(path, _)| path.into()).collect();
+        let entries = Arc::make_mut(&mut self.entries);
+        for path in std::iter::once(Box::from(from.as_str())).chain(inner) {
+            if let Some(entry) = entries.remove(&path) {
+                entries.insert(format!("{to}{}", &path[from.len()..]).into(), entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// The names in a folder, sorted; `None` when there is no such folder.
+    #[must_use]
+    pub fn list(&self, path: &str) -> Option<Vec<String>> {
+        let path = self.resolve(path).ok()?;
+        if !self.is_folder(&path) {
+            return None;
+        }
+        let skip = if path == "/" { 1 } else { path.len() + 1 };
+        let names = self.below(&path).map(|(path, _)| &path[skip..]).filter(|name| !name.contains('/'));
+        Some(names.map(str::to_owned).collect())
+    }
+
+    /// Everything below a path, sorted, the path itself left out.
+    pub fn below<'a>(&'a self, path: &str) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
+        let prefix = if path == "/" { "/".to_owned() } else { format!("{path}/") };
+        let start: Bound<Box<str>> = Bound::Excluded(prefix.as_str().into());
+        self.entries
+            .range((start, Bound::Unbounded))
+            .take_while(move |(path, _)| path.starts_with(prefix.as_str()))
+            .map(|(path, entry)| (&**path, entry))
+    }
+
+    /// How many bytes the files hold.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.entries.values().filter_map(Entry::bytes).map(|bytes| bytes.len() as u64).sum()
+    }
+}
+
+/// The form of an entry in `state.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    bytes: Option<Vec<u8>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    link: Option<String>,
+    mode: u32,
+    #[serde(skip_serializing_if = "is_zero", default)]
+    uid: u32,
+    #[serde(skip_serializing_if = "is_zero", default)]
+    gid: u32,
+    mtime: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Serialize for FileTree {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.entries.iter().map(|(path, entry)| {
+            let (mut text, mut bytes, mut link) = (None, None, None);
+            match &entry.content {
+                Content::Folder => {}
+                Content::Link(target) => link = Some(target.clone()),
+                Content::File(content) => match std::str::from_utf8(content) {
+                    Ok(content) => text = Some(content.to_owned()),
+                    Err(_) => bytes = Some(content.to_vec()),
+                },
+            }
+            let Entry { mode, uid, gid, mtime, .. } = *entry;
+            (path, Stored { text, bytes, link, mode, uid, gid, mtime })
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for FileTree {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = BTreeMap::<Box<str>, Stored>::deserialize(deserializer)?;
+        let entries = stored.into_iter().map(|(path, stored)| {
+            let Stored { text, bytes, link, mode, uid, gid, mtime } = stored;
+            let content = match (text, bytes, link) {
+                (Some(text), ..) => Content::File(text.into_bytes().into()),
+                (_, Some(bytes), _) => Content::File(bytes.into()),
+                (.., Some(link)) => Content::Link(link),
+                (None, None, None) => Content::Folder,
+            };
+            (path, Entry { content, mode, uid, gid, mtime })
+        });
+        Ok(Self { entries: Arc::new(entries.collect()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use test_case::test_case;
+
+    #[test_case("/a//b/./c/../d", "/a/b/d")]
+    #[test_case("x", "/x")]
+    #[test_case("/..", "/")]
+    fn paths(path: &str, normal: &str) {
+        assert_eq!(FileTree::normalise(path), normal);
+    }
+
+    #[test]
+    fn links_are_followed_and_circles_found() {
+        let mut tree = FileTree::default();
+        tree.make_folders("/usr/bin", 0).unwrap();
+        let link = |target: &str| Entry { content: Content::Link(target.into()), ..Entry::folder(0) };
+        tree.insert("/bin", link("usr/bin")).unwrap();
+        tree.insert("/round", link("/round")).unwrap();
+        tree.write("/bin/sh", b"x".to_vec(), 0).unwrap();
+        assert_eq!(tree.list("/usr/bin").unwrap(), ["sh"]);
+        assert_eq!(tree.read("/round"), Err(FileError::NotFound));
+        assert_eq!(tree.resolve("/round"), Err(FileError::Loop));
+    }
+
+    #[test]
+    fn folders_are_listed_moved_and_removed_with_their_content() {
+        let mut tree = FileTree::default();
+        tree.make_folders("/a/b", 1).unwrap();
+        tree.write("/a/b/c", b"1".to_vec(), 1).unwrap();
+        tree.write("/ab", b"2".to_vec(), 1).unwrap();
+        assert_eq!(tree.list("/").unwrap(), ["a", "ab"]);
+        assert_eq!(tree.remove("/a"), Err(FileError::NotEmpty));
+        tree.rename("/a", "/z").unwrap();
+        assert_eq!(tree.text("/z/b/c").as_deref(), Some("1"));
+        tree.remove_all("/z");
+        assert_eq!(tree.list("/").unwrap(), ["ab"]);
+    }
+
+    #[test]
+    fn trees_are_stored_as_json() {
+        let mut tree = FileTree::default();
+        tree.make_folders("/a", 1).unwrap();
+        tree.write("/a/text", b"x\n".to_vec(), 2).unwrap();
+        tree.write("/a/bytes", vec![0xff, 0], 3).unwrap();
+        let json = serde_json::to_string(&tree).unwrap();
+        assert_eq!(serde_json::from_str::<FileTree>(&json).unwrap(), tree);
+    }
+}

@@ -1,0 +1,236 @@
+//! One command that runs: its parameters, its console, and how its end shows.
+//!
+//! The real tools have three kinds of commands (pve-common `RESTEnvironment.pm`, `pct.pm`, `qm.pm`): direct ones, whose error
+//! goes to stderr with a non-zero status; those that start a worker and look at how it ended (status 255); and those that start
+//! a worker and do not look (status 0 whatever happened). Inside a worker both streams go to stdout, and only the verdict goes
+//! to stderr. [`Call::begin`] is where a command turns into its worker; [`Call::conclude`] makes exit status and verdict.
+
+use std::time::Duration;
+
+use crate::grammar::{Answer, Invocation, Reasons, Tool};
+
+use super::{Console, SimNode, State, Task, TaskEnd};
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A message on stderr and a status. The number means nothing (Perl's left-over `errno`), only that it is not 0.
+    Die {
+        /// The message; a newline is added when it has none.
+        message: String,
+        /// The status of a direct command.
+        exit: i32,
+    },
+    /// A whole answer, such as a parameter error with its usage line.
+    Answer(Answer),
+}
+
+impl Failure {
+    /// A message with status 255.
+    pub(crate) fn die(message: impl Into<String>) -> Self {
+        Self::Die { message: message.into(), exit: 255 }
+    }
+
+    /// A message with the status that the recordings show for it.
+    pub(crate) fn with_exit(message: impl Into<String>, exit: i32) -> Self {
+        Self::Die { message: message.into(), exit }
+    }
+
+    /// The message without newlines at its end.
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::Die { message, .. } => message.trim_end_matches('\n'),
+            Self::Answer(answer) => answer.stderr.trim_end_matches('\n'),
+        }
+    }
+}
+
+/// Whether a tool looks at how its worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worker {
+    /// It does: a failed worker gives status 255.
+    Checked,
+    /// It does not: status 0 in any case.
+    Unchecked,
+}
+
+/// A command that runs.
+pub(crate) struct Call<'a> {
+    /// Where.
+    pub(crate) node: &'a SimNode,
+    /// What.
+    pub(crate) inv: Invocation,
+    /// What it can read.
+    pub(crate) stdin: &'a [u8],
+    /// The exit status of a command that does not fail.
+    pub(crate) exit: i32,
+    console: &'a mut Console,
+    worker: Option<(Worker, Task)>,
+    warnings: u32,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(node: &'a SimNode, inv: Invocation, stdin: &'a [u8], console: &'a mut Console) -> Self {
+        Self { node, inv, stdin, exit: 0, console, worker: None, warnings: 0 }
+    }
+
+    /// The parameter `vmid`; the grammar has checked it.
+    pub(crate) fn vmid(&self) -> u32 {
+        self.number("vmid").unwrap_or(0)
+    }
+
+    /// A parameter's text.
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
+        self.inv.params.get(name)
+    }
+
+    /// A parameter that is a boolean and true.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.inv.params.flag(name).unwrap_or(false)
+    }
+
+    /// A parameter that is a number.
+    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.param(name)?.trim().parse().ok()
+    }
+
+    /// The node's state. The guard must not live across an `await`.
+    pub(crate) fn state(&self) -> std::sync::MutexGuard<'a, State> {
+        self.node.state()
+    }
+
+    /// Writes to stdout.
+    pub(crate) fn out(&mut self, text: &str) {
+        if let Some((_, task)) = &mut self.worker {
+            task.log.push_str(text);
+        }
+        self.console.out(text);
+    }
+
+    /// Writes to stderr, which inside a worker is its log and so stdout.
+    pub(crate) fn err(&mut self, text: &str) {
+        if self.worker.is_some() { self.out(text) } else { self.console.err(text) }
+    }
+
+    /// A line that counts as a warning of the worker. Outside of a worker it is only a line on stderr.
+    pub(crate) fn warn(&mut self, text: &str) {
+        if self.worker.is_some() {
+            self.warnings += 1;
+        }
+        self.err(&format!("WARN: {text}\n"));
+    }
+
+    /// The console itself, for a command whose streams are those of a program that it becomes (`pct exec`).
+    pub(crate) fn console(&mut self) -> &mut Console {
+        self.console
+    }
+
+    /// A parameter error that only the node's state shows.
+    pub(crate) fn bad_param(&self, parameter: &str, reason: impl Into<String>) -> Failure {
+        let mut reasons = Reasons::default();
+        reasons.add(parameter, reason);
+        Failure::Answer(self.inv.refuse(&reasons))
+    }
+
+    /// From here on the command is its worker.
+    pub(crate) fn begin(&mut self, worker: Worker, kind: &str, id: impl std::fmt::Display) {
+        let task = Task::new(self.node, kind, &id.to_string());
+        self.worker = Some((worker, task));
+    }
+
+    /// The task that the worker is, when there is one.
+    pub(crate) fn upid(&self) -> Option<&str> {
+        self.worker.as_ref().map(|(_, task)| task.upid.as_str())
+    }
+
+    /// The time that the tool takes to come up.
+    pub(crate) async fn startup(&self) {
+        let millis = match self.inv.tool {
+            Tool::Pct | Tool::Qm => 460,
+            Tool::Pvesm => 310,
+            Tool::Pvesh | Tool::Pveam | Tool::HaManager => 550,
+        };
+        self.node.sleep(self.node.world().startup.map_or(Duration::from_millis(millis), Into::into)).await;
+    }
+
+    /// The time that the command itself takes, unless the world says otherwise.
+    pub(crate) async fn work(&self, default: Duration) {
+        let name = format!("{} {}", self.inv.tool, self.inv.command);
+        let span = self.node.world().durations.get(&name).map_or(default, |span| span.get());
+        self.node.sleep(span).await;
+    }
+
+    /// Reads the parameters that are files on the node or come from stdin.
+    pub(crate) fn read_inputs(&mut self) -> Result<(), Failure> {
+        for name in self.inv.files.clone() {
+            let Some(path) = self.param(&name).map(str::to_owned) else { continue };
+            let text = self.state().files.text(&path).ok_or_else(|| {
+                Failure::with_exit(format!("unable to open file '{path}' - No such file or directory"), 2)
+            })?;
+            let text = if name == "sshkeys" { url_encode(&text) } else { text };
+            self.inv.params.set(name, text);
+        }
+        let typed = String::from_utf8_lossy(self.stdin).into_owned();
+        for (name, line) in self.inv.prompts.clone().into_iter().zip(typed.lines()) {
+            self.inv.params.set(name, line);
+        }
+        Ok(())
+    }
+
+    /// The end: registers the task, writes the verdict, gives the exit status.
+    pub(crate) fn conclude(mut self, result: Result<(), Failure>) -> i32 {
+        let Some((worker, task)) = self.worker.take() else {
+            return match result {
+                Ok(()) => self.exit,
+                Err(Failure::Die { mut message, exit }) => {
+                    if !message.ends_with('\n') {
+                        message.push('\n');
+                    }
+                    self.console.err(&message);
+                    exit
+                }
+                Err(Failure::Answer(answer)) => {
+                    self.console.out(&answer.stdout);
+                    self.console.err(&answer.stderr);
+                    answer.exit
+                }
+            };
+        };
+        let end = match &result {
+            Ok(()) if self.warnings == 0 => TaskEnd::Ok,
+            Ok(()) => TaskEnd::Warnings(self.warnings),
+            Err(failure) => TaskEnd::Error(failure.message().replace('\n', " ")),
+        };
+        if self.inv.tool == Tool::Pvesh {
+            crate::api::conclude_task(self.console, &self.inv, &task, &end);
+            self.node.state().tasks.end(task, end, self.node.unix_time());
+            return 0;
+        }
+        let exit = match &end {
+            TaskEnd::Ok => 0,
+            TaskEnd::Warnings(count) => {
+                self.console.err(&format!("Task finished with {count} warning(s)!\n"));
+                0
+            }
+            TaskEnd::Error(message) => {
+                self.console.err(&format!("{message}\n"));
+                if worker == Worker::Checked { 255 } else { 0 }
+            }
+        };
+        self.node.state().tasks.end(task, end, self.node.unix_time());
+        exit
+    }
+}
+
+/// `URI::Escape::uri_escape` as `qm` uses it for ssh keys.
+fn url_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}

@@ -1,0 +1,64 @@
+//! The file locks that commands take while they run, with the words of the real tools when two meet.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use phoenix_types::GuestKind;
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Call, Failure};
+
+/// A lock that is held until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held(#[expect(dead_code, reason = "its drop is what counts")] OwnedMutexGuard<()>);
+
+/// All lock files by path.
+#[derive(Debug, Default)]
+pub(crate) struct Locks(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+/// How long a command waits for a guest's lock (pve-guest-common `AbstractConfig.pm`).
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Locks {
+    fn file(&self, path: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(files.entry(path.to_owned()).or_default())
+    }
+
+    /// Takes a lock on behalf of something that is no command; waits as long as it takes.
+    pub(crate) async fn hold(&self, path: &str) -> Held {
+        Held(self.file(path).lock_owned().await)
+    }
+}
+
+/// The lock file of a guest's configuration.
+pub(crate) fn guest_lock_path(kind: GuestKind, vmid: u32) -> String {
+    match kind {
+        GuestKind::Container => format!("/run/lock/lxc/pve-config-{vmid}.lock"),
+        GuestKind::Vm => format!("/var/lock/qemu-server/lock-{vmid}.conf"),
+    }
+}
+
+impl Call<'_> {
+    /// Takes the lock of a guest's configuration, for at most 10 s.
+    pub(crate) async fn lock_guest(&mut self, kind: GuestKind, vmid: u32) -> Result<Held, Failure> {
+        self.lock_file(&guest_lock_path(kind, vmid), PATIENCE).await
+    }
+
+    /// Takes a lock file, for at most `patience`.
+    pub(crate) async fn lock_file(&mut self, path: &str, patience: Duration) -> Result<Held, Failure> {
+        let file = self.node.locks().file(path);
+        if let Ok(held) = Arc::clone(&file).try_lock_owned() {
+            return Ok(Held(held));
+        }
+        self.err("trying to acquire lock...\n");
+        match tokio::time::timeout(patience, file.lock_owned()).await {
+            Ok(held) => {
+                self.err(" OK\n");
+                Ok(Held(held))
+            }
+            Err(_) => Err(Failure::with_exit(format!("can't lock file '{path}' - got timeout"), 4)),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The simulated node: its state, and how a command line becomes an effect on it.
+
+mod call;
+mod clock;
+mod console;
+mod faults;
+mod guests;
+mod host;
+mod locks;
+mod random;
+mod state;
+mod tasks;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use self::console::Console;
+pub use self::guests::{Mount, MountSource};
+pub use self::random::Random;
+
+pub(crate) use self::call::{Call, Failure, Worker};
+pub(crate) use self::clock::Clock;
+pub(crate) use self::guests::Guest;
+pub(crate) use self::locks::Held;
+pub(crate) use self::state::State;
+pub(crate) use self::tasks::{Task, TaskEnd};
+
+use crate::grammar::{self, Answer, Tool, Verdict};
+use crate::world::World;
+
+use self::locks::Locks;
+
+/// A simulated Proxmox VE node. Copies share one state.
+///
+/// Time is tokio's: with a paused clock an hour of boot takes no time at all.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// use phoenix_sim::{SimNode, World};
+///
+/// let node = SimNode::new(World::default());
+/// let argv = ["pct", "status", "103"].map(str::to_owned);
+/// let answer = node.run(&argv, b"").await;
+/// assert_eq!(answer.stderr, "Configuration file 'nodes/pve/lxc/103.conf' does not exist\n");
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SimNode {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    world: World,
+    clock: Clock,
+    state: Mutex<State>,
+    locks: Locks,
+}
+
+impl fmt::Debug for SimNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimNode").field("seed", &self.inner.world.seed).finish_non_exhaustive()
+    }
+}
+
+impl SimNode {
+    /// A node without guests in a given world.
+    #[must_use]
+    pub fn new(world: World) -> Self {
+        let state = State::new(&world);
+        Self::with_state(world, state, Clock::default())
+    }
+
+    fn with_state(world: World, state: State, clock: Clock) -> Self {
+        Self { inner: Arc::new(Inner { clock, state: Mutex::new(state), locks: Locks::default(), world }) }
+    }
+
+    /// The world that the node lives in.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.inner.world
+    }
+
+    /// The node's clock.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The node's state. The guard must not live across an `await`.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.now = self.unix_time();
+        state
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn sleep(&self, span: Duration) {
+        if !span.is_zero() {
+            tokio::time::sleep(span).await;
+        }
+    }
+
+    /// The locks that commands take on guests and storages.
+    pub(crate) fn locks(&self) -> &Locks {
+        &self.inner.locks
+    }
+
+    /// Seconds since 1970 on the node.
+    pub(crate) fn unix_time(&self) -> i64 {
+        self.inner.world.epoch + i64::try_from(self.inner.clock.now().as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// Runs a command line of one of the Proxmox tools to its end.
+    ///
+    /// Cancel safety: dropping the future is what `kill -9` does to the tool and its worker: what it did until then stays, a
+    /// `lock:` line in the guest's configuration among it.
+    pub async fn run(&self, argv: &[String], stdin: &[u8]) -> Answer {
+        let mut console = Console::default();
+        let exit = self.run_on(argv, stdin, &mut console).await;
+        let (stdout, stderr) = console.into_texts();
+        Answer { exit, stdout, stderr }
+    }
+
+    /// As [`Self::run`], with output that appears on a console as the command makes it. Gives the exit status.
+    pub async fn run_on(&self, argv: &[String], stdin: &[u8], console: &mut Console) -> i32 {
+        let inv = match grammar::parse_in(argv, self.inner.world.locale) {
+            Verdict::Accepted(inv) => *inv,
+            Verdict::Answered(answer) => {
+                console.out(&answer.stdout);
+                console.err(&answer.stderr);
+                return answer.exit;
+            }
+        };
+        if let Some(exit) = faults::strike(self, argv, console).await {
+            return exit;
+        }
+        let mut call = Call::new(self, inv, stdin, console);
+        call.startup().await;
+        let result = match call.read_inputs() {
+            Ok(()) => dispatch(&mut call).await,
+            Err(failure) => Err(failure),
+        };
+        call.conclude(result)
+    }
+}
+
+async fn dispatch(call: &mut Call<'_>) -> Result<(), Failure> {
+    match call.inv.tool {
+        Tool::Pct => crate::lxc::run(call).await,
+        Tool::Qm => crate::qemu::run(call).await,
+        Tool::Pvesm => crate::storage::pvesm::run(call).await,
+        Tool::Pveam => crate::storage::pveam::run(call).await,
+        Tool::Pvesh => crate::api::run(call).await,
+        Tool::HaManager => crate::ha::run(call).await,
+    }
+}

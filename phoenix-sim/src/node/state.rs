@@ -1,0 +1,110 @@
+//! Everything that the node knows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Guest;
+use super::random::Random;
+use super::tasks::Tasks;
+use crate::files::FileTree;
+use crate::inside;
+use crate::storage::Volume;
+use crate::world::World;
+
+/// The node's state: files, guests that run, volumes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// The node's own files. `/etc/pve` in it is the truth about guests and storages.
+    pub(crate) files: FileTree,
+    /// Guests that run, by id.
+    pub(crate) guests: BTreeMap<u32, Guest>,
+    /// What goes on inside of guests, by id.
+    pub(crate) inside: BTreeMap<u32, inside::Running>,
+    /// Disks of guests, by volume id. Templates, images and the like are files of the node.
+    pub(crate) volumes: BTreeMap<String, Volume>,
+    /// Workers that ended.
+    pub(crate) tasks: Tasks,
+    /// Where MAC addresses, UUIDs and the like come from.
+    pub(crate) random: Random,
+    /// How often each fault of the world was looked at, by its place in the list.
+    pub(crate) fault_looks: Vec<u32>,
+    /// Whether a storage that is not in `storage.cfg` comes into being when it is asked for.
+    pub(crate) assumed_storages: bool,
+    /// Whether a template or image that is not there is taken to exist.
+    pub(crate) any_image: bool,
+    last_pid: u32,
+    /// Seconds since 1970 now, for the times of files.
+    #[serde(skip)]
+    pub(crate) now: i64,
+}
+
+impl State {
+    /// The state of a node that was just set up.
+    pub(crate) fn new(world: &World) -> Self {
+        let mut state = Self {
+            files: FileTree::default(),
+            guests: BTreeMap::new(),
+            inside: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            tasks: Tasks::default(),
+            random: Random::new(world.seed),
+            fault_looks: Vec::new(),
+            assumed_storages: false,
+            any_image: false,
+            last_pid: 4200,
+            now: world.epoch,
+        };
+        for folder in [
+            "/etc/pve/lxc",
+            "/etc/pve/qemu-server",
+            "/etc/pve/firewall",
+            "/etc/pve/nodes/pve",
+            "/root",
+            "/tmp",
+            "/run/lock/lxc",
+            "/var/lock",
+            "/srv",
+        ] {
+            state.make_folders(folder);
+        }
+        for (link, target) in [("lxc", "../../lxc"), ("qemu-server", "../../qemu-server")] {
+            let entry = crate::files::Entry {
+                content: crate::files::Content::Link(target.to_owned()),
+                ..crate::files::Entry::folder(world.epoch)
+            };
+            // The folder was made above.
+            let _ = state.files.insert(&format!("/etc/pve/nodes/pve/{link}"), entry);
+        }
+        state.write_file("/etc/hostname", b"pve\n".to_vec());
+        state.write_file(
+            "/etc/hosts",
+            b"127.0.0.1 localhost.localdomain localhost\n192.0.2.10 pve.example.net pve\n".to_vec(),
+        );
+        state.write_file("/etc/resolv.conf", b"search example.net\nnameserver 192.0.2.53\n".to_vec());
+        crate::storage::set_up(&mut state, world);
+        for (path, text) in &world.files {
+            state.write_file(path, text.clone().into_bytes());
+        }
+        state
+    }
+
+    /// Makes a folder on the node; where a file is in the way, nothing happens.
+    pub(crate) fn make_folders(&mut self, path: &str) {
+        let _ = self.files.make_folders(path, self.now);
+    }
+
+    /// Writes a file on the node, its folders included; where a folder is in the way, nothing happens.
+    pub(crate) fn write_file(&mut self, path: &str, bytes: Vec<u8>) {
+        if self.files.write(path, bytes.clone(), self.now).is_err() {
+            self.make_folders(FileTree::parent(path));
+            let _ = self.files.write(path, bytes, self.now);
+        }
+    }
+
+    /// The next process id.
+    pub(crate) fn next_pid(&mut self) -> u32 {
+        self.last_pid += 1 + u32::try_from(self.random.next_u64() % 30).unwrap_or(0);
+        self.last_pid
+    }
+}

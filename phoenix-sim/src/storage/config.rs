@@ -1,0 +1,170 @@
+//! `/etc/pve/storage.cfg`: sections `type: id` with tab-indented `key value` lines.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::node::{Failure, State};
+use crate::world::{StorageKind, StorageWorld, World};
+
+const FILE: &str = "/etc/pve/storage.cfg";
+
+/// A storage as its section describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Storage {
+    /// Its name.
+    pub(crate) id: String,
+    /// Its type.
+    pub(crate) kind: StorageKind,
+    /// The lines of its section.
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+impl StorageKind {
+    /// Whether disks are files in folders by guest.
+    pub(crate) fn is_folder(self) -> bool {
+        matches!(self, Self::Dir | Self::Btrfs | Self::Nfs | Self::Cifs)
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Dir, Self::Btrfs, Self::Nfs, Self::Cifs, Self::Zfspool, Self::Lvm, Self::Lvmthin, Self::Rbd]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+
+    fn default_content(self) -> &'static str {
+        if self.is_folder() { "backup,import,iso,snippets,vztmpl,images,rootdir" } else { "images,rootdir" }
+    }
+
+    /// The option that says where it is.
+    fn place_option(self) -> &'static str {
+        match self {
+            Self::Dir | Self::Btrfs | Self::Nfs | Self::Cifs => "path",
+            Self::Zfspool | Self::Rbd => "pool",
+            Self::Lvm | Self::Lvmthin => "vgname",
+        }
+    }
+}
+
+impl Storage {
+    /// The folder, pool or volume group.
+    pub(crate) fn place(&self) -> &str {
+        self.options.get(self.kind.place_option()).map_or("", String::as_str)
+    }
+
+    /// Whether it may hold a kind of content.
+    pub(crate) fn holds(&self, content: &str) -> bool {
+        let content_option = self.options.get("content").map_or(self.kind.default_content(), String::as_str);
+        content_option.split(',').any(|held| held.trim() == content)
+    }
+
+    /// Whether it is switched off.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.options.get("disable").is_some_and(|value| value == "1")
+    }
+}
+
+/// Writes the storages of a world.
+pub(crate) fn set_up(state: &mut State, world: &World) {
+    let mut sections = vec![];
+    match &world.storages {
+        Some(storages) => {
+            if !storages.contains_key("local") {
+                sections.push(local());
+            }
+            sections.extend(storages.iter().map(|(id, storage)| described(id, storage)));
+        }
+        None => {
+            sections.push(local());
+            state.assumed_storages = true;
+        }
+    }
+    state.any_image = world.images == crate::world::Images::Any;
+    state.write_storages(&sections);
+}
+
+fn local() -> Storage {
+    let options = [("path", "/var/lib/vz"), ("content", "backup,import,iso,snippets,vztmpl")];
+    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    Storage { id: "local".to_owned(), kind: StorageKind::Dir, options }
+}
+
+fn described(id: &str, storage: &StorageWorld) -> Storage {
+    let place = storage.path.clone().unwrap_or_else(|| match storage.kind.is_folder() {
+        true => format!("/srv/{id}"),
+        false => id.to_owned(),
+    });
+    let mut options = BTreeMap::from([(storage.kind.place_option().to_owned(), place)]);
+    if storage.kind == StorageKind::Lvmthin {
+        options.insert("thinpool".to_owned(), "data".to_owned());
+    }
+    let content =
+        storage.content.as_ref().map_or_else(|| storage.kind.default_content().to_owned(), |held| held.join(","));
+    options.insert("content".to_owned(), content);
+    Storage { id: id.to_owned(), kind: storage.kind, options }
+}
+
+impl State {
+    /// All storages, in the order of the file.
+    pub(crate) fn storages(&self) -> Vec<Storage> {
+        let text = self.files.text(FILE).unwrap_or_default();
+        let mut storages: Vec<Storage> = Vec::new();
+        for line in text.lines() {
+            if let Some(line) = line.strip_prefix(['\t', ' ']) {
+                let line = line.trim();
+                let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, "1"));
+                if let Some(storage) = storages.last_mut() {
+                    storage.options.insert(key.to_owned(), value.trim().to_owned());
+                }
+            } else if let Some((kind, id)) = line.split_once(':')
+                && let Some(kind) = StorageKind::from_name(kind.trim())
+            {
+                storages.push(Storage { id: id.trim().to_owned(), kind, options: BTreeMap::new() });
+            }
+        }
+        storages
+    }
+
+    /// Writes all storages.
+    pub(crate) fn write_storages(&mut self, storages: &[Storage]) {
+        let mut text = String::new();
+        for storage in storages {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            let _ = writeln!(text, "{}: {}", storage.kind.name(), storage.id);
+            for (key, value) in &storage.options {
+                let _ = writeln!(text, "\t{key} {value}");
+            }
+            if storage.kind.is_folder() {
+                self.make_folders(&storage.place().to_owned());
+            }
+        }
+        self.write_file(FILE, text.into_bytes());
+    }
+
+    /// A storage, enabled or not. In a world without a list of storages one that is asked for comes into being.
+    pub(crate) fn storage(&mut self, id: &str) -> Result<Storage, Failure> {
+        let mut storages = self.storages();
+        if let Some(storage) = storages.iter().find(|storage| storage.id == id) {
+            return Ok(storage.clone());
+        }
+        if !self.assumed_storages {
+            return Err(Failure::die(format!("storage '{id}' does not exist")));
+        }
+        let kind = StorageKind::Zfspool;
+        let world = StorageWorld { kind, path: Some(format!("rpool/{id}")), content: None, size_gib: 0 };
+        let storage = described(id, &world);
+        storages.push(storage.clone());
+        self.write_storages(&storages);
+        Ok(storage)
+    }
+
+    /// A storage that can be used.
+    pub(crate) fn enabled_storage(&mut self, id: &str) -> Result<Storage, Failure> {
+        let storage = self.storage(id)?;
+        if storage.is_disabled() {
+            return Err(Failure::die(format!("storage '{id}' is disabled")));
+        }
+        Ok(storage)
+    }
+}

@@ -1,0 +1,266 @@
+//! Volumes: their names, paths and life (pve-storage, `Plugin.pm` and the plugins by type).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Storage;
+use crate::files::FileTree;
+use crate::node::{Failure, State};
+use crate::world::StorageKind;
+
+/// The form of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// A block device or an image of one.
+    Raw,
+    /// QEMU's own image format.
+    Qcow2,
+    /// VMware's image format.
+    Vmdk,
+    /// A folder, dataset or btrfs subvolume.
+    Subvol,
+}
+
+impl Format {
+    /// The format's name, which is also the extension of its files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+            Self::Vmdk => "vmdk",
+            Self::Subvol => "subvol",
+        }
+    }
+
+    /// The format of a name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Raw, Self::Qcow2, Self::Vmdk, Self::Subvol].into_iter().find(|format| format.name() == name)
+    }
+}
+
+/// Size and content of a disk.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Space {
+    /// In bytes; 0 is a subvolume without limit.
+    pub(crate) size: u64,
+    /// The files on it.
+    pub(crate) files: FileTree,
+}
+
+/// A disk of a guest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Volume {
+    /// Its form.
+    pub(crate) format: Format,
+    /// What it is now.
+    pub(crate) space: Space,
+    /// What it was when snapshots were taken, by name.
+    pub(crate) snapshots: BTreeMap<String, Space>,
+    /// The names of its snapshots, oldest first.
+    pub(crate) order: Vec<String>,
+    /// The base volume that it is a linked clone of.
+    pub(crate) base: Option<String>,
+    /// When it was made, in seconds since 1970.
+    pub(crate) made: i64,
+}
+
+/// A volume id in its parts: `STORAGE:NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VolumeRef<'a> {
+    /// The storage.
+    pub(crate) storage: &'a str,
+    /// The name within the storage.
+    pub(crate) name: &'a str,
+}
+
+impl<'a> VolumeRef<'a> {
+    /// Takes a volume id apart.
+    pub(crate) fn parse(volid: &'a str) -> Option<Self> {
+        let (storage, name) = volid.split_once(':')?;
+        (storage.parse::<phoenix_types::StorageId>().is_ok() && !name.is_empty()).then_some(Self { storage, name })
+    }
+
+    /// The name without folders: `vm-100-disk-0.raw`.
+    pub(crate) fn file(&self) -> &'a str {
+        self.name.rsplit('/').next().unwrap_or(self.name)
+    }
+
+    /// The guest that owns a disk, by its name.
+    pub(crate) fn owner(&self) -> Option<u32> {
+        self.file().split('-').nth(1)?.parse().ok()
+    }
+
+    /// Whether it is the disk of a template.
+    pub(crate) fn is_base(&self) -> bool {
+        self.file().starts_with("base-") || self.file().starts_with("basevol-")
+    }
+}
+
+impl fmt::Display for VolumeRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.storage, self.name)
+    }
+}
+
+impl Storage {
+    /// The name of a guest's disk within this storage, from its plain name (`vm-100-disk-0`).
+    pub(crate) fn volume_name(&self, vmid: u32, plain: &str, format: Format) -> String {
+        if self.kind.is_folder() { format!("{vmid}/{plain}.{}", format.name()) } else { plain.to_owned() }
+    }
+
+    /// Where a volume is on the node.
+    pub(crate) fn path(&self, name: &str, format: Option<Format>) -> String {
+        let place = self.place();
+        let file = name.rsplit('/').next().unwrap_or(name);
+        let content = name.split_once('/').map(|(content, _)| content);
+        let rest = content.map_or(name, |content| &name[content.len() + 1..]);
+        match (self.kind, content) {
+            (StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs | StorageKind::Btrfs, Some("vztmpl")) => {
+                format!("{place}/template/cache/{rest}")
+            }
+            (StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs | StorageKind::Btrfs, Some("iso")) => {
+                format!("{place}/template/iso/{rest}")
+            }
+            (StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs | StorageKind::Btrfs, Some("backup")) => {
+                format!("{place}/dump/{rest}")
+            }
+            (
+                StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs | StorageKind::Btrfs,
+                Some(content @ ("snippets" | "import")),
+            ) => format!("{place}/{content}/{rest}"),
+            (StorageKind::Btrfs, _) if file.ends_with(".raw") => {
+                let stem = file.trim_end_matches(".raw");
+                format!("{place}/images/{}/{stem}/disk.raw", name.split('/').next().unwrap_or_default())
+            }
+            (StorageKind::Btrfs, _) if file.ends_with(".subvol") => {
+                let stem = file.trim_end_matches(".subvol");
+                format!("{place}/images/{}/{stem}", name.split('/').next().unwrap_or_default())
+            }
+            (StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs | StorageKind::Btrfs, _) => {
+                let parts: Vec<&str> = name.split('/').collect();
+                // A linked clone is named after its base, but lies in its own folder.
+                let own = if parts.len() == 4 { parts[2..].join("/") } else { name.to_owned() };
+                format!("{place}/images/{own}")
+            }
+            (StorageKind::Zfspool, _) if format == Some(Format::Subvol) || file.contains("vol-") => {
+                format!("/{place}/{file}")
+            }
+            (StorageKind::Zfspool, _) => format!("/dev/zvol/{place}/{file}"),
+            (StorageKind::Rbd, _) => format!("rbd:{place}/{file}"),
+            (StorageKind::Lvm | StorageKind::Lvmthin, _) => format!("/dev/{place}/{file}"),
+        }
+    }
+
+    /// Whether a volume of this form can be snapshotted here.
+    pub(crate) fn can_snapshot(&self, format: Format) -> bool {
+        match self.kind {
+            StorageKind::Zfspool | StorageKind::Lvmthin | StorageKind::Rbd => true,
+            StorageKind::Btrfs => matches!(format, Format::Raw | Format::Subvol | Format::Qcow2),
+            StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs => format == Format::Qcow2,
+            StorageKind::Lvm => false,
+        }
+    }
+}
+
+impl State {
+    /// A volume.
+    pub(crate) fn volume(&self, volid: &str) -> Option<&Volume> {
+        self.volumes.get(volid)
+    }
+
+    /// The lowest free plain name `PREFIX-ID-disk-N` of a storage.
+    pub(crate) fn free_disk_name(&self, storage: &Storage, vmid: u32, prefix: &str) -> String {
+        let infix = format!("-{vmid}-disk-");
+        let taken: Vec<u32> = self
+            .volumes
+            .range(format!("{}:", storage.id)..)
+            .take_while(|(volid, _)| volid.split(':').next() == Some(storage.id.as_str()))
+            .filter_map(|(volid, _)| {
+                let file = volid.rsplit('/').next().unwrap_or(volid);
+                let rest = &file[file.find(&infix)? + infix.len()..];
+                rest.split('.').next()?.parse().ok()
+            })
+            .collect();
+        let number = (0..).find(|number| !taken.contains(number)).unwrap_or(0);
+        format!("{prefix}{infix}{number}")
+    }
+
+    /// Makes a disk and gives its volume id. `plain` is its name without folder and extension; the lowest free one without it.
+    pub(crate) fn allocate(
+        &mut self,
+        storage: &Storage,
+        vmid: u32,
+        format: Format,
+        plain: Option<&str>,
+        size: u64,
+    ) -> Result<String, Failure> {
+        let prefix = if format == Format::Subvol { "subvol" } else { "vm" };
+        let plain = plain.map_or_else(|| self.free_disk_name(storage, vmid, prefix), str::to_owned);
+        let name = storage.volume_name(vmid, &plain, format);
+        let volid = format!("{}:{name}", storage.id);
+        if self.volumes.contains_key(&volid) {
+            let path = storage.path(&name, Some(format));
+            return Err(Failure::with_exit(format!("disk image '{path}' already exists"), 25));
+        }
+        let volume = Volume {
+            format,
+            space: Space { size, files: FileTree::default() },
+            snapshots: BTreeMap::new(),
+            order: Vec::new(),
+            base: None,
+            made: self.now,
+        };
+        self.volumes.insert(volid.clone(), volume);
+        Ok(volid)
+    }
+
+    /// Removes a disk. Gives whether there was one.
+    pub(crate) fn free(&mut self, volid: &str) -> bool {
+        self.volumes.remove(volid).is_some()
+    }
+
+    /// Copies the content of a disk, or of one of its snapshots, into another.
+    pub(crate) fn copy_content(&mut self, from: &str, snapshot: Option<&str>, to: &str) {
+        let Some(source) = self.volumes.get(from) else { return };
+        let space = snapshot.and_then(|name| source.snapshots.get(name)).unwrap_or(&source.space);
+        let files = space.files.clone();
+        if let Some(target) = self.volumes.get_mut(to) {
+            target.space.files = files;
+        }
+    }
+
+    /// Takes a snapshot of a disk.
+    pub(crate) fn snapshot_volume(&mut self, volid: &str, name: &str) {
+        if let Some(volume) = self.volumes.get_mut(volid) {
+            volume.snapshots.insert(name.to_owned(), volume.space.clone());
+            volume.order.push(name.to_owned());
+        }
+    }
+
+    /// Takes a disk back to a snapshot. Newer snapshots stay.
+    pub(crate) fn rollback_volume(&mut self, volid: &str, name: &str) {
+        if let Some(volume) = self.volumes.get_mut(volid)
+            && let Some(space) = volume.snapshots.get(name)
+        {
+            volume.space = space.clone();
+        }
+    }
+
+    /// Removes a snapshot of a disk.
+    pub(crate) fn delete_volume_snapshot(&mut self, volid: &str, name: &str) {
+        if let Some(volume) = self.volumes.get_mut(volid) {
+            volume.snapshots.remove(name);
+            volume.order.retain(|known| known != name);
+        }
+    }
+
+    /// Gives a disk another name within its storage.
+    pub(crate) fn rename_volume(&mut self, from: &str, to: &str) {
+        if let Some(volume) = self.volumes.remove(from) {
+            self.volumes.insert(to.to_owned(), volume);
+        }
+    }
+}
