@@ -4,7 +4,8 @@
 //! [`Local`] is the machine itself; `phoenix-sim` brings a simulated node. [`Layered`] wraps any host to label commands with
 //! their guest and stage, to record them, or to refuse the changing ones.
 //!
-//! What this crate does not do: it knows nothing of `pct`, `qm` or their texts.
+//! [`pve`] holds what the adapters for `pct` and `qm` share: the table of their error texts, and the guests' files. Which
+//! commands there are is the adapters' business (`phoenix-lxc`, `phoenix-vm`).
 //!
 //! ```
 //! use std::time::Duration;
@@ -24,6 +25,7 @@ mod host;
 mod inside;
 mod layered;
 mod local;
+pub mod pve;
 
 pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream, redact};
 pub use error::HostError;

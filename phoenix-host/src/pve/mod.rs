@@ -1,0 +1,21 @@
+//! What the adapters for `pct` and `qm` have in common: running the tools and classing their errors, and the guests' files
+//! below `/etc/pve`.
+//!
+//! ```
+//! use phoenix_host::pve::{ErrorClass, classify};
+//!
+//! assert_eq!(classify("CT is locked (backup)\n"), ErrorClass::Busy);
+//! assert_eq!(classify("VM 100 already running\n"), ErrorClass::AlreadyRunning);
+//! ```
+
+mod class;
+mod error;
+mod files;
+mod notes;
+mod tool;
+
+pub use class::{ErrorClass, classify};
+pub use error::{Failure, GuestError, InvalidSettings, Unverified};
+pub use files::{ConfEdit, ConfFile, GuestFiles};
+pub use notes::{NOTES_LIMIT, check_notes, check_value};
+pub use tool::{Deadlines, Tool};
