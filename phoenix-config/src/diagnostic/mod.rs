@@ -1,0 +1,83 @@
+//! What is wrong with the files, as plain data. Rendering is left to whoever shows it.
+
+mod code;
+mod finding;
+mod nearest;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use code::Code;
+pub use finding::{FileKind, Finding, Shows, Target};
+pub(crate) use nearest::nearest;
+
+use crate::source::Location;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing is done before it is mended.
+    Error,
+    /// It works, but not as it reads.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Diagnostic {
+    /// The stable code, such as `PHX0105`.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where it is.
+    #[serde(flatten)]
+    pub location: Location,
+    /// The same place as a JSON pointer into the file.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// Other places that have to do with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
+    /// How to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// A place that has to do with a diagnostic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Label {
+    /// Where it is.
+    #[serde(flatten)]
+    pub location: Location,
+    /// What it has to do with it.
+    pub message: String,
+}
+
+impl fmt::Display for Diagnostic {
+    /// One line: `file:line:column: error[PHX0105]: message (help)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, severity, location, message, help, .. } = self;
+        write!(f, "{}:{}:{}: {severity}[{code}]: {message}", location.file, location.line, location.column)?;
+        if let Some(help) = help {
+            write!(f, " ({help})")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! The files as they are written: one type for every object of the dialect. `Deserialize` and `JsonSchema` of each accept the
+//! same documents (a property test holds them together). No defaults here: those are in [`crate::resolve`].
+
+#[macro_use]
+mod object;
+mod container;
+mod firewall;
+mod gate;
+mod hypervisor;
+mod list;
+mod network;
+mod number;
+mod secret;
+mod service;
+mod text;
+mod vm;
+
+pub(crate) use container::{ContainerEntry, IdMapEntry, MountPointEntry, TemplateRef, VolumeEntry};
+pub(crate) use firewall::{FirewallEntry, RuleEntry};
+pub(crate) use gate::{CommandEntry, GateEntry, HttpEntry, ProbeEntry, StatusEntry, StatusItem, TcpEntry};
+pub(crate) use hypervisor::{HypervisorEntry, LxcFrame, VmDefaultsEntry, VmFrame};
+pub(crate) use list::OneOrMany;
+pub(crate) use network::{NetworkEntry, VmNetworkEntry};
+pub(crate) use object::{Key, USER_PREFIX};
+pub(crate) use secret::{SecretEntry, SecretPlace};
+pub(crate) use text::FeatureName;
+pub(crate) use vm::{ImageRef, NfsVolumeEntry, SnapshotsEntry, UserEntry, VmEntry};

@@ -1,0 +1,114 @@
+//! Secrets as they are written.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use phoenix_types::Secret;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+
+use super::object;
+use super::text::{Line, Remark};
+
+/// A secret: `{"secret": {"file": "…"}}`, `{"secret": {"env": "…"}}`, or the text itself.
+#[derive(Debug, Clone)]
+pub(crate) enum SecretEntry {
+    Plain(Secret),
+    Reference(SecretReference),
+}
+
+object! {
+    /// A secret that is somewhere else.
+    SecretReference {
+        /// Where it is.
+        "secret" => secret: SecretPlace,
+    }
+}
+
+/// Where a secret is: exactly one of `file` and `env`.
+#[derive(Debug, Clone)]
+pub(crate) enum SecretPlace {
+    File(String),
+    Env(String),
+}
+
+object! {
+    /// Where a secret is.
+    SecretPlaceEntry {
+        /// A file on the machine that Phoenix runs on.
+        "file" => file: Option<Line>,
+        /// An environment variable of Phoenix.
+        "env" => env: Option<Line>,
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretPlace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let entry = SecretPlaceEntry::deserialize(deserializer)?;
+        match (entry.file, entry.env) {
+            (Some(file), None) => Ok(Self::File(file.to_string())),
+            (None, Some(env)) => Ok(Self::Env(env.to_string())),
+            _ => Err(de::Error::custom("a secret has exactly one of `file` and `env`")),
+        }
+    }
+}
+
+impl schemars::JsonSchema for SecretPlace {
+    fn schema_name() -> Cow<'static, str> {
+        "SecretPlace".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut schema = SecretPlaceEntry::json_schema(generator);
+        schema.insert(
+            "oneOf".into(),
+            serde_json::json!([
+                {"required": ["file"], "properties": {"file": {"type": "string"}, "env": {"type": "null"}}},
+                {"required": ["env"], "properties": {"env": {"type": "string"}, "file": {"type": "null"}}},
+            ]),
+        );
+        schema
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SecretVisitor;
+        impl<'de> Visitor<'de> for SecretVisitor {
+            type Value = SecretEntry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, or `{\"secret\": {\"file\": \"…\"}}`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretEntry, E> {
+                text.parse::<Remark>().map_err(|_| E::custom("a secret holds no control characters"))?;
+                Ok(SecretEntry::Plain(Secret::new(text)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SecretEntry, A::Error> {
+                object::from_map(map).map(SecretEntry::Reference)
+            }
+        }
+        deserializer.deserialize_any(SecretVisitor)
+    }
+}
+
+impl schemars::JsonSchema for SecretEntry {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let text = generator.subschema_for::<Remark>();
+        let reference = generator.subschema_for::<SecretReference>();
+        schemars::json_schema!({
+            "description": "A secret: `{\"secret\": {\"file\": \"…\"}}` or `{\"secret\": {\"env\": \"…\"}}`; the plain text is taken too, with a warning.",
+            "anyOf": [text, reference],
+            "examples": [{"secret": {"file": "/root/secrets/portainer"}}, {"secret": {"env": "PORTAINER_PASSWORD"}}],
+        })
+    }
+}

@@ -1,0 +1,252 @@
+//! Files, and the objects at their tops.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use camino::Utf8Path;
+use phoenix_types::GuestId;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::piece::Piece;
+use crate::diagnostic::{Code, FileKind, Finding, Target};
+use crate::dialect::{Key, USER_PREFIX};
+use crate::schema;
+use crate::source::Source;
+
+pub(super) struct Read {
+    pub(super) sources: BTreeMap<FileKind, Arc<Source>>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Reads the files that are there.
+pub(super) fn read(dir: &Utf8Path) -> Read {
+    let mut sources = BTreeMap::new();
+    let mut findings = Vec::new();
+    for kind in FileKind::ALL {
+        let path = dir.join(kind.file_name());
+        let target = Target::File(kind);
+        match std::fs::metadata(&path) {
+            Ok(data) if data.is_file() => {}
+            Ok(_) => {
+                findings.push(Finding::error(Code::NoFile, target, format!("`{path}` is not a regular file")));
+                continue;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                findings.push(Finding::error(Code::NoFile, target, format!("`{path}` cannot be read: {error}")));
+                continue;
+            }
+        }
+        match std::fs::read(&path).map(String::from_utf8) {
+            Ok(Ok(text)) => {
+                sources.insert(kind, Arc::new(Source::new(path, text)));
+            }
+            Ok(Err(error)) => {
+                let at = error.utf8_error().valid_up_to();
+                let good = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
+                sources.insert(kind, Arc::new(Source::broken(path, good)));
+                findings.push(
+                    Finding::error(Code::NotUtf8, Target::At(kind, at), "the file is not UTF-8 from here on")
+                        .help("save it as UTF-8"),
+                );
+            }
+            Err(error) => {
+                findings.push(Finding::error(Code::NoFile, target, format!("`{path}` cannot be read: {error}")));
+            }
+        }
+    }
+    let guests = [FileKind::Lxc, FileKind::Vm];
+    if findings.is_empty() && !guests.iter().any(|kind| sources.contains_key(kind)) {
+        let names = guests.map(FileKind::file_name);
+        let message = format!("there is neither `{}` nor `{}` in `{dir}`", names[0], names[1]);
+        findings.push(
+            Finding::error(Code::NoFile, Target::File(FileKind::Lxc), message)
+                .help("name the folder of the configuration with `-C`, or write one of the files"),
+        );
+    }
+    Read { sources, findings }
+}
+
+/// One file, its top taken apart.
+pub(super) struct Document<'a> {
+    kind: FileKind,
+    source: &'a Arc<Source>,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn open(kind: FileKind, source: &'a Arc<Source>, findings: &mut Vec<Finding>) -> Option<Self> {
+        if source.is_broken() {
+            return None;
+        }
+        match serde_json::from_str::<Top<'a>>(source.text()) {
+            Ok(Top(members)) => Some(Self { kind, source, members }),
+            Err(error) => {
+                findings.push(schema::unreadable(&error, source.text(), 0, kind));
+                None
+            }
+        }
+    }
+
+    pub(super) fn text(&self) -> &'a str {
+        self.source.text()
+    }
+
+    /// The key of the member that holds the guests.
+    fn guests_key(&self) -> Option<&'static str> {
+        match self.kind {
+            FileKind::Hypervisor => None,
+            FileKind::Lxc => Some("lxc_configs"),
+            FileKind::Vm => Some("vms"),
+        }
+    }
+
+    /// The text of the file without its guests.
+    fn frame_text(&self) -> String {
+        let guests_key = self.guests_key();
+        let members = self.members.iter().filter(|(key, _)| Some(key.as_ref()) != guests_key);
+        let members = members.map(|(key, value)| format!("{}:{}", Value::from(key.as_ref()), value.get()));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    }
+
+    /// The file without its guests, typed.
+    pub(super) fn frame<T: serde::de::DeserializeOwned>(&self, findings: &mut Vec<Finding>) -> Option<T> {
+        let text = self.frame_text();
+        let guests: Vec<_> = self.members.iter().filter(|(key, _)| Some(key.as_ref()) == self.guests_key()).collect();
+        if let [_, again, ..] = guests.as_slice() {
+            let at = offset(self.text(), again.1);
+            findings.push(
+                Finding::error(
+                    Code::DuplicateKey,
+                    Target::At(self.kind, at),
+                    format!("the key `{}` stands twice", again.0),
+                )
+                .on_key()
+                .help("join the two"),
+            );
+        }
+        match serde_json::from_str(&text) {
+            Ok(frame) => Some(frame),
+            Err(error) => {
+                findings.extend(schema::examine_frame(self.kind, &text, &error));
+                None
+            }
+        }
+    }
+
+    /// The settings at the top of the file, for scripts.
+    pub(super) fn settings(&self) -> Value {
+        let mut value: Value = serde_json::from_str(&self.frame_text()).unwrap_or_default();
+        if let Value::Object(members) = &mut value {
+            members.remove("$schema");
+        }
+        value
+    }
+
+    /// The guests of the file, one by one.
+    pub(super) fn pieces(&self, findings: &mut Vec<Finding>) -> Vec<Piece<'a>> {
+        let Some(guests_key) = self.guests_key() else { return Vec::new() };
+        let Some((_, guests)) = self.members.iter().find(|(key, _)| key == guests_key) else { return Vec::new() };
+        let target = Target::File(self.kind);
+        let text = self.text();
+        let wrong = |expected: &str| {
+            Finding::error(Code::WrongType, target, format!("`{guests_key}` is not {expected}"))
+                .at([guests_key])
+                .expected(expected)
+        };
+        if self.kind == FileKind::Vm {
+            return match serde_json::from_str::<Elements<'a>>(guests.get()) {
+                Ok(Elements(elements)) => elements
+                    .into_iter()
+                    .map(|raw| Piece { file: self.kind, source: self.source, id: None, range: range(text, raw) })
+                    .collect(),
+                Err(_) => {
+                    findings.push(wrong("a list of VMs"));
+                    Vec::new()
+                }
+            };
+        }
+        let Ok(Top(members)) = serde_json::from_str::<Top<'a>>(guests.get()) else {
+            findings.push(wrong("an object of containers by id"));
+            return Vec::new();
+        };
+        let mut pieces = Vec::with_capacity(members.len());
+        for (key, raw) in members {
+            let range = range(text, raw);
+            match key.parse::<GuestId>() {
+                Ok(id) => pieces.push(Piece { file: self.kind, source: self.source, id: Some(id), range }),
+                Err(_) if key.starts_with(USER_PREFIX) => {}
+                Err(error) => findings.push(
+                    Finding::error(Code::InvalidId, Target::At(self.kind, range.start), error.to_string())
+                        .on_key()
+                        .expected("a guest id from 100 to 999999999"),
+                ),
+            }
+        }
+        pieces
+    }
+}
+
+/// Where a part of `text` stands in it.
+fn offset(text: &str, part: &RawValue) -> usize {
+    (part.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len())
+}
+
+fn range(text: &str, part: &RawValue) -> std::ops::Range<usize> {
+    let start = offset(text, part);
+    start..(start + part.get().len()).min(text.len())
+}
+
+/// An object whose values are left as text.
+struct Top<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TopVisitor;
+        impl<'de> Visitor<'de> for TopVisitor {
+            type Value = Top<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(Key(key)) = map.next_key()? {
+                    members.push((key, map.next_value()?));
+                }
+                Ok(Top(members))
+            }
+        }
+        deserializer.deserialize_map(TopVisitor)
+    }
+}
+
+/// A list whose elements are left as text.
+struct Elements<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ElementsVisitor;
+        impl<'de> Visitor<'de> for ElementsVisitor {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Elements<'de>, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = seq.next_element()? {
+                    elements.push(element);
+                }
+                Ok(Elements(elements))
+            }
+        }
+        deserializer.deserialize_seq(ElementsVisitor)
+    }
+}

@@ -1,0 +1,114 @@
+//! From findings to diagnostics: where things stand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::Utf8Path;
+use phoenix_types::GuestId;
+
+use crate::diagnostic::{Diagnostic, FileKind, Finding, Label, Shows, Target};
+use crate::source::{Location, Segment, Source, Span, locate};
+
+/// Knows where every guest stands.
+pub(super) struct Places<'a> {
+    pub(super) sources: &'a BTreeMap<FileKind, Arc<Source>>,
+    pub(super) guests: &'a BTreeMap<GuestId, (FileKind, usize)>,
+}
+
+impl Places<'_> {
+    /// Diagnostics in the order of files and places, each once.
+    pub(super) fn locate(&self, findings: Vec<Finding>, dir: &Utf8Path) -> Vec<Diagnostic> {
+        let mut found: Vec<(FileKind, Diagnostic)> = findings
+            .into_iter()
+            .map(|finding| {
+                let (kind, location) = self.place(finding.target, &finding.path, finding.shows, dir);
+                let labels = finding.labels.into_iter().map(|(target, path, message)| Label {
+                    location: self.place(target, &path, Shows::Value, dir).1,
+                    message,
+                });
+                let diagnostic = Diagnostic {
+                    code: finding.code,
+                    severity: finding.severity,
+                    pointer: self.pointer(finding.target, &finding.path),
+                    labels: labels.collect(),
+                    location,
+                    message: finding.message,
+                    expected: finding.expected,
+                    help: finding.help,
+                };
+                (kind, diagnostic)
+            })
+            .collect();
+        found.sort_by(|(a_kind, a), (b_kind, b)| {
+            let key = |kind: &FileKind, diagnostic: &Diagnostic| (*kind, diagnostic.location.span, diagnostic.code);
+            key(a_kind, a).cmp(&key(b_kind, b)).then_with(|| a.message.cmp(&b.message))
+        });
+        found.dedup_by(|(_, a), (_, b)| a == b);
+        found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+    }
+
+    fn base(&self, target: Target) -> (FileKind, usize) {
+        match target {
+            Target::Guest(id) => self.guests.get(&id).copied().unwrap_or((FileKind::Lxc, 0)),
+            Target::File(kind) => (kind, 0),
+            Target::At(kind, offset) => (kind, offset),
+        }
+    }
+
+    fn place(&self, target: Target, path: &[Segment], shows: Shows, dir: &Utf8Path) -> (FileKind, Location) {
+        let (kind, offset) = self.base(target);
+        let Some(source) = self.sources.get(&kind) else {
+            let file = dir.join(kind.file_name());
+            return (kind, Location { file, line: 1, column: 1, span: Span { start: 0, end: 0 } });
+        };
+        let text = source.text();
+        let place = locate(text, offset, path);
+        let key = match shows {
+            Shows::Key if path.is_empty() => key_before(text, offset),
+            Shows::Key => place.key,
+            Shows::Value => None,
+        };
+        // A whole object is shown by its first brace: nobody wants to see all of it.
+        let value = match text.as_bytes().get(place.value.start) {
+            Some(b'{' | b'[') => place.value.start..place.value.start + 1,
+            _ => place.value,
+        };
+        (kind, source.location(key.unwrap_or(value)))
+    }
+
+    fn pointer(&self, target: Target, path: &[Segment]) -> String {
+        let (kind, offset) = self.base(target);
+        let mut pointer = match (target, kind) {
+            (Target::File(_), _) | (_, FileKind::Hypervisor) => String::new(),
+            (Target::Guest(id), FileKind::Lxc) => format!("/lxc_configs/{id}"),
+            (Target::At(..), FileKind::Lxc) => self
+                .sources
+                .get(&kind)
+                .and_then(|source| source.text().get(key_before(source.text(), offset)?))
+                .map_or_else(String::new, |key| format!("/lxc_configs/{}", key.trim_matches('"'))),
+            (_, FileKind::Vm) => self.element(kind, offset),
+        };
+        for segment in path {
+            pointer.push_str(&segment.to_string());
+        }
+        pointer
+    }
+
+    /// The pointer of a VM: by its place among those that are known.
+    fn element(&self, kind: FileKind, offset: usize) -> String {
+        let before = self.guests.values().filter(|(other, place)| *other == kind && *place < offset).count();
+        format!("/vms/{before}")
+    }
+}
+
+/// The key of the member whose value begins at `at`.
+fn key_before(text: &str, at: usize) -> Option<std::ops::Range<usize>> {
+    let before = text.get(..at)?.trim_end().strip_suffix(':')?.trim_end();
+    let end = before.len();
+    let inner = before.strip_suffix('"')?;
+    let mut open = inner.rfind('"')?;
+    while inner.get(..open)?.ends_with('\\') {
+        open = inner.get(..open)?.rfind('"')?;
+    }
+    Some(open..end)
+}

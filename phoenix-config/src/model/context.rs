@@ -1,0 +1,64 @@
+//! A guest's own JSON, as it is written.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::source::Source;
+
+/// A guest's own JSON, kept as a range of its file's text.
+#[derive(Clone)]
+pub struct Context {
+    source: Arc<Source>,
+    range: Range<usize>,
+    file_settings: Arc<Value>,
+}
+
+impl Context {
+    pub(crate) fn new(source: Arc<Source>, range: Range<usize>, file_settings: Arc<Value>) -> Self {
+        Self { source, range, file_settings }
+    }
+
+    /// The text of the guest's object in its file.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.source.text().get(self.range.clone()).unwrap_or("{}")
+    }
+
+    /// The guest's object without its secrets.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        crate::resolve::without_secrets(serde_json::from_str(self.text()).unwrap_or_default())
+    }
+
+    /// The settings at the top of the guest's file that are handed to scripts, such as `nvidia_driver_version`.
+    #[must_use]
+    pub fn file_settings(&self) -> &Value {
+        &self.file_settings
+    }
+
+    /// The file that the guest is written in.
+    #[must_use]
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Where in that file's text the guest's object stands, in bytes.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("file", &self.source.path()).field("range", &self.range).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Context {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text() && self.file_settings == other.file_settings
+    }
+}

@@ -1,0 +1,163 @@
+//! A guest: what containers and VMs have in common.
+
+use std::collections::BTreeSet;
+
+use phoenix_types::{DiskSize, GuestId, GuestKind, Hostname, MemoryMib, SnapshotName, Span, StorageId};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Container, Context, Firewall, Gate, Network, Script, Vm};
+
+/// One guest, fully resolved.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Guest {
+    /// Its id.
+    pub id: GuestId,
+    /// Its host name.
+    pub name: Hostname,
+    /// What only a container or only a VM has.
+    pub kind: Kind,
+    /// The guests whose gates must have passed before this one's first step.
+    pub dependencies: BTreeSet<GuestId>,
+    /// The guest that this one is cloned from; its provider must be finished too.
+    pub clone_from: Option<CloneSource>,
+    /// CPU cores.
+    pub cores: u32,
+    /// Memory.
+    pub memory: MemoryMib,
+    /// The size of the root disk. Absent for a clone that keeps its source's size.
+    pub disk: Option<DiskSize>,
+    /// The storage of the root disk. Absent for a clone that stays on its source's storage.
+    pub storage: Option<StorageId>,
+    /// The network interface. Absent when nothing is written: a clone keeps its source's.
+    pub network: Option<Network>,
+    /// What it should be in the end.
+    pub state: State,
+    /// Whether the node starts it when it boots (`onboot`).
+    pub start_at_boot: bool,
+    /// Its place in the node's own start order (`startup order=`).
+    pub boot_order: Option<u32>,
+    /// How long the node waits after it, starting and stopping (`startup up=,down=`), whole seconds.
+    pub boot_delay: Option<Span>,
+    /// Its firewall. Absent when nothing is written.
+    pub firewall: Option<Firewall>,
+    /// What must pass before the guest counts as done.
+    pub health: Vec<Gate>,
+    /// What must pass before its own features run.
+    pub wait_for: Vec<Gate>,
+    /// Provisioning scripts, in order.
+    pub features: Vec<Script>,
+    /// The script that runs after all features.
+    pub application: Option<Script>,
+    /// Snapshots taken before and after provisioning.
+    pub lifecycle: Lifecycle,
+    /// The snapshot that clones are made from.
+    pub template_snapshot: Option<SnapshotName>,
+    /// What happens when a change fails.
+    pub on_failure: OnFailure,
+    /// Whether Proxmox refuses to destroy it.
+    pub protection: bool,
+    /// Tags shown by Proxmox.
+    pub tags: BTreeSet<String>,
+    /// The user's own notes.
+    pub description: Option<String>,
+    /// Its own JSON as it is written, for scripts.
+    pub context: Context,
+}
+
+impl Guest {
+    /// Container or VM.
+    #[must_use]
+    pub fn kind(&self) -> GuestKind {
+        match self.kind {
+            Kind::Container(_) => GuestKind::Container,
+            Kind::Vm(_) => GuestKind::Vm,
+        }
+    }
+
+    /// The container's own part.
+    #[must_use]
+    pub fn container(&self) -> Option<&Container> {
+        match &self.kind {
+            Kind::Container(container) => Some(container),
+            Kind::Vm(_) => None,
+        }
+    }
+
+    /// The VM's own part.
+    #[must_use]
+    pub fn vm(&self) -> Option<&Vm> {
+        match &self.kind {
+            Kind::Vm(vm) => Some(vm),
+            Kind::Container(_) => None,
+        }
+    }
+
+    /// All scripts in the order they run.
+    pub fn scripts(&self) -> impl Iterator<Item = &Script> {
+        self.features.iter().chain(&self.application)
+    }
+}
+
+/// What only one kind of guest has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// An LXC container.
+    Container(Box<Container>),
+    /// A QEMU virtual machine.
+    Vm(Box<Vm>),
+}
+
+/// Where a clone comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloneSource {
+    /// The guest that is cloned.
+    pub id: GuestId,
+    /// The snapshot of it that is cloned: the source's `template_snapshot_name`. Absent: its current state.
+    pub snapshot: Option<SnapshotName>,
+}
+
+/// What a guest should be in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It runs.
+    Running,
+    /// It is off; it runs only while it is provisioned.
+    Stopped,
+    /// It is a template: never started.
+    Template,
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Template => "template",
+        })
+    }
+}
+
+/// What happens when a change of an existing guest fails.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// The guest is left as it is, for a person to look at.
+    #[default]
+    Keep,
+    /// The guest goes back to the snapshot that was taken before the change.
+    Rollback,
+}
+
+/// The snapshots taken around provisioning; absent ones are not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lifecycle {
+    /// Taken before the features run: `pre-configured` for a container, `pre-features` for a VM.
+    pub before: Option<SnapshotName>,
+    /// Taken when the guest is done: `final-form` for a container, `post-features` for a VM. Absent also where the
+    /// template snapshot has the same name: then it is the one snapshot for both.
+    pub after: Option<SnapshotName>,
+}

@@ -1,0 +1,312 @@
+//! Containers.
+
+use std::collections::BTreeSet;
+
+use phoenix_types::{DiskSize, GuestId, GuestKind, MemoryMib, Span};
+
+use super::{Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, state};
+use crate::diagnostic::{Code, Finding, Target};
+use crate::dialect::{ContainerEntry, IdMapEntry, MountPointEntry, NetworkEntry, TemplateRef, VolumeEntry};
+use crate::model::{
+    CloneSource, Container, ContainerSource, Context, Guest, IdMap, IdMapKind, Kind, Lifecycle, MountPoint, Network,
+    Owner, RawLine, Volume,
+};
+
+pub(crate) fn container(
+    id: GuestId,
+    entry: ContainerEntry,
+    context: Context,
+    around: &Surroundings<'_>,
+    findings: &mut Vec<Finding>,
+) -> Draft {
+    let target = Target::Guest(id);
+    let start_at_boot = entry.start_at_boot.unwrap_or(false);
+    let lxc_defaults = around.hypervisor_entry.and_then(|file| file.proxmox_defaults.as_ref()?.lxc.as_ref());
+    let cores = entry.cores.or(lxc_defaults.and_then(|lxc| lxc.cores));
+    let memory = entry.memory_mb.or(lxc_defaults.and_then(|lxc| lxc.memory_mb));
+    let disk = match (entry.storage_size_gb, entry.clone_from_ctid) {
+        (Some(size), _) => Some(size.get()),
+        (None, Some(_)) => None,
+        (None, None) => Some(defaults::CONTAINER_DISK_GIB),
+    };
+    let source = source(entry.template.as_ref(), entry.clone_from_ctid, target, findings);
+    let health =
+        either(("health_check", entry.health_check), ("health_checks", entry.health_checks), target, &[], findings);
+    let guest_firewall = entry.firewall.map(|entry| firewall::firewall(entry, target, findings));
+    let firewalled = guest_firewall.as_ref().is_some_and(|firewall| firewall.enabled);
+    let network = match (entry.network_config, entry.mac_address) {
+        (None, None) => None,
+        (config, mac) => Some(network(config, mac, firewalled, target, findings)),
+    };
+    let mut mount_points: Vec<MountPoint> = entry.mount_points.unwrap_or_default().iter().map(mount_point).collect();
+    for shared in around.shared_mounts.get(&id).into_iter().flatten() {
+        if !mount_points.contains(shared) {
+            mount_points.push(shared.clone());
+        }
+    }
+    let volumes = entry.zfs_volumes.iter().flatten().chain(entry.volumes.iter().flatten()).map(volume).collect();
+    let gpus: Vec<u32> = entry.gpu_assignment.map_or_else(Vec::new, |gpus| gpus.0.into_iter().collect());
+    let id_maps: Vec<IdMap> = entry.id_maps.unwrap_or_default().iter().map(id_map).collect();
+    let written: Vec<RawLine> = entry.lxc_options.unwrap_or_default().into_iter().map(|option| option.0).collect();
+    let mut raw_lines: Vec<RawLine> = Vec::new();
+    for line in written {
+        if !raw_lines.contains(&line) {
+            raw_lines.push(line);
+        }
+    }
+    if let Some(profile) = &entry.apparmor_profile {
+        let nesting = entry.apparmor_manages_nesting.unwrap_or(false);
+        apparmor(profile.as_str(), nesting, &mut raw_lines, target, findings);
+    }
+    for line in gpu_lines(&gpus).into_iter().chain(id_map_lines(&id_maps, target, findings)) {
+        if !raw_lines.contains(&line) {
+            raw_lines.push(line);
+        }
+    }
+    let (before, after) = defaults::CONTAINER_SNAPSHOTS;
+    let lifecycle = if entry.enable_lifecycle_snapshots == Some(true) {
+        Lifecycle { before: Some(defaults::snapshot(before)), after: Some(defaults::snapshot(after)) }
+    } else {
+        Lifecycle::default()
+    };
+    let guest = Guest {
+        id,
+        name: entry.name,
+        dependencies: dependencies(entry.dependencies.unwrap_or_default(), target, findings),
+        clone_from: entry.clone_from_ctid.map(|id| CloneSource { id, snapshot: None }),
+        cores: cores.map_or(defaults::CORES, |cores| cores.get()),
+        memory: MemoryMib(memory.map_or(defaults::MEMORY_MIB, |memory| memory.get())),
+        disk: disk.map(DiskSize::from_gib),
+        storage: entry.storage_pool,
+        network,
+        state: state(entry.state, entry.is_template, start_at_boot, target, findings),
+        start_at_boot,
+        boot_order: entry.boot_order.map(|order| order.get()),
+        boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
+        firewall: guest_firewall,
+        health: gate::gates(health, gate::Purpose::Health, "health_check", target, findings),
+        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", target, findings),
+        features: features(entry.features.unwrap_or_default(), GuestKind::Container, around.scripts, target, findings),
+        application: application(entry.application_script, around.scripts, target, findings),
+        lifecycle,
+        template_snapshot: entry.template_snapshot_name,
+        on_failure: around.on_failure(entry.on_failure),
+        protection: entry.protection.unwrap_or(false),
+        tags: entry.tags.unwrap_or_default().iter().map(ToString::to_string).collect(),
+        description: entry.description.map(|text| text.to_string()),
+        kind: Kind::Container(Box::new(Container {
+            source,
+            unprivileged: entry.unprivileged.unwrap_or(true),
+            swap: entry.swap_mb.map(|swap| MemoryMib(swap.get())),
+            features: entry.pct_options.unwrap_or_default().into_iter().map(|option| (option.0, option.1)).collect(),
+            raw_lines,
+            mount_points,
+            volumes,
+            gpus,
+            gpu_memory_share: entry.vllm_engine_config.and_then(|vllm| vllm.gpu_memory_utilization),
+            id_maps,
+        })),
+        context,
+    };
+    Draft { guest, unprivileged: entry.unprivileged }
+}
+
+fn source(
+    template: Option<&TemplateRef>,
+    clone_from: Option<GuestId>,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> ContainerSource {
+    match (template, clone_from) {
+        (Some(_), Some(_)) => {
+            findings.push(
+                Finding::error(Code::Conflict, target, "a container is made from a template or cloned, not both")
+                    .at(["template"])
+                    .on_key()
+                    .label(target, ["clone_from_ctid"], "cloned from here")
+                    .help("keep one of the two"),
+            );
+            ContainerSource::Clone
+        }
+        (None, Some(_)) => ContainerSource::Clone,
+        (Some(TemplateRef::Path(path)), None) => ContainerSource::Path(path.as_str().into()),
+        (Some(TemplateRef::Volume(volume)), None) => ContainerSource::Volume(volume.clone()),
+        (None, None) => {
+            findings.push(
+                Finding::error(Code::NoSource, target, "the container has neither `template` nor `clone_from_ctid`")
+                    .help("write the template that it is made from, or the container that it is cloned from"),
+            );
+            ContainerSource::Clone
+        }
+    }
+}
+
+fn network(
+    config: Option<NetworkEntry>,
+    mac: Option<phoenix_types::Mac>,
+    firewall: bool,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Network {
+    let (name, bridge, ip, gw, nameservers, searchdomain, vlan, mtu) = match config {
+        Some(config) => {
+            let nameservers = either(
+                ("nameservers", config.nameservers),
+                ("nameserver", config.nameserver),
+                target,
+                &["network_config".into()],
+                findings,
+            );
+            (
+                config.name,
+                config.bridge,
+                config.ip,
+                config.gw,
+                nameservers,
+                config.searchdomain,
+                config.vlan,
+                config.mtu,
+            )
+        }
+        None => (None, None, None, None, None, None, None, None),
+    };
+    Network {
+        interface: name.map_or_else(|| defaults::INTERFACE.to_owned(), |name| name.to_string()),
+        bridge: bridge.unwrap_or_else(defaults::bridge),
+        ipv4: ip.unwrap_or(phoenix_types::Ipv4Setting::Dhcp),
+        gateway: gw.map(|address| address.0),
+        nameservers: nameservers.map_or_else(Vec::new, |list| list.0),
+        search_domain: searchdomain,
+        mac,
+        vlan: vlan.and_then(|vlan| u16::try_from(vlan.get()).ok()),
+        mtu: mtu.and_then(|mtu| u16::try_from(mtu.get()).ok()),
+        firewall,
+    }
+}
+
+fn mount_point(entry: &MountPointEntry) -> MountPoint {
+    let owner = match (entry.owner_uid, entry.owner_gid) {
+        (None, None) => None,
+        (uid, gid) => Some(Owner { uid: uid.map_or(0, |uid| uid.get()), gid: gid.map_or(0, |gid| gid.get()) }),
+    };
+    MountPoint {
+        host_path: entry.host_path.as_str().into(),
+        container_path: entry.container_path.as_str().into(),
+        owner,
+        read_only: entry.read_only.unwrap_or(false),
+    }
+}
+
+fn volume(entry: &VolumeEntry) -> Volume {
+    Volume {
+        name: entry.name.as_ref().map(ToString::to_string),
+        storage: entry.pool.clone(),
+        size: DiskSize::from_gib(entry.size_gb.get()),
+        mount_point: entry.mount_point.as_str().into(),
+        backup: entry.backup.unwrap_or(false),
+    }
+}
+
+fn id_map(entry: &IdMapEntry) -> IdMap {
+    IdMap {
+        kind: entry.kind,
+        container_id: entry.container_id.get(),
+        host_id: entry.host_id.get(),
+        size: entry.size.map_or(1, |size| size.get()),
+    }
+}
+
+const PROFILE: &str = "lxc.apparmor.profile";
+
+fn apparmor(profile: &str, nesting: bool, lines: &mut Vec<RawLine>, target: Target, findings: &mut Vec<Finding>) {
+    match lines.iter().find(|line| line.key == PROFILE) {
+        Some(line) if line.value != profile => findings.push(
+            Finding::error(
+                Code::Conflict,
+                target,
+                format!("`apparmor_profile` is `{profile}`, but `lxc_options` sets `{line}`"),
+            )
+            .at(["apparmor_profile"])
+            .label(target, ["lxc_options"], "the raw line stands here")
+            .help("remove the raw line"),
+        ),
+        Some(_) => {}
+        None => lines.push(RawLine { key: PROFILE.into(), value: profile.into() }),
+    }
+    let allow = RawLine { key: "lxc.apparmor.allow_nesting".into(), value: "1".into() };
+    if nesting && profile != "unconfined" && !lines.contains(&allow) {
+        lines.push(allow);
+    }
+}
+
+/// The raw lines that show GPUs to a container, as the predecessor writes them: NVIDIA's devices have the major number
+/// 195, those of unified memory 243.
+fn gpu_lines(gpus: &[u32]) -> Vec<RawLine> {
+    if gpus.is_empty() {
+        return Vec::new();
+    }
+    let allow = |major: u32| RawLine { key: "lxc.cgroup2.devices.allow".into(), value: format!("c {major}:* rwm") };
+    let mount = |device: &str| RawLine {
+        key: "lxc.mount.entry".into(),
+        value: format!("/dev/{device} dev/{device} none bind,optional,create=file"),
+    };
+    let mut lines = vec![allow(195), allow(243)];
+    lines.extend(gpus.iter().map(|gpu| mount(&format!("nvidia{gpu}"))));
+    lines.extend(["nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"].map(mount));
+    lines
+}
+
+/// The raw lines of identity maps. LXC takes either the usual map or a whole one, so what is not passed through is
+/// written out too.
+fn id_map_lines(maps: &[IdMap], target: Target, findings: &mut Vec<Finding>) -> Vec<RawLine> {
+    if maps.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for (kind, letter) in [(IdMapKind::Uid, 'u'), (IdMapKind::Gid, 'g')] {
+        let mut own: Vec<(usize, &IdMap)> =
+            maps.iter().enumerate().filter(|(_, map)| map.kind == kind || map.kind == IdMapKind::Both).collect();
+        own.sort_by_key(|(_, map)| map.container_id);
+        let mut line = |inside: u32, outside: u32, count: u32| {
+            lines.push(RawLine { key: "lxc.idmap".into(), value: format!("{letter} {inside} {outside} {count}") });
+        };
+        let mut next = 0;
+        for (index, map) in own {
+            let end = map.container_id.checked_add(map.size).filter(|end| *end <= defaults::ID_COUNT);
+            let Some(end) = end else {
+                findings.push(
+                    Finding::error(Code::InvalidValue, target, "the map reaches beyond the container's identities")
+                        .at(["id_maps"])
+                        .nth(index)
+                        .expected(format!("`container_id` and `size` within 0 to {}", defaults::ID_COUNT - 1)),
+                );
+                continue;
+            };
+            if map.container_id < next {
+                findings.push(
+                    Finding::error(
+                        Code::IdMapOverlap,
+                        target,
+                        format!("the number {} is mapped twice", map.container_id),
+                    )
+                    .at(["id_maps"])
+                    .nth(index)
+                    .help("make the ranges disjoint"),
+                );
+                continue;
+            }
+            if map.container_id > next {
+                line(next, defaults::ID_OFFSET + next, map.container_id - next);
+            }
+            line(map.container_id, map.host_id, map.size);
+            next = end;
+        }
+        if next < defaults::ID_COUNT {
+            line(next, defaults::ID_OFFSET + next, defaults::ID_COUNT - next);
+        }
+    }
+    lines.dedup();
+    let mut seen = BTreeSet::new();
+    lines.retain(|line| seen.insert(line.clone()));
+    lines
+}

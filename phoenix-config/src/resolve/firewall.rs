@@ -1,0 +1,42 @@
+//! Firewalls.
+
+use phoenix_types::{FirewallRule, RuleState};
+
+use super::either;
+use crate::diagnostic::{Finding, Target};
+use crate::dialect::{FirewallEntry, RuleEntry};
+use crate::model::Firewall;
+
+pub(super) fn firewall(entry: FirewallEntry, target: Target, findings: &mut Vec<Finding>) -> Firewall {
+    Firewall {
+        enabled: entry.enabled.unwrap_or(true),
+        input_policy: entry.default_input_policy,
+        output_policy: entry.default_output_policy,
+        rules: entry
+            .rules
+            .unwrap_or_default()
+            .into_iter()
+            .enumerate()
+            .map(|(index, entry)| rule(entry, index, target, findings))
+            .collect(),
+    }
+}
+
+fn rule(entry: RuleEntry, index: usize, target: Target, findings: &mut Vec<Finding>) -> FirewallRule {
+    let path = ["firewall".into(), "rules".into(), index.into()];
+    let ports = either(("port", entry.port), ("dport", entry.dport), target, &path, findings);
+    FirewallRule {
+        direction: entry.direction,
+        verdict: entry.action,
+        macro_name: entry.macro_name.map(|value| value.to_string()),
+        interface: entry.iface.map(|value| value.to_string()),
+        source: entry.source.map(|value| value.to_string()),
+        dest: entry.dest.map(|value| value.to_string()),
+        proto: entry.proto.map(|value| value.to_string()),
+        dport: ports.map(|ports| ports.0),
+        sport: entry.sport.map(|ports| ports.0),
+        log: entry.log.map(|value| value.to_string()),
+        state: if entry.enabled == Some(false) { RuleState::Off } else { RuleState::On },
+        comment: entry.comment.map(|comment| comment.to_string()),
+    }
+}

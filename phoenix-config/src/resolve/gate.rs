@@ -1,0 +1,333 @@
+//! Gates.
+
+use phoenix_types::{Secret, Span};
+
+use super::defaults;
+use crate::diagnostic::{Code, Finding, Target};
+use crate::dialect::{CommandEntry, GateEntry, HttpEntry, OneOrMany, ProbeEntry, StatusEntry, StatusItem, TcpEntry};
+use crate::model::{
+    Command, FileProbe, Gate, HttpProbe, LogProbe, LogSource, Probe, Scheme, StatusRange, TcpProbe, Vantage,
+};
+use crate::source::Segment;
+
+/// What a gate holds back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// `health_check`: the guest's dependants.
+    Health,
+    /// `wait_for`: the guest's own provisioning.
+    WaitFor,
+}
+
+impl Purpose {
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Health => "health_check",
+            Self::WaitFor => "wait_for",
+        }
+    }
+}
+
+pub(super) fn gates(
+    entries: Option<OneOrMany<GateEntry>>,
+    purpose: Purpose,
+    key: &'static str,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Vec<Gate> {
+    let entries = entries.map_or_else(Vec::new, |list| list.0);
+    entries
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, entry)| gate(entry, purpose, &[key.into(), index.into()], target, findings))
+        .collect()
+}
+
+macro_rules! probe_entry {
+    ($entry:expr) => {
+        ProbeEntry {
+            command: $entry.command,
+            host_command: $entry.host_command,
+            tcp: $entry.tcp,
+            http: $entry.http,
+            file: $entry.file,
+            log: $entry.log,
+            agent: $entry.agent,
+            cloud_init: $entry.cloud_init,
+            all: $entry.all,
+            any: $entry.any,
+        }
+    };
+}
+
+fn gate(
+    entry: GateEntry,
+    purpose: Purpose,
+    path: &[Segment],
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Option<Gate> {
+    let bounded = entry.retries.is_some() || entry.timeout.is_some() || entry.deadline.is_some();
+    let retries = entry.retries.map(|retries| retries.get());
+    let (retries, deadline, timeout) = match purpose {
+        Purpose::Health => {
+            let retries = match (retries, entry.deadline) {
+                (None, None) => Some(defaults::HEALTH_RETRIES),
+                (retries, _) => retries,
+            };
+            (retries, entry.deadline, entry.attempt_timeout.or(entry.timeout).unwrap_or(defaults::ATTEMPT_TIMEOUT))
+        }
+        Purpose::WaitFor => {
+            let deadline = match (entry.deadline.or(entry.timeout), retries) {
+                (None, None) => Some(defaults::WAIT_DEADLINE),
+                (deadline, _) => deadline,
+            };
+            (retries, deadline, entry.attempt_timeout.unwrap_or(defaults::ATTEMPT_TIMEOUT))
+        }
+    };
+    let says_how_long = match purpose {
+        Purpose::Health => entry.retries.is_some() || entry.deadline.is_some(),
+        Purpose::WaitFor => bounded,
+    };
+    if !says_how_long {
+        let (assumed, help) = match purpose {
+            Purpose::Health => ("at most 30 attempts are made", "write `retries`, or `deadline`"),
+            Purpose::WaitFor => ("it waits for 300 s", "write `timeout`"),
+        };
+        findings.push(
+            Finding::warning(Code::NoDeadline, target, format!("the gate does not say how long it waits: {assumed}"))
+                .at(path.iter().cloned())
+                .help(help),
+        );
+    }
+    let interval = entry.interval.unwrap_or(match purpose {
+        Purpose::Health => defaults::HEALTH_INTERVAL,
+        Purpose::WaitFor => defaults::WAIT_INTERVAL,
+    });
+    let start_period = entry.start_period.unwrap_or_default();
+    let success_threshold = entry.success_threshold.map_or(1, |threshold| threshold.get());
+    schedule(&Schedule { retries, deadline, start_period, success_threshold, timeout }, path, target, findings);
+    let name = entry.name.as_ref().map(ToString::to_string);
+    let (backoff, max_interval, jitter) = (entry.backoff, entry.max_interval, entry.jitter);
+    let probe = probe(probe_entry!(entry), path, target, findings)?;
+    Some(Gate {
+        name: name.unwrap_or_else(|| probe.words()),
+        probe,
+        retries,
+        interval,
+        timeout,
+        deadline,
+        start_period,
+        success_threshold,
+        backoff: backoff.map_or(1.0, |factor| factor.get()),
+        max_interval,
+        jitter: jitter.map_or(0.0, |share| share.get()),
+    })
+}
+
+struct Schedule {
+    retries: Option<u32>,
+    deadline: Option<Span>,
+    start_period: Span,
+    success_threshold: u32,
+    timeout: Span,
+}
+
+fn schedule(schedule: &Schedule, path: &[Segment], target: Target, findings: &mut Vec<Finding>) {
+    let mut impossible = |message: String, key: &str, help: &str| {
+        findings.push(
+            Finding::error(Code::ImpossibleSchedule, target, message)
+                .at(path.iter().cloned())
+                .at([key])
+                .help(help.to_owned()),
+        );
+    };
+    if let Some(deadline) = schedule.deadline
+        && schedule.start_period >= deadline
+        && deadline > Span::default()
+        && schedule.start_period > Span::default()
+    {
+        let message =
+            format!("the first attempt comes after {}, the gate ends after {deadline}", schedule.start_period);
+        impossible(message, "start_period", "make `start_period` shorter");
+    }
+    if let Some(retries) = schedule.retries
+        && schedule.success_threshold > retries
+    {
+        let message = format!("{} successes are wanted of {retries} attempts", schedule.success_threshold);
+        impossible(message, "success_threshold", "make `success_threshold` smaller than `retries`");
+    }
+    if schedule.timeout == Span::default() {
+        impossible(
+            "an attempt that may take no time never passes".to_owned(),
+            "timeout",
+            "write how long an attempt may take",
+        );
+    }
+    if schedule.deadline == Some(Span::default()) {
+        impossible(
+            "a gate that may take no time never passes".to_owned(),
+            "timeout",
+            "write how long the gate may take",
+        );
+    }
+}
+
+fn probe(entry: ProbeEntry, path: &[Segment], target: Target, findings: &mut Vec<Finding>) -> Option<Probe> {
+    let inner = |entries: Vec<ProbeEntry>, key: &'static str, findings: &mut Vec<Finding>| -> Option<Vec<Probe>> {
+        if entries.is_empty() {
+            findings.push(
+                Finding::error(Code::ProbeCount, target, format!("`{key}` names no probe"))
+                    .at(path.iter().cloned())
+                    .at([key])
+                    .help("name at least one"),
+            );
+            return None;
+        }
+        let probes = entries.into_iter().enumerate().map(|(index, entry)| {
+            let mut path = path.to_vec();
+            path.extend([key.into(), index.into()]);
+            probe(entry, &path, target, findings)
+        });
+        probes.collect::<Vec<_>>().into_iter().collect()
+    };
+    let mut probes: Vec<Probe> = Vec::with_capacity(1);
+    let mut count = 0;
+    if let Some(entry) = entry.command {
+        count += 1;
+        probes.push(Probe::Command(command(entry)));
+    }
+    if let Some(entry) = entry.host_command {
+        count += 1;
+        probes.push(Probe::HostCommand(command(entry)));
+    }
+    if let Some(entry) = entry.tcp {
+        count += 1;
+        probes.push(Probe::Tcp(tcp(&entry)));
+    }
+    if let Some(entry) = entry.http {
+        count += 1;
+        probes.push(Probe::Http(Box::new(http(entry))));
+    }
+    if let Some(entry) = entry.file {
+        count += 1;
+        probes.push(Probe::File(FileProbe {
+            path: entry.0.path.as_str().into(),
+            place: entry.0.on.unwrap_or(Vantage::Guest),
+            non_empty: entry.0.non_empty.unwrap_or(false),
+            newer_than_start: entry.0.newer_than_start.unwrap_or(false),
+            contains: entry.0.contains,
+        }));
+    }
+    if let Some(entry) = entry.log {
+        count += 1;
+        if entry.unit.is_some() && entry.file.is_some() {
+            findings.push(
+                Finding::error(
+                    Code::Conflict,
+                    target,
+                    "a log line is looked for in a unit's journal or in a file, not in both",
+                )
+                .at(path.iter().cloned())
+                .at(["log", "file"])
+                .on_key()
+                .help("keep one of `unit` and `file`"),
+            );
+        }
+        let source = match (&entry.unit, &entry.file) {
+            (_, Some(file)) => LogSource::File(file.as_str().into()),
+            (Some(unit), None) => LogSource::Unit(unit.to_string()),
+            (None, None) => LogSource::Journal,
+        };
+        probes.push(Probe::Log(LogProbe { source, contains: entry.contains.to_string() }));
+    }
+    if entry.agent.is_some() {
+        count += 1;
+        probes.push(Probe::Agent);
+    }
+    if entry.cloud_init.is_some() {
+        count += 1;
+        probes.push(Probe::CloudInit);
+    }
+    if let Some(entries) = entry.all {
+        count += 1;
+        probes.extend(inner(entries, "all", findings).map(Probe::All));
+    }
+    if let Some(entries) = entry.any {
+        count += 1;
+        probes.extend(inner(entries, "any", findings).map(Probe::Any));
+    }
+    if count != 1 {
+        let message = if count == 0 { "there is no probe here" } else { "there are several probes here" };
+        let help = if count == 0 { "write what is asked" } else { "keep one, or put them into `all` or `any`" };
+        findings.push(
+            Finding::error(Code::ProbeCount, target, message)
+                .at(path.iter().cloned())
+                .expected(
+                    "exactly one of `command`, `host_command`, `tcp`, `http`, `file`, `log`, `agent`, `cloud_init`, `all`, `any`",
+                )
+                .help(help),
+        );
+        return None;
+    }
+    probes.pop()
+}
+
+fn command(entry: CommandEntry) -> Command {
+    match entry {
+        CommandEntry::Shell(text) => Command::Shell(text.to_string()),
+        CommandEntry::Argv(argv) => Command::Argv(argv),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the type of the number ends at 65535")]
+fn port(number: u32) -> u16 {
+    number as u16
+}
+
+fn tcp(entry: &TcpEntry) -> TcpProbe {
+    TcpProbe {
+        host: entry.host.as_ref().map(ToString::to_string),
+        port: port(entry.port.get()),
+        from: entry.from.unwrap_or_default(),
+    }
+}
+
+fn http(entry: HttpEntry) -> HttpProbe {
+    let scheme = entry.scheme.unwrap_or_default();
+    let usual = match scheme {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+    };
+    HttpProbe {
+        scheme,
+        host: entry.host.as_ref().map(ToString::to_string),
+        port: entry.port.map_or(usual, |number| port(number.get())),
+        path: entry.path.map_or_else(|| "/".to_owned(), |path| path.to_string()),
+        method: entry.method.map_or_else(|| "GET".to_owned(), |method| method.to_string()),
+        headers: entry
+            .headers
+            .unwrap_or_default()
+            .0
+            .into_iter()
+            .map(|(name, value)| (name, Secret::new(value)))
+            .collect(),
+        status: entry.status.as_ref().map_or_else(|| vec![StatusRange { from: 200, to: 399 }], status),
+        body: entry.body,
+        ca_file: entry.ca_file.map(|path| path.as_str().into()),
+        server_name: entry.server_name.map(|name| name.to_string()),
+        from: entry.from.unwrap_or_default(),
+    }
+}
+
+fn status(entry: &StatusEntry) -> Vec<StatusRange> {
+    let code = |text: &str| text.parse().unwrap_or(0);
+    let ranges = entry.0.iter().map(|item| match item {
+        StatusItem::Code(number) => StatusRange { from: port(number.get()), to: port(number.get()) },
+        StatusItem::Range(text) => {
+            let (from, to) = text.as_str().split_once('-').unwrap_or((text.as_str(), text.as_str()));
+            StatusRange { from: code(from), to: code(to) }
+        }
+    });
+    ranges.collect()
+}

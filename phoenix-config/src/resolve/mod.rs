@@ -1,0 +1,181 @@
+//! From what is written to what is meant: defaults applied, texts that hold structure taken apart, scripts found.
+
+mod container;
+pub(crate) mod defaults;
+mod firewall;
+mod gate;
+mod hypervisor;
+mod scripts;
+mod vm;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use phoenix_types::{GuestId, Hostname};
+use serde_json::Value;
+
+pub(crate) use container::container;
+pub(crate) use hypervisor::{hypervisor, without_secrets};
+pub(crate) use scripts::Scripts;
+pub(crate) use vm::vm;
+
+use crate::diagnostic::{Code, Finding, Target};
+use crate::dialect::{HypervisorEntry, VmDefaultsEntry};
+use crate::model::{Guest, Hypervisor, MountPoint, OnFailure, State};
+use crate::source::Segment;
+
+/// What a guest is resolved against.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) hypervisor: &'a Hypervisor,
+    pub(crate) hypervisor_entry: Option<&'a HypervisorEntry>,
+    pub(crate) vm_defaults: Option<&'a VmDefaultsEntry>,
+    pub(crate) shared_mounts: &'a BTreeMap<GuestId, Vec<MountPoint>>,
+    pub(crate) scripts: &'a Scripts,
+    pub(crate) lxc_settings: &'a Arc<Value>,
+    pub(crate) vm_settings: &'a Arc<Value>,
+}
+
+impl Surroundings<'_> {
+    fn on_failure(&self, written: Option<OnFailure>) -> OnFailure {
+        written.unwrap_or(self.hypervisor.on_failure)
+    }
+
+    fn domain(&self) -> Option<Hostname> {
+        self.hypervisor.domain.clone()
+    }
+}
+
+/// A guest before its place in the fleet is known.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) guest: Guest,
+    /// What the container says about its privilege; a clone that says nothing is what its source is.
+    pub(crate) unprivileged: Option<bool>,
+}
+
+/// What a guest should be in the end, from the three keys that say something about it.
+fn state(
+    written: Option<State>,
+    is_template: Option<bool>,
+    start_at_boot: bool,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> State {
+    if let (Some(state), Some(true)) = (written, is_template)
+        && state != State::Template
+    {
+        findings.push(
+            Finding::error(Code::Conflict, target, format!("`state` is `{state}`, but `is_template` is true"))
+                .at(["state"])
+                .label(target, ["is_template"], "a template is never started")
+                .help("keep one of the two"),
+        );
+    }
+    let state = written.unwrap_or(match (is_template, start_at_boot) {
+        (Some(true), _) => State::Template,
+        (_, true) => State::Running,
+        (_, false) => State::Stopped,
+    });
+    if state == State::Template && start_at_boot {
+        findings.push(
+            Finding::error(Code::Conflict, target, "a template cannot be started at boot")
+                .at(["start_at_boot"])
+                .help("remove `start_at_boot`, or do not make it a template"),
+        );
+    }
+    state
+}
+
+/// The one that is written of two keys with one meaning.
+fn either<T>(
+    (first_key, first): (&str, Option<T>),
+    (second_key, second): (&str, Option<T>),
+    target: Target,
+    parents: &[Segment],
+    findings: &mut Vec<Finding>,
+) -> Option<T> {
+    if first.is_some() && second.is_some() {
+        let path = |key: &str| parents.iter().cloned().chain([key.into()]).collect::<Vec<Segment>>();
+        findings.push(
+            Finding::error(Code::Conflict, target, format!("`{first_key}` and `{second_key}` are the same key"))
+                .at(path(second_key))
+                .on_key()
+                .label(target, path(first_key), "the other one")
+                .help(format!("keep `{first_key}`")),
+        );
+    }
+    first.or(second)
+}
+
+/// Features in order; one that is named again runs once.
+fn features(
+    names: Vec<crate::dialect::FeatureName>,
+    kind: phoenix_types::GuestKind,
+    scripts: &Scripts,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Vec<crate::model::Script> {
+    let mut found: Vec<crate::model::Script> = Vec::with_capacity(names.len());
+    for (index, name) in names.into_iter().enumerate() {
+        if found.iter().any(|script| script.name == name.as_str()) {
+            findings.push(
+                Finding::warning(Code::RepeatedFeature, target, format!("the feature `{name}` is named twice"))
+                    .at(["features"])
+                    .nth(index)
+                    .help("remove it: it runs once"),
+            );
+            continue;
+        }
+        match scripts.feature(kind, name.as_str()) {
+            Ok(script) => found.push(script),
+            Err(missing) => findings.push(missing.finding(target, name.as_str()).at(["features"]).nth(index)),
+        }
+    }
+    found
+}
+
+/// The script that runs after all features.
+fn application(
+    name: Option<crate::dialect::FeatureName>,
+    scripts: &Scripts,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Option<crate::model::Script> {
+    let name = name?;
+    match scripts.application(name.as_str()) {
+        Ok(script) => Some(script),
+        Err(missing) => {
+            findings.push(missing.finding(target, name.as_str()).at(["application_script"]));
+            None
+        }
+    }
+}
+
+/// Dependencies, each once.
+fn dependencies(
+    written: Vec<GuestId>,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> std::collections::BTreeSet<GuestId> {
+    let mut found = std::collections::BTreeSet::new();
+    for (index, id) in written.into_iter().enumerate() {
+        if !found.insert(id) {
+            findings.push(
+                Finding::warning(Code::RepeatedDependency, target, format!("the dependency {id} is named twice"))
+                    .at(["dependencies"])
+                    .nth(index)
+                    .help("remove it"),
+            );
+        }
+    }
+    found
+}
+
+/// A secret that anybody who reads the file knows.
+fn plain_secret(target: Target, path: &[&str]) -> Finding {
+    let key = path.last().copied().unwrap_or_default();
+    Finding::warning(Code::PlainSecret, target, format!("the secret `{key}` stands in plain text"))
+        .at(path.iter().copied())
+        .on_key()
+        .help(r#"write `{"secret": {"file": "…"}}` or `{"secret": {"env": "…"}}`, and change the secret"#)
+}

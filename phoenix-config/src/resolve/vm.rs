@@ -1,0 +1,208 @@
+//! VMs.
+
+use phoenix_types::{DiskSize, GuestKind, Ipv4Setting, Mac, MemoryMib, Span};
+
+use super::{Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, state};
+use crate::diagnostic::{Code, Finding, Target};
+use crate::dialect::{ImageRef, NfsVolumeEntry, SecretEntry, SecretPlace, UserEntry, VmEntry, VmNetworkEntry};
+use crate::model::{
+    CloneSource, CloudImage, CloudUser, Context, Guest, Kind, Lifecycle, Network, NfsVolume, SecretSource, State, Vm,
+    VmSource,
+};
+
+pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, findings: &mut Vec<Finding>) -> Draft {
+    let id = entry.vmid;
+    let target = Target::Guest(id);
+    let start_at_boot = entry.start_at_boot.unwrap_or(false);
+    let usual = around.vm_defaults;
+    let cores = entry.cores.or(usual.and_then(|usual| usual.cores));
+    let memory = entry.memory_mb.or(usual.and_then(|usual| usual.memory_mb));
+    let state = state(entry.state, entry.is_template, start_at_boot, target, findings);
+    // A template keeps its image's size unless it says otherwise, so that its clones may have any.
+    let usual_disk = usual.and_then(|usual| usual.disk_size_gb).filter(|_| state != State::Template);
+    let disk = entry.disk_size_gb.or(usual_disk);
+    let source = source(&entry, around, target, findings);
+    let health =
+        either(("health_check", entry.health_check), ("health_checks", entry.health_checks), target, &[], findings);
+    let guest_firewall = entry.firewall.map(|entry| firewall::firewall(entry, target, findings));
+    let firewalled = guest_firewall.as_ref().is_some_and(|firewall| firewall.enabled);
+    let bridge = entry
+        .network_config
+        .as_ref()
+        .and_then(|config| config.bridge.clone())
+        .or(entry.network_bridge)
+        .or_else(|| usual.and_then(|usual| usual.network_bridge.clone()));
+    let network = Network {
+        firewall: firewalled,
+        bridge: bridge.unwrap_or_else(defaults::bridge),
+        ..network(entry.network_config, entry.mac_address, around, target, findings)
+    };
+    let volumes = entry.volumes.unwrap_or_default();
+    let volumes =
+        volumes.into_iter().enumerate().filter_map(|(index, entry)| volume(entry, index, around, target, findings));
+    let volumes: Vec<NfsVolume> = volumes.collect();
+    let guest = Guest {
+        id,
+        name: entry.name,
+        dependencies: dependencies(entry.dependencies.unwrap_or_default(), target, findings),
+        clone_from: entry.clone_from_vmid.map(|id| CloneSource { id, snapshot: None }),
+        cores: cores.map_or(defaults::CORES, |cores| cores.get()),
+        memory: MemoryMib(memory.map_or(defaults::MEMORY_MIB, |memory| memory.get())),
+        disk: disk.map(|size| DiskSize::from_gib(size.get())),
+        storage: entry.storage_pool.or_else(|| usual.and_then(|usual| usual.storage_pool.clone())),
+        network: Some(network),
+        state,
+        start_at_boot,
+        boot_order: entry.boot_order.map(|order| order.get()),
+        boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
+        firewall: guest_firewall,
+        health: gate::gates(health, gate::Purpose::Health, "health_check", target, findings),
+        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", target, findings),
+        features: features(entry.features.unwrap_or_default(), GuestKind::Vm, around.scripts, target, findings),
+        application: application(entry.application_script, around.scripts, target, findings),
+        lifecycle: lifecycle(entry.enable_lifecycle_snapshots, entry.snapshots),
+        template_snapshot: entry.template_snapshot_name,
+        on_failure: around.on_failure(entry.on_failure),
+        protection: entry.protection.unwrap_or(false),
+        tags: entry.tags.unwrap_or_default().iter().map(ToString::to_string).collect(),
+        description: entry.description.map(|text| text.to_string()),
+        kind: Kind::Vm(Box::new(Vm {
+            source,
+            volumes,
+            user: entry.user_config.map(|entry| user(entry, around, target, findings)),
+        })),
+        context,
+    };
+    Draft { guest, unprivileged: None }
+}
+
+fn source(entry: &VmEntry, around: &Surroundings<'_>, target: Target, findings: &mut Vec<Finding>) -> VmSource {
+    match (&entry.template_image, entry.clone_from_vmid) {
+        (Some(_), Some(_)) => {
+            findings.push(
+                Finding::error(Code::Conflict, target, "a VM is made from an image or cloned, not both")
+                    .at(["template_image"])
+                    .on_key()
+                    .label(target, ["clone_from_vmid"], "cloned from here")
+                    .help("keep one of the two"),
+            );
+            VmSource::Clone
+        }
+        (None, Some(_)) => VmSource::Clone,
+        (Some(image), None) => VmSource::Image(cloud_image(image, around)),
+        (None, None) => {
+            findings.push(
+                Finding::error(Code::NoSource, target, "the VM has neither `template_image` nor `clone_from_vmid`")
+                    .help("write the image that it is made from, or the VM that it is cloned from"),
+            );
+            VmSource::Clone
+        }
+    }
+}
+
+fn cloud_image(image: &ImageRef, around: &Surroundings<'_>) -> CloudImage {
+    match image {
+        ImageRef::Path(path) => CloudImage::Path(path.as_str().into()),
+        ImageRef::Volume(volume) => CloudImage::Volume(volume.clone()),
+        ImageRef::Web(url) => {
+            let url = url.to_string();
+            let name = url.split(['?', '#']).next().unwrap_or(&url).rsplit('/').next().unwrap_or_default().to_owned();
+            CloudImage::Download { name, url }
+        }
+        ImageRef::Name(name) => {
+            let written = around.hypervisor_entry.and_then(|file| file.vm_defaults.as_ref()?.ubuntu_release.as_ref());
+            let release = written.map_or(defaults::UBUNTU_RELEASE, |release| release.as_str());
+            // The layout of Ubuntu's cloud images: one folder a release, `current` for the newest build.
+            let url = format!("https://cloud-images.ubuntu.com/{release}/current/{name}");
+            CloudImage::Download { name: name.to_string(), url }
+        }
+    }
+}
+
+fn network(
+    config: Option<VmNetworkEntry>,
+    mac: Option<Mac>,
+    around: &Surroundings<'_>,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Network {
+    let mut network = Network {
+        interface: defaults::INTERFACE.to_owned(),
+        bridge: defaults::bridge(),
+        ipv4: Ipv4Setting::Dhcp,
+        gateway: None,
+        nameservers: Vec::new(),
+        search_domain: around.domain(),
+        mac,
+        vlan: None,
+        mtu: None,
+        firewall: false,
+    };
+    if let Some(config) = config {
+        let servers = either(
+            ("nameserver", config.nameserver),
+            ("nameservers", config.nameservers),
+            target,
+            &["network_config".into()],
+            findings,
+        );
+        network.ipv4 = config.ip.unwrap_or(network.ipv4);
+        network.gateway = config.gw.map(|address| address.0);
+        network.nameservers = servers.map_or_else(Vec::new, |list| list.0);
+        network.search_domain = config.searchdomain.or(network.search_domain);
+        network.vlan = config.vlan.and_then(|vlan| u16::try_from(vlan.get()).ok());
+        network.mtu = config.mtu.and_then(|mtu| u16::try_from(mtu.get()).ok());
+    }
+    network
+}
+
+fn volume(
+    entry: NfsVolumeEntry,
+    index: usize,
+    around: &Surroundings<'_>,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Option<NfsVolume> {
+    let server = entry.server.map(|server| server.to_string()).or_else(|| around.hypervisor.nfs_server.clone());
+    let Some(server) = server else {
+        findings.push(
+            Finding::error(Code::NoServer, target, "the NFS volume has no server")
+                .at(["volumes"])
+                .nth(index)
+                .help("write `server`, or `network.nfs_server` in the hypervisor file"),
+        );
+        return None;
+    };
+    Some(NfsVolume {
+        name: entry.name.map(|name| name.to_string()),
+        server,
+        path: entry.path.as_str().into(),
+        mount_point: entry.mount_point.as_str().into(),
+        options: entry.options.map_or_else(|| defaults::NFS_OPTIONS.to_owned(), |options| options.to_string()),
+    })
+}
+
+fn lifecycle(enabled: Option<bool>, names: Option<crate::dialect::SnapshotsEntry>) -> Lifecycle {
+    let (before, after) = names.map_or((None, None), |names| (names.pre_features, names.post_features));
+    let (usual_before, usual_after) = defaults::VM_SNAPSHOTS;
+    let usual = |name: &str| (enabled == Some(true)).then(|| defaults::snapshot(name));
+    Lifecycle { before: before.or_else(|| usual(usual_before)), after: after.or_else(|| usual(usual_after)) }
+}
+
+fn user(entry: UserEntry, around: &Surroundings<'_>, target: Target, findings: &mut Vec<Finding>) -> CloudUser {
+    CloudUser {
+        name: entry.username.map(|name| name.to_string()),
+        password: entry.password.map(|secret| match secret {
+            SecretEntry::Plain(text) => {
+                findings.push(super::plain_secret(target, &["user_config", "password"]));
+                SecretSource::Plain(text)
+            }
+            SecretEntry::Reference(reference) => match reference.secret {
+                SecretPlace::File(file) => SecretSource::File(around.scripts.beside(&file)),
+                SecretPlace::Env(name) => SecretSource::Env(name),
+            },
+        }),
+        ssh_keys: entry.ssh_public_key.map_or_else(Vec::new, |keys| keys.0.iter().map(ToString::to_string).collect()),
+        ssh_key_file: entry.ssh_key_file.map(|file| around.scripts.beside(file.as_str())),
+    }
+}

@@ -1,0 +1,90 @@
+//! The checks over the whole fleet.
+//!
+//! Each family of rules is a type that implements [`Rule`]; an embedding program adds its own with
+//! [`Loader::rule`](crate::Loader::rule):
+//!
+//! ```
+//! use phoenix_config::diagnostic::{Code, Finding, Target};
+//! use phoenix_config::rules::{Rule, View};
+//!
+//! /// Every container of ours is protected.
+//! #[derive(Debug)]
+//! struct Protected;
+//!
+//! impl Rule for Protected {
+//!     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
+//!         for (id, guest) in view.guests.iter().filter(|(_, guest)| !guest.protection) {
+//!             findings.push(
+//!                 Finding::warning(Code::Custom("ACME001"), Target::Guest(*id), format!("`{}` is not protected", guest.name))
+//!                     .help("add `\"protection\": true`"),
+//!             );
+//!         }
+//!     }
+//! }
+//!
+//! let loader = phoenix_config::Loader::new("etc".into()).rule(Protected);
+//! # let _ = loader;
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use phoenix_types::{FirewallRule, GuestId};
+
+use crate::diagnostic::Finding;
+use crate::graph::Graph;
+use crate::model::{Guest, Hypervisor};
+use crate::source::Segment;
+
+/// A check over the whole fleet.
+pub trait Rule: Debug + Send + Sync {
+    /// Adds what is wrong to `findings`.
+    fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>);
+}
+
+/// What rules look at: all guests that could be read.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct View<'a> {
+    /// The guests.
+    pub guests: &'a BTreeMap<GuestId, Guest>,
+    /// The node.
+    pub hypervisor: &'a Hypervisor,
+    /// The graph; absent when guests depend on each other in a ring.
+    pub graph: Option<&'a Graph>,
+    /// Every id that is written, also those of guests that could not be read.
+    pub known: &'a BTreeSet<GuestId>,
+    /// Whether every file could be read.
+    pub complete: Completeness,
+}
+
+/// Whether every file could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completeness {
+    /// Yes.
+    Whole,
+    /// No: what is missing may stand in a file that could not be read.
+    Partial,
+}
+
+/// The rules of Phoenix.
+pub(crate) fn all() -> Vec<Box<dyn Rule>> {
+    Vec::new()
+}
+
+/// Where a guest names a dependency.
+pub(crate) fn dependency_path(guest: &Guest, id: GuestId) -> Vec<Segment> {
+    let written = guest.context.to_value();
+    let list = written.get("dependencies").and_then(serde_json::Value::as_array);
+    let index = list.into_iter().flatten().position(|item| match item {
+        serde_json::Value::String(text) => text.parse() == Ok(id),
+        number => number.as_f64() == Some(f64::from(id.get())),
+    });
+    std::iter::once("dependencies".into()).chain(index.map(Segment::Index)).collect()
+}
+
+/// Whether two firewall rules do the same; a remark makes no difference.
+pub(crate) fn same_rule(a: &FirewallRule, b: &FirewallRule) -> bool {
+    let plain = |rule: &FirewallRule| FirewallRule { comment: None, log: None, ..rule.clone() };
+    plain(a) == plain(b)
+}

@@ -1,0 +1,10 @@
+//! The texts of the files: lines and columns, and where a value stands in them.
+
+mod locate;
+mod scan;
+mod text;
+
+pub use locate::{Place, Segment};
+pub(crate) use locate::{locate, members};
+pub(crate) use scan::{Duplicate, MAX_DEPTH, scan};
+pub use text::{Location, Source, Span};

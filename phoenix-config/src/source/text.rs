@@ -1,0 +1,135 @@
+//! One file's text.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+/// A range of bytes in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The byte after the last one.
+    pub end: usize,
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Self {
+        Self { start: range.start, end: range.end }
+    }
+}
+
+/// A place in a file, as people and editors count.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Location {
+    /// The file.
+    pub file: Utf8PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The same place in bytes.
+    pub span: Span,
+}
+
+/// One file's text, as it was read.
+#[derive(Debug)]
+pub struct Source {
+    path: Utf8PathBuf,
+    text: String,
+    broken: bool,
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    /// A text with the path that it came from.
+    #[must_use]
+    pub fn new(path: impl Into<Utf8PathBuf>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), broken: false, lines: OnceLock::new() }
+    }
+
+    /// The part of a file that is text, up to where it stops being UTF-8.
+    pub(crate) fn broken(path: impl Into<Utf8PathBuf>, text: impl Into<String>) -> Self {
+        Self { broken: true, ..Self::new(path, text) }
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// The path that it came from.
+    #[must_use]
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a range of bytes. A range beyond the end is cut.
+    #[must_use]
+    pub fn location(&self, range: Range<usize>) -> Location {
+        let start = self.char_boundary(range.start);
+        let end = self.char_boundary(range.end).max(start);
+        let lines = self.lines.get_or_init(|| {
+            let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(index, _)| index + 1);
+            std::iter::once(0).chain(breaks).collect()
+        });
+        let line = lines.partition_point(|first| *first <= start);
+        let first = lines.get(line - 1).copied().unwrap_or(0);
+        let column = self.text.get(first..start).map_or(0, |before| before.chars().count()) + 1;
+        Location { file: self.path.clone(), line, column, span: Span { start, end } }
+    }
+
+    /// The byte where a line and a column in bytes stand, both from 1, as serde_json counts them.
+    pub(crate) fn offset(text: &str, line: usize, column: usize) -> usize {
+        let first = if line <= 1 {
+            0
+        } else {
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .nth(line - 2)
+                .map_or(text.len(), |(at, _)| at + 1)
+        };
+        (first + column.saturating_sub(1)).min(text.len())
+    }
+
+    fn char_boundary(&self, at: usize) -> usize {
+        let mut at = at.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_characters() {
+        let source = Source::new("x.json", "ab\nä→c\n");
+        let at = source.text().find('c').unwrap();
+        let location = source.location(at..at + 1);
+        assert_eq!((location.line, location.column), (2, 3));
+        assert_eq!(source.location(0..1).line, 1);
+        let end = source.location(99..120);
+        assert_eq!((end.line, end.column, end.span.start), (3, 1, source.text().len()));
+        let inside = source.text().find('→').unwrap() + 1;
+        assert_eq!(source.location(inside..inside).column, 2);
+    }
+
+    #[test]
+    fn offsets_of_lines_and_columns() {
+        assert_eq!(Source::offset("ab\ncd\n", 1, 1), 0);
+        assert_eq!(Source::offset("ab\ncd\n", 2, 2), 4);
+        assert_eq!(Source::offset("ab", 9, 1), 2);
+    }
+}

@@ -1,0 +1,3 @@
+//! Whole folders, as people write them.
+
+mod corpus;
