@@ -1,0 +1,110 @@
+//! The nearest cause, in a sentence.
+
+use super::{Evidence, subject::Subject};
+use crate::probe::last_line;
+
+/// From this share of use on a file system counts as full, in per cent.
+const FULL: u32 = 98;
+
+pub(super) fn nearest(evidence: &Evidence, subject: &Subject) -> Option<String> {
+    let clauses: Vec<String> = [
+        file(evidence, subject),
+        port(evidence, subject),
+        units(evidence),
+        cloud_init(evidence),
+        disks(evidence),
+        booting(evidence),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if clauses.is_empty() { None } else { Some(clauses.join("; ")) }
+}
+
+fn file(evidence: &Evidence, subject: &Subject) -> Option<String> {
+    let path = subject.path.as_ref()?;
+    let folder = path.parent()?;
+    let listing = evidence.section(&format!("folder {folder}"))?;
+    if listing.contains("No such file or directory") {
+        return Some(format!("the folder `{folder}` does not exist in the guest"));
+    }
+    if listing.contains("Permission denied") || listing.contains("Stale file handle") {
+        return Some(format!("the folder `{folder}` cannot be read: {}", last_line(listing)?));
+    }
+    let names = listing
+        .lines()
+        .filter(|line| !line.starts_with("total "))
+        .filter_map(|line| line.split_whitespace().last())
+        .filter(|name| !matches!(*name, "." | ".."))
+        .count();
+    let mount = evidence.section(&format!("mount of {folder}")).and_then(last_line);
+    let mounted = mount.filter(|mount| mount.split_whitespace().next() == Some(folder.as_str()));
+    Some(match (names, mounted) {
+        (0, Some(mount)) => format!("nothing is in `{folder}` yet ({mount})"),
+        (0, None) => format!("`{folder}` is empty and nothing is mounted there"),
+        (_, Some(mount)) => format!("`{folder}` holds {names} files, but not this one as asked ({mount})"),
+        (_, None) => format!("`{folder}` holds {names} files, but not this one as asked, and nothing is mounted there"),
+    })
+}
+
+fn port(evidence: &Evidence, subject: &Subject) -> Option<String> {
+    let port = subject.port?;
+    let sockets = evidence.section("listening sockets")?;
+    let ending = format!(":{port}");
+    let listening: Vec<&str> = sockets
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(3))
+        .filter_map(|local| local.strip_suffix(ending.as_str()))
+        .collect();
+    if listening.is_empty() {
+        return Some(format!("nothing listens on port {port}"));
+    }
+    let loopback = |address: &&str| address.starts_with("127.") || matches!(*address, "[::1]" | "::1");
+    if subject.from_outside && listening.iter().all(loopback) {
+        return Some(format!("port {port} listens on {} only, so nobody outside the guest reaches it", listening[0]));
+    }
+    None
+}
+
+fn units(evidence: &Evidence) -> Option<String> {
+    let failed: Vec<&str> = evidence
+        .section("failed units")?
+        .lines()
+        .filter_map(|line| line.trim_start_matches(['●', '*', ' ']).split_whitespace().next())
+        .filter(|name| name.contains('.'))
+        .collect();
+    let first = *failed.first()?;
+    let more = match failed.len() {
+        1 => String::new(),
+        2 => format!(" (as is {})", failed[1]),
+        many => format!(" (as are {} more)", many - 1),
+    };
+    Some(match evidence.section(&format!("journal of {first}")).and_then(last_line) {
+        Some(line) if !line.starts_with("-- No entries") => format!("{first} is failed{more}: {line}"),
+        _ => format!("{first} is failed{more}"),
+    })
+}
+
+fn cloud_init(evidence: &Evidence) -> Option<String> {
+    let text = evidence.section("cloud-init")?;
+    let status = text.lines().find_map(|line| line.strip_prefix("status:"))?.trim();
+    match status {
+        "error" => Some("cloud-init failed".to_owned()),
+        "running" | "not run" | "not started" => Some("cloud-init has not finished".to_owned()),
+        _ => None,
+    }
+}
+
+fn disks(evidence: &Evidence) -> Option<String> {
+    evidence.section("disks")?.lines().find_map(|line| {
+        let mut words = line.split_whitespace().rev();
+        let (place, used) = (words.next()?, words.next()?);
+        let used: u32 = used.strip_suffix('%')?.parse().ok()?;
+        if used >= FULL { Some(format!("the file system at {place} is {used} % full")) } else { None }
+    })
+}
+
+fn booting(evidence: &Evidence) -> Option<String> {
+    let state = evidence.section("system state")?;
+    matches!(state, "initializing" | "starting").then(|| "the guest is still booting".to_owned())
+}

@@ -1,0 +1,134 @@
+//! What a person would look at next when a gate has failed.
+
+mod cause;
+mod subject;
+
+use std::fmt;
+use std::time::Duration;
+
+use phoenix_host::{Command, Effect, InsideError};
+use serde::Serialize;
+
+use crate::probe::{chain, clean};
+use crate::{Probe, Surroundings};
+use subject::Subject;
+
+/// How long the looking around in the guest may take as a whole.
+const TIME: Duration = Duration::from_secs(20);
+
+/// How much it may print.
+const BYTES: usize = 64 * 1024;
+
+/// What was found in a guest after one of its gates had failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// The nearest cause in a sentence, when one can be told: `nothing listens on port 9000; step-ca.service is failed: …`.
+    pub cause: Option<String>,
+    /// The findings, in the order in which a person would look.
+    pub sections: Vec<Section>,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Section {
+    /// What was looked at, such as `listening sockets`.
+    pub title: String,
+    /// What was seen: text of at most 4 KiB.
+    pub text: String,
+}
+
+impl Evidence {
+    /// The text of a finding; nothing when it was not looked at.
+    #[must_use]
+    pub fn section(&self, title: &str) -> Option<&str> {
+        self.sections.iter().find(|section| section.title == title).map(|section| section.text.as_str())
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(cause) = &self.cause {
+            writeln!(f, "{cause}")?;
+        }
+        for section in &self.sections {
+            writeln!(f, "{}:", section.title)?;
+            for line in section.text.lines() {
+                writeln!(f, "    {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Begins each finding in the output of [`LOOK`].
+const MARK: &str = "@@phoenix@@ ";
+
+/// Looks around, each look for 4 s and 40 lines at most. `$1`: a file that the gate asked about, or nothing.
+/// Prints; changes nothing. One command, because each one costs a process on the node.
+const LOOK: &str = r#"
+if command -v timeout >/dev/null 2>&1; then within="timeout 4"; else within=""; fi
+look() { title=$1; shift; echo "@@phoenix@@ $title"; $within "$@" 2>&1 | tail -n 40; }
+has() { command -v "$1" >/dev/null 2>&1; }
+if [ -n "$1" ]; then
+  folder=$(dirname "$1")
+  look "folder $folder" ls -la "$folder"
+  if has findmnt; then look "mount of $folder" findmnt -n -o TARGET,SOURCE,FSTYPE -T "$folder"; fi
+fi
+if has systemctl; then
+  look "system state" systemctl is-system-running
+  look "failed units" systemctl --failed --plain --no-legend
+  look "starting units" systemctl list-units --type=service --state=activating --plain --no-legend
+  for unit in $($within systemctl --failed --plain --no-legend 2>/dev/null | cut -d " " -f 1 | head -n 3); do
+    look "journal of $unit" journalctl --no-pager --output=cat --lines=10 "--unit=$unit"
+  done
+fi
+if has ss; then look "listening sockets" ss -ltn; elif has netstat; then look "listening sockets" netstat -ltn; fi
+if has cloud-init; then look "cloud-init" cloud-init status --long; fi
+look "disks" df -P -l
+if has free; then look "memory" free -m; fi
+if has journalctl; then look "journal" journalctl --no-pager --lines=25; fi
+exit 0"#;
+
+/// Looks around in the guest and concludes. `probe` is the question that was not answered with yes, if there was one.
+///
+/// It takes at most 20 s (and a few more when the host is slow to end it), runs one command inside, and changes nothing.
+///
+/// Cancel safety: nothing is left behind but what the host leaves of a command that it ends.
+pub async fn gather_evidence(around: &Surroundings, probe: Option<&Probe>) -> Evidence {
+    let subject = probe.map(Subject::of).unwrap_or_default();
+    let path = subject.path.as_ref().map_or("", |path| path.as_str());
+    let mut look = Command::new("sh", Effect::Read, TIME).args(["-c", LOOK, "sh", path]);
+    look.output_limit = BYTES;
+    let backstop = TIME + Duration::from_secs(5);
+    let (sections, obstacle) = match tokio::time::timeout(backstop, around.inside.exec(look)).await {
+        Ok(Ok(output)) => (parse(&output.stdout_text()), None),
+        Ok(Err(error)) => {
+            let seen = if let InsideError::Deadline { tail, .. } = &error { parse(tail) } else { Vec::new() };
+            (seen, Some(obstacle(&error)))
+        }
+        Err(_) => (Vec::new(), Some("the guest does not answer to commands any more".to_owned())),
+    };
+    let mut evidence = Evidence { cause: None, sections };
+    evidence.cause = obstacle.or_else(|| cause::nearest(&evidence, &subject));
+    evidence
+}
+
+/// Why nothing can be looked at is mostly the cause itself.
+fn obstacle(error: &InsideError) -> String {
+    match error {
+        InsideError::Deadline { .. } => "the guest runs commands very slowly or not at all".to_owned(),
+        error => chain(error),
+    }
+}
+
+fn parse(text: &str) -> Vec<Section> {
+    let finding = |part: &str| {
+        let (title, text) = part.split_once('\n').unwrap_or((part, ""));
+        Section { title: clean(title.as_bytes()), text: clean(text.as_bytes()) }
+    };
+    // What stands before the first mark is the end of something whose beginning was cut off.
+    text.split(MARK).skip(1).map(finding).filter(|section| !section.text.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests;

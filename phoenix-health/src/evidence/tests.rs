@@ -1,0 +1,115 @@
+use std::time::Duration;
+
+use phoenix_host::Output;
+use test_case::test_case;
+
+use super::*;
+use crate::fake::{FakeGuest, Reply};
+
+const SOCKETS: &str = "State  Recv-Q Send-Q Local Address:Port  Peer Address:Port\n\
+    LISTEN 0      128          0.0.0.0:22         0.0.0.0:*\nLISTEN 0 128 127.0.0.1:9000 0.0.0.0:*\n";
+
+fn cause_of(probe: &Probe, sections: &[(&str, &str)]) -> Option<String> {
+    let sections =
+        sections.iter().map(|(title, text)| Section { title: (*title).to_owned(), text: (*text).to_owned() }).collect();
+    cause::nearest(&Evidence { cause: None, sections }, &Subject::of(probe))
+}
+
+#[test]
+fn a_closed_port_and_its_failed_service() {
+    let cause = cause_of(
+        &Probe::shell("nc -z localhost 9001"),
+        &[
+            ("listening sockets", SOCKETS),
+            ("failed units", "step-ca.service loaded failed failed Smallstep CA"),
+            ("journal of step-ca.service", "Starting\nerror opening /etc/step-ca/password.txt: no such file\n"),
+        ],
+    );
+    assert_eq!(
+        cause.as_deref(),
+        Some(
+            "nothing listens on port 9001; step-ca.service is failed: error opening /etc/step-ca/password.txt: no such file"
+        )
+    );
+}
+
+#[test]
+fn a_port_that_only_the_guest_itself_reaches() {
+    let cause = cause_of(&Probe::tcp(9000), &[("listening sockets", SOCKETS)]).unwrap();
+    assert!(cause.starts_with("port 9000 listens on 127.0.0.1 only"), "{cause}");
+    assert_eq!(cause_of(&Probe::shell("nc -z localhost 9000"), &[("listening sockets", SOCKETS)]), None);
+}
+
+#[test_case("ls: cannot access '/mnt/ca': No such file or directory", "does not exist in the guest"; "no folder")]
+#[test_case("total 0\ndrwxr-xr-x 2 root root 40 Nov 1 1:00 .\ndrwxr-xr-x 2 root root 40 Nov 1 1:00 ..",
+    "empty and nothing is mounted"; "forgotten mount")]
+#[test_case("total 0\ndrwxr-xr-x 2 root root 40 Nov 1 1:00 .\n-rw-r--r-- 1 root root 4 Nov 1 1:00 root_ca.crt",
+    "holds 1 files"; "others are there")]
+fn a_marker_that_is_missing(listing: &str, part: &str) {
+    let cause = cause_of(&Probe::file("/mnt/ca/ca.ready"), &[("folder /mnt/ca", listing)]).unwrap();
+    assert!(cause.contains(part), "{cause}");
+}
+
+#[test_case("disks", "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 10 10 0 100% /",
+    "the file system at / is 100 % full"; "full disk")]
+#[test_case("cloud-init", "status: running\n", "cloud-init has not finished"; "cloud-init")]
+#[test_case("system state", "starting", "the guest is still booting"; "booting")]
+fn other_causes(title: &str, text: &str, cause: &str) {
+    assert_eq!(cause_of(&Probe::Agent, &[(title, text)]).as_deref(), Some(cause));
+}
+
+#[test]
+fn a_healthy_guest_gives_no_cause() {
+    let sections = [
+        ("failed units", ""),
+        ("system state", "running"),
+        ("disks", "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 10 4 6 40% /"),
+        ("cloud-init", "status: done"),
+    ];
+    assert_eq!(cause_of(&Probe::Agent, &sections), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sections_are_parsed_and_bounded() {
+    let flood = format!("rest of something\n{MARK}journal\n{}\n{MARK}disks\n{MARK}memory\nfree", "x".repeat(20_000));
+    let guest = FakeGuest::new(103).answers(move |_| Reply::Prints(flood.clone()));
+    let evidence = gather_evidence(&guest.surroundings(), None).await;
+    let titles: Vec<_> = evidence.sections.iter().map(|section| section.title.as_str()).collect();
+    assert_eq!(titles, ["journal", "memory"]);
+    assert!(evidence.section("journal").unwrap().len() <= 4096);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_is_off_is_the_cause() {
+    let guest = FakeGuest::new(103).answers(|_| Reply::NotRunning);
+    let evidence = gather_evidence(&guest.surroundings(), None).await;
+    assert_eq!(evidence.cause.as_deref(), Some("guest 103 does not run"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_hangs_does_not_hold_us() {
+    let guest = FakeGuest::new(103).answers(|_| Reply::Hangs);
+    let begun = tokio::time::Instant::now();
+    let evidence = gather_evidence(&guest.surroundings(), None).await;
+    assert_eq!(begun.elapsed(), TIME);
+    assert!(evidence.cause.unwrap().contains("very slowly or not at all"));
+}
+
+/// The script itself, in the real shell of this machine: every look prints under its own title, and it ends well.
+#[tokio::test]
+async fn the_script_runs_in_a_real_shell() {
+    use phoenix_host::{Host as _, Local};
+    let folder = tempfile::tempdir().unwrap();
+    let marker = folder.path().join("a b;c/ca.ready");
+    let look =
+        Command::new("sh", Effect::Read, Duration::from_secs(60)).args(["-c", LOOK, "sh", marker.to_str().unwrap()]);
+    let output: Output = Local.run(look).await.unwrap();
+    assert_eq!(output.status, Some(0), "{}", output.stderr_text());
+    let sections = parse(&output.stdout_text());
+    let titles: Vec<_> = sections.iter().map(|section| section.title.clone()).collect();
+    assert!(titles.contains(&"disks".to_owned()), "{titles:?}");
+    let evidence = Evidence { cause: None, sections };
+    let subject = Subject { path: Some(marker.to_str().unwrap().into()), ..Subject::default() };
+    let cause = cause::nearest(&evidence, &subject).unwrap();
+    assert!(cause.starts_with("the folder `") && cause.contains("a b;c` does not exist"), "{cause}");
+}

@@ -1,0 +1,72 @@
+//! Does a command end with status 0?
+
+use std::fmt;
+use std::time::Duration;
+
+use phoenix_host::{Command, Effect, Output};
+use serde::Serialize;
+
+use super::answer::{self, OUTPUT_KEPT};
+use crate::{Answer, Place, Surroundings, Verdict};
+
+/// A command whose exit status is the answer: 0 is yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CommandProbe {
+    /// What is run.
+    pub command: CommandLine,
+    /// Where.
+    pub place: Place,
+}
+
+/// A command as its writer meant it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandLine {
+    /// A line for the shell. It reaches `sh -c` as one argument and is never put together with anything.
+    Shell(String),
+    /// Program and arguments.
+    Argv(Vec<String>),
+}
+
+impl CommandProbe {
+    pub(super) async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+        let mut command = match &self.command {
+            CommandLine::Shell(line) => Command::new("sh", Effect::Read, limit).args(["-c", line]),
+            CommandLine::Argv(argv) => match argv.split_first() {
+                Some((program, args)) => Command::new(program, Effect::Read, limit).args(args),
+                None => return Answer::new(Verdict::Never, "the command is empty"),
+            },
+        };
+        command.output_limit = OUTPUT_KEPT;
+        match answer::run(around, self.place, command).await {
+            Ok(output) => judge(&output),
+            Err(answer) => answer,
+        }
+    }
+}
+
+/// Status 0 is yes; the words are the status and the last line of what was printed.
+pub(super) fn judge(output: &Output) -> Answer {
+    let text = answer::both_streams(output);
+    let (verdict, status) = match output.status {
+        Some(0) => (Verdict::Yes, "exit status 0".to_owned()),
+        Some(126) => (Verdict::No, "exit status 126 (it cannot be executed)".to_owned()),
+        Some(127) => (Verdict::No, "exit status 127 (no such command)".to_owned()),
+        Some(status) => (Verdict::No, format!("exit status {status}")),
+        None => (Verdict::No, "ended by a signal".to_owned()),
+    };
+    let said = match answer::last_line(&text) {
+        Some(line) if verdict != Verdict::Yes => format!("{status}: {line}"),
+        _ => status,
+    };
+    Answer::new(verdict, said).with_output(text)
+}
+
+impl fmt::Display for CommandProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.command {
+            CommandLine::Shell(line) => write!(f, "`{line}` {}", self.place),
+            CommandLine::Argv(argv) => write!(f, "`{}` {}", argv.join(" "), self.place),
+        }
+    }
+}

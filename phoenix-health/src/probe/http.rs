@@ -1,0 +1,264 @@
+//! Does an HTTP server answer as expected?
+
+use std::fmt;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, header};
+use hyper_util::rt::TokioIo;
+use phoenix_host::ByteStream;
+use phoenix_types::Secret;
+use serde::{Serialize, Serializer};
+
+use super::answer::{self, OUTPUT_KEPT};
+use crate::{Answer, Pattern, Surroundings, Verdict};
+
+/// How much of a body is looked at, in bytes.
+const BODY_READ: usize = 1 << 20;
+
+/// A request from the node's side, and what its answer must be. Redirections are not followed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HttpProbe {
+    /// With or without TLS.
+    pub scheme: Scheme,
+    /// The method.
+    pub method: Method,
+    /// A name or an IP address. Default: the guest's own address.
+    pub address: Option<String>,
+    /// The port.
+    pub port: u16,
+    /// Path and query, beginning with `/`.
+    pub path: String,
+    /// Headers to send. Their values may be secrets, so they are shown nowhere.
+    #[serde(serialize_with = "names_only")]
+    pub headers: Vec<(String, Secret)>,
+    /// Statuses that are a yes. Empty: 200 to 399.
+    pub status: Vec<StatusRange>,
+    /// What the first MiB of the body must contain.
+    pub body: Option<Pattern>,
+}
+
+impl HttpProbe {
+    /// A plain GET of `/`.
+    #[must_use]
+    pub fn new(port: u16) -> Self {
+        Self {
+            scheme: Scheme::Http,
+            method: Method::Get,
+            address: None,
+            port,
+            path: "/".to_owned(),
+            headers: Vec::new(),
+            status: Vec::new(),
+            body: None,
+        }
+    }
+}
+
+fn names_only<S: Serializer>(headers: &[(String, Secret)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(headers.iter().map(|(name, _)| name))
+}
+
+/// With or without TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// Without.
+    #[default]
+    Http,
+    /// With; needs this crate's feature `tls`.
+    Https(Tls),
+}
+
+/// Whom to believe.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Tls {
+    /// Who may vouch for the server.
+    pub trust: Trust,
+    /// The name that the certificate must carry. Default: the address that is dialled.
+    pub server_name: Option<String>,
+}
+
+/// Who may vouch for a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trust {
+    /// The certificates in a PEM file of the node, read anew for each attempt.
+    Bundle(Utf8PathBuf),
+    /// Nobody has to: any certificate will do. The answer then says that something speaks TLS there, not who.
+    Anyone,
+}
+
+impl Default for Trust {
+    /// Debian's bundle of public authorities, which every Proxmox VE node has.
+    fn default() -> Self {
+        Self::Bundle("/etc/ssl/certs/ca-certificates.crt".into())
+    }
+}
+
+/// The method of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// GET.
+    #[default]
+    Get,
+    /// HEAD, whose answer has no body.
+    Head,
+    /// OPTIONS.
+    Options,
+    /// POST, without a body.
+    Post,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// HTTP statuses from `first` to `last`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StatusRange {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl HttpProbe {
+    pub(super) async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+        match tokio::time::timeout(limit, self.exchange(around, limit)).await {
+            Ok(Ok(answer) | Err(answer)) => answer,
+            Err(_) => Answer::no(format!("no answer within {}", crate::seconds::display(limit))),
+        }
+    }
+
+    async fn exchange(&self, around: &Surroundings, limit: Duration) -> Result<Answer, Answer> {
+        let (address, stream) = super::tcp::dial(around, self.address.as_deref(), self.port, limit).await?;
+        match &self.scheme {
+            Scheme::Http => self.request(stream, &address).await,
+            Scheme::Https(tls) => self.request(encrypt(tls, around, stream, &address).await?, &address).await,
+        }
+    }
+
+    async fn request(&self, stream: impl ByteStream + 'static, address: &str) -> Result<Answer, Answer> {
+        let request = self.build(address)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Answer::no(answer::chain(&error)))?;
+        let exchange = async {
+            let response = sender.send_request(request).await.map_err(|error| Answer::no(answer::chain(&error)))?;
+            self.judge(response).await
+        };
+        // The connection is driven here and not by a task of its own, so nothing outlives the attempt.
+        let drive = async {
+            let _ = connection.await;
+            std::future::pending::<std::convert::Infallible>().await
+        };
+        tokio::select! {
+            biased;
+            answer = exchange => answer,
+            never = drive => match never {},
+        }
+    }
+
+    fn build(&self, address: &str) -> Result<Request<Empty<Bytes>>, Answer> {
+        let name = match &self.scheme {
+            Scheme::Https(Tls { server_name: Some(name), .. }) => name,
+            _ => address,
+        };
+        let name = if name.contains(':') && !name.starts_with('[') { format!("[{name}]") } else { name.to_owned() };
+        let mut request = Request::builder().method(self.method.name()).uri(&self.path);
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            request = request.header(header::HOST, format!("{name}:{}", self.port));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value.expose());
+        }
+        request
+            .header(header::CONNECTION, "close")
+            .body(Empty::new())
+            .map_err(|error| Answer::new(Verdict::Never, format!("this is no HTTP request: {error}")))
+    }
+
+    async fn judge(&self, response: Response<Incoming>) -> Result<Answer, Answer> {
+        let status = response.status();
+        let code = status.as_u16();
+        let expected = if self.status.is_empty() {
+            (200..400).contains(&code)
+        } else {
+            self.status.iter().any(|range| (range.first..=range.last).contains(&code))
+        };
+        if expected && self.body.is_none() {
+            return Ok(Answer::yes(format!("status {status}")));
+        }
+        let (body, complete) = read(response.into_body(), if expected { BODY_READ } else { OUTPUT_KEPT }).await;
+        let text = String::from_utf8_lossy(&body);
+        let said = match &self.body {
+            _ if !expected => format!("status {status}"),
+            Some(pattern) if pattern.is_found_in(&text) => {
+                return Ok(Answer::yes(format!("status {status}, body with {pattern}")));
+            }
+            Some(pattern) => format!("status {status}, but the body does not contain {pattern}"),
+            None => format!("status {status}"),
+        };
+        let said = if complete || !expected { said } else { format!("{said} in what could be read of it") };
+        Ok(Answer::no(said).with_output(answer::clean(&body)))
+    }
+}
+
+/// The first `most` bytes of a body, and whether that is all of it.
+async fn read(mut body: Incoming, most: usize) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(data)) => bytes.extend_from_slice(&data),
+            Ok(Err(_trailers)) => {}
+            Err(_broken) => return (bytes, false),
+        }
+        if bytes.len() > most {
+            bytes.truncate(most);
+            return (bytes, false);
+        }
+    }
+    (bytes, true)
+}
+
+#[cfg(feature = "tls")]
+async fn encrypt(
+    tls: &Tls,
+    around: &Surroundings,
+    stream: Box<dyn ByteStream>,
+    address: &str,
+) -> Result<impl ByteStream + use<>, Answer> {
+    super::tls::connect(tls, around, stream, address).await
+}
+
+#[cfg(not(feature = "tls"))]
+#[expect(clippy::unused_async, reason = "the same signature as with the feature")]
+async fn encrypt(_: &Tls, _: &Surroundings, _: Box<dyn ByteStream>, _: &str) -> Result<Box<dyn ByteStream>, Answer> {
+    Err(Answer::new(Verdict::Never, "this build of phoenix-health has no TLS: build it with its feature `tls`"))
+}
+
+impl fmt::Display for HttpProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https(_) => "https",
+        };
+        let address = self.address.as_deref().unwrap_or("guest");
+        write!(f, "{} {scheme}://{address}:{}{}", self.method.name(), self.port, self.path)?;
+        match &self.body {
+            Some(pattern) => write!(f, " with {pattern}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Does something accept connections on a TCP port?
+
+use std::fmt;
+use std::time::Duration;
+
+use phoenix_host::{Command, Effect, HostError};
+use serde::Serialize;
+
+use super::answer::{self, OUTPUT_KEPT};
+use crate::{Answer, Place, Surroundings};
+
+/// A TCP port that must accept a connection; the connection is closed at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TcpProbe {
+    /// The port.
+    pub port: u16,
+    /// A name or an IP address. Default: the guest's own address, or `localhost` when asked from inside.
+    pub address: Option<String>,
+    /// From where. From the host it is a socket of the node; from inside it costs a process (`nc`, else bash).
+    pub from: Place,
+}
+
+/// Connects to `$1` port `$2` within `$3` seconds, with what a guest has. All values are arguments, none is spliced.
+const CONNECT: &str = r#"if command -v nc >/dev/null 2>&1; then exec nc -z -w "$3" "$1" "$2"; fi
+if command -v bash >/dev/null 2>&1; then exec bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$1" "$2"; fi
+echo "neither nc nor bash is installed in the guest" >&2
+exit 127"#;
+
+impl TcpProbe {
+    pub(super) async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+        match self.from {
+            Place::Host => match dial(around, self.address.as_deref(), self.port, limit).await {
+                Ok((address, _)) => Answer::yes(format!("{address} port {} is open", self.port)),
+                Err(answer) => answer,
+            },
+            Place::Guest => {
+                let address = self.address.as_deref().unwrap_or("localhost");
+                let mut connect = Command::new("sh", Effect::Read, limit)
+                    .args(["-c", CONNECT, "sh", address])
+                    .arg(self.port)
+                    .arg(limit.as_secs().max(1));
+                connect.output_limit = OUTPUT_KEPT;
+                match answer::run(around, Place::Guest, connect).await {
+                    Ok(output) if output.succeeded() => Answer::yes(format!("{address} port {} is open", self.port)),
+                    Ok(output) if output.status == Some(127) => {
+                        Answer::unanswered("neither `nc` nor `bash` is installed in the guest")
+                    }
+                    Ok(output) => Answer::no(format!("{address} port {} is closed", self.port))
+                        .with_output(answer::both_streams(&output)),
+                    Err(answer) => answer,
+                }
+            }
+        }
+    }
+}
+
+/// Connects from the node's side to `address`, or else to where the guest is now.
+pub(super) async fn dial(
+    around: &Surroundings,
+    address: Option<&str>,
+    port: u16,
+    limit: Duration,
+) -> Result<(String, Box<dyn phoenix_host::ByteStream>), Answer> {
+    let connect = async {
+        let address = match address {
+            Some(address) => address.to_owned(),
+            None => around
+                .addresses
+                .address()
+                .await
+                .map_err(|reason| Answer::unanswered(format!("the guest's address is not known: {reason}")))?,
+        };
+        match around.host.dial(&address, port, limit).await {
+            Ok(stream) => Ok((address, stream)),
+            Err(HostError::Dial { reason, .. }) => Err(Answer::no(format!("{address} port {port}: {reason}"))),
+            Err(error) => Err(answer::from_host(&error, limit)),
+        }
+    };
+    // The address is asked for within the same time, so the dial alone may not use it up.
+    match tokio::time::timeout(limit, connect).await {
+        Ok(result) => result,
+        Err(_) => Err(Answer::no(format!("port {port}: no connection within {}", crate::seconds::display(limit)))),
+    }
+}
+
+impl fmt::Display for TcpProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tcp ")?;
+        if let Some(address) = &self.address {
+            write!(f, "{address}:")?;
+        }
+        write!(f, "{}", self.port)?;
+        if self.from == Place::Guest { write!(f, " from inside") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,50 @@
+//! Durations in JSON: seconds, with a fraction.
+
+use std::time::Duration;
+
+use serde::Serializer;
+
+pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+pub(crate) mod optional {
+    use super::{Duration, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
+/// A duration for people: `0.25 s`, `10 s`, `4 min 50 s`.
+pub(crate) fn display(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let (minutes, rest) = (millis / 60_000, millis % 60_000);
+    let seconds = match rest % 1000 {
+        0 => format!("{} s", rest / 1000),
+        fraction => format!("{} s", format!("{}.{fraction:03}", rest / 1000).trim_end_matches('0')),
+    };
+    match (minutes, rest) {
+        (0, _) => seconds,
+        (_, 0) => format!("{minutes} min"),
+        _ => format!("{minutes} min {seconds}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use test_case::test_case;
+
+    #[test_case(0, "0 s")]
+    #[test_case(250, "0.25 s")]
+    #[test_case(10_000, "10 s")]
+    #[test_case(60_000, "1 min")]
+    #[test_case(290_005, "4 min 50.005 s")]
+    fn durations_are_readable(millis: u64, text: &str) {
+        assert_eq!(display(Duration::from_millis(millis)), text);
+    }
+}

@@ -1,0 +1,88 @@
+//! What a probe needs of the world.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use phoenix_host::{Command, Effect, Host, Inside, InsideError};
+use phoenix_types::{GuestId, GuestKind};
+
+/// A guest with everything by which it can be asked. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The guest's id, for messages.
+    pub guest: GuestId,
+    /// Container or VM.
+    pub kind: GuestKind,
+    /// The node, from whose side sockets are dialled.
+    pub host: Arc<dyn Host>,
+    /// The guest's inside.
+    pub inside: Arc<dyn Inside>,
+    /// Where the guest is found on the network.
+    pub addresses: Arc<dyn Addresses>,
+    /// The guest's agent, for VMs. Without one, "the agent answers" means that a program can be run inside.
+    pub agent: Option<Arc<dyn Agent>>,
+}
+
+/// Where a guest is found on the network. It is asked anew for each attempt, for an address may change.
+#[async_trait]
+pub trait Addresses: fmt::Debug + Send + Sync {
+    /// The guest's address as the node sees it: a name or an IP address.
+    ///
+    /// # Errors
+    /// When it is not known (yet), with the reason for people.
+    async fn address(&self) -> Result<String, String>;
+}
+
+/// An address that is known beforehand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixedAddress(
+    /// A name or an IP address.
+    pub String,
+);
+
+#[async_trait]
+impl Addresses for FixedAddress {
+    async fn address(&self) -> Result<String, String> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Asks the guest itself (`hostname -I`) for its first global address: for guests that get theirs by DHCP.
+#[derive(Debug, Clone)]
+pub struct AskGuest(
+    /// The guest's inside.
+    pub Arc<dyn Inside>,
+);
+
+#[async_trait]
+impl Addresses for AskGuest {
+    async fn address(&self) -> Result<String, String> {
+        let question = Command::new("hostname", Effect::Read, Duration::from_secs(5)).arg("-I");
+        let output = self.0.exec(question).await.map_err(|error| error.to_string())?;
+        let text = output.stdout_text();
+        // IPv4 first: it is what the other guests of a node are usually reached by.
+        let mut found: Vec<std::net::IpAddr> =
+            text.split_whitespace().filter_map(|word| word.parse().ok()).filter(|ip| !is_local(ip)).collect();
+        found.sort_by_key(std::net::IpAddr::is_ipv6);
+        found.first().map(ToString::to_string).ok_or_else(|| "the guest has no address yet".to_owned())
+    }
+}
+
+fn is_local(ip: &std::net::IpAddr) -> bool {
+    match ip {
+        std::net::IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
+        std::net::IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local(),
+    }
+}
+
+/// A VM's guest agent.
+#[async_trait]
+pub trait Agent: fmt::Debug + Send + Sync {
+    /// Asks the agent for a sign of life.
+    ///
+    /// # Errors
+    /// When it does not answer within `deadline`.
+    async fn ping(&self, deadline: Duration) -> Result<(), InsideError>;
+}

@@ -1,0 +1,192 @@
+//! Gates: asking until the answer is yes, or until there is no sense in asking on.
+
+use std::fmt;
+use std::time::Duration;
+
+use phoenix_types::GuestId;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::{
+    Answer, Attempt, Attempts, Counting, Evidence, Probe, Schedule, Surroundings, Verdict, gather_evidence, seconds,
+};
+
+/// A probe with a schedule, which holds something back until it passes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Gate {
+    /// What messages call it.
+    pub name: String,
+    /// The question.
+    pub probe: Probe,
+    /// When it is asked.
+    pub schedule: Schedule,
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The gate is open.
+    Passed {
+        /// Attempts made, the passing ones included.
+        attempts: u32,
+        /// From the first attempt's start to the last one's end.
+        #[serde(with = "seconds")]
+        elapsed: Duration,
+    },
+    /// It is not.
+    Failed(Box<GateFailure>),
+}
+
+/// Why a wait ended without a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// All attempts of the schedule were made.
+    AttemptsUsedUp,
+    /// The schedule's deadline came.
+    Deadline,
+    /// The probe found a state that no waiting changes, such as a failed cloud-init.
+    Never,
+    /// The probe found that the guest wants to be rebooted first.
+    NeedsReboot,
+}
+
+/// Everything that is known about a gate that did not open.
+#[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
+#[non_exhaustive]
+pub struct GateFailure {
+    /// The guest.
+    pub guest: GuestId,
+    /// The gate's name.
+    pub gate: String,
+    /// The question, in words.
+    pub probe: String,
+    /// Why the wait ended.
+    pub reason: Reason,
+    /// The attempts, with times and answers.
+    pub attempts: Attempts,
+    /// The last output of the probe, if any attempt had some.
+    pub last_output: String,
+    /// How long the wait was, evidence not counted.
+    #[serde(with = "seconds")]
+    pub elapsed: Duration,
+    /// What was found in the guest afterwards.
+    pub evidence: Evidence,
+}
+
+impl fmt::Display for GateFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let made = self.attempts.made;
+        write!(
+            f,
+            "gate `{}` of guest {} ({}) did not pass: {made} attempt{} in {}",
+            self.gate,
+            self.guest,
+            self.probe,
+            if made == 1 { "" } else { "s" },
+            seconds::display(self.elapsed)
+        )?;
+        match self.reason {
+            Reason::AttemptsUsedUp => {}
+            Reason::Deadline => write!(f, ", which is its deadline")?,
+            Reason::Never => write!(f, ", and waiting longer cannot help")?,
+            Reason::NeedsReboot => write!(f, ", and the guest must be rebooted first")?,
+        }
+        if let Some(last) = self.attempts.last() {
+            write!(f, "; the last answer was: {}", last.answer.said)?;
+        }
+        if let Some(cause) = &self.evidence.cause {
+            write!(f, "; {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until the gate passes or a bound of its schedule is reached, and then gathers evidence. `observer` hears of each
+/// attempt as it ends.
+///
+/// The first attempt is made at once. The wait itself holds no lock, no slot and no task.
+///
+/// Cancel safety: when the future is dropped, the attempt that runs is cut off as its host does it (process group killed,
+/// socket closed); nothing else is left behind.
+pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(&Attempt) + Send)) -> Outcome {
+    let schedule = &gate.schedule;
+    let begun = Instant::now();
+    let deadline = schedule.effective_deadline();
+    let mut attempts = Attempts::default();
+    let mut last_output = String::new();
+    let (mut counted, mut streak, mut failures) = (0_u32, 0_u32, 0_u32);
+    let reason = loop {
+        let started = begun.elapsed();
+        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(started));
+        if left.is_zero() {
+            break Reason::Deadline;
+        }
+        let answer = gate.probe.ask(around, schedule.timeout.min(left)).await;
+        if answer.verdict == Verdict::Yes {
+            (streak, failures) = (streak.saturating_add(1), 0);
+        } else {
+            (streak, failures) = (0, failures.saturating_add(1));
+        }
+        let counting = if started < schedule.start_period { Counting::StartPeriod } else { Counting::Counted };
+        counted = counted.saturating_add(u32::from(counting == Counting::Counted));
+        let took = begun.elapsed().saturating_sub(started);
+        let number = attempts.made.saturating_add(1);
+        let attempt = Attempt { number, started, took, counting, streak, answer };
+        tracing::debug!(guest = %around.guest, gate = gate.name, number, verdict = ?attempt.answer.verdict, "attempt");
+        observer(&attempt);
+        let verdict = attempt.answer.verdict;
+        if !attempt.answer.output.is_empty() {
+            last_output.clone_from(&attempt.answer.output);
+        }
+        attempts.push(attempt);
+
+        match verdict {
+            Verdict::Yes if streak >= schedule.success_threshold.max(1) => {
+                return Outcome::Passed { attempts: number, elapsed: begun.elapsed() };
+            }
+            Verdict::Never => break Reason::Never,
+            Verdict::NeedsReboot => break Reason::NeedsReboot,
+            Verdict::Yes | Verdict::No | Verdict::Unanswered => {}
+        }
+        if schedule.attempts.is_some_and(|most| counted >= most.max(1)) {
+            break Reason::AttemptsUsedUp;
+        }
+        let pause = schedule.pause(number, failures);
+        let now = begun.elapsed();
+        match deadline {
+            Some(deadline) if now.saturating_add(pause) >= deadline => {
+                tokio::time::sleep(deadline.saturating_sub(now)).await;
+                break Reason::Deadline;
+            }
+            _ => tokio::time::sleep(pause).await,
+        }
+    };
+    let elapsed = begun.elapsed();
+    let evidence = gather_evidence(around, Some(&gate.probe)).await;
+    Outcome::Failed(Box::new(GateFailure {
+        guest: around.guest,
+        gate: gate.name.clone(),
+        probe: gate.probe.to_string(),
+        reason,
+        attempts,
+        last_output,
+        elapsed,
+        evidence,
+    }))
+}
+
+/// Asks the gate's question once, now, with the schedule's timeout. No evidence is gathered.
+///
+/// Cancel safety: as [`wait`].
+pub async fn ask_once(gate: &Gate, around: &Surroundings) -> Attempt {
+    let begun = Instant::now();
+    let answer: Answer = gate.probe.ask(around, gate.schedule.timeout).await;
+    let streak = u32::from(answer.verdict == Verdict::Yes);
+    Attempt { number: 1, started: Duration::ZERO, took: begun.elapsed(), counting: Counting::Counted, streak, answer }
+}
+
+#[cfg(test)]
+mod tests;
