@@ -41,7 +41,7 @@ pub use attempt::{Attempt, Attempts, Counting};
 pub use evidence::{Evidence, Section, gather_evidence};
 pub use probe::{
     Age, Answer, CloudInitProbe, CommandLine, CommandProbe, Contents, FileProbe, HttpProbe, InvalidPattern, LogProbe,
-    LogSource, Method, Pattern, Place, Probe, Recoverable, Scheme, StatusRange, TcpProbe, Tls, Trust, Verdict,
+    LogSource, Pattern, Place, Probe, Recoverable, Scheme, StatusRange, TcpProbe, Tls, Trust, Verdict,
 };
 pub use schedule::{Backoff, Jitter, Schedule};
 pub use surroundings::{Addresses, Agent, AskGuest, FixedAddress, Surroundings};

@@ -43,7 +43,7 @@ pub struct Schedule {
 pub struct Backoff {
     /// What a pause is multiplied with; less than 1 means 1.
     pub factor: f64,
-    /// No pause is longer; the interval itself is the lower bound of this.
+    /// No pause grows beyond this, nor beyond [`Backoff::LONGEST`]. It has no effect below the interval.
     #[serde(with = "seconds")]
     pub max: Duration,
 }
@@ -55,6 +55,15 @@ pub struct Jitter {
     pub share: f64,
     /// Where the sequence starts. Gates that shall differ need different seeds.
     pub seed: u64,
+}
+
+impl Backoff {
+    /// The longest that a pause can grow, whatever `max` says: one hour.
+    pub const LONGEST: Duration = Duration::from_secs(3600);
+
+    fn limit(self, interval: Duration) -> Duration {
+        self.max.min(Self::LONGEST).max(interval)
+    }
 }
 
 impl Default for Schedule {
@@ -89,7 +98,7 @@ impl Schedule {
     #[must_use]
     pub fn longest(&self) -> Duration {
         let by_attempts = self.attempts.map(|attempts| {
-            let pause = self.backoff.map_or(self.interval, |backoff| backoff.max.max(self.interval));
+            let pause = self.backoff.map_or(self.interval, |backoff| backoff.limit(self.interval));
             let pause = times(pause, 1.0 + self.jitter.map_or(0.0, Jitter::bounded));
             let round = self.timeout.saturating_add(pause.max(Self::MIN_PAUSE));
             let early =
@@ -105,8 +114,7 @@ impl Schedule {
         let mut pause = self.interval;
         if let Some(backoff) = self.backoff {
             let factor = if backoff.factor.is_finite() { backoff.factor.max(1.0) } else { 1.0 };
-            let max = backoff.max.max(self.interval);
-            pause = times(pause, factor.powf(f64::from(failures.saturating_sub(1)))).min(max);
+            pause = times(pause, factor.powf(f64::from(failures.saturating_sub(1)))).min(backoff.limit(self.interval));
         }
         if let Some(jitter) = self.jitter {
             pause = times(pause, 1.0 + jitter.bounded() * (2.0 * even(jitter.seed, number) - 1.0));

@@ -72,15 +72,15 @@ probe_keys! {
         "attempt_timeout" => attempt_timeout: Option<Span>,
         /// How long the gate may take in all. Default: none for `health_check`, `timeout` for `wait_for`.
         "deadline" => deadline: Option<Span>,
-        /// How long before the first attempt. Default: 0.
+        /// Attempts that begin within this time are not counted against `retries`; a success counts at any time. Default: 0.
         "start_period" => start_period: Option<Span>,
         /// How many successes in a row it needs. Default: 1.
         "success_threshold" => success_threshold: Option<Whole<1, 1000>>,
         /// What the interval is multiplied by after each failure. Default: 1.
         "backoff" => backoff: Option<Real<1, 10>>,
-        /// The longest interval that `backoff` may reach. Default: none.
+        /// The longest interval that `backoff` may reach. Default: 1 h.
         "max_interval" => max_interval: Option<Span>,
-        /// How much of each interval is random, from 0 to 1. Default: 0.
+        /// By which share of itself each interval is made longer or shorter at random, from 0 to 1. Default: 0.
         "jitter" => jitter: Option<Real<0, 1>>,
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// A probe with its schedule.
 ///
-/// The first attempt is made after `start_period`, the next one `interval` after the end of the last. The gate passes after
-/// `success_threshold` successes in a row; it fails when `retries` attempts have failed or `deadline` has gone by since
+/// The first attempt is made at once, the next one `interval` after the end of the last. The gate passes after
+/// `success_threshold` successes in a row; it fails when `retries` attempts were made or `deadline` has gone by since
 /// it began, whichever comes first. One of the two is always set.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -26,15 +26,15 @@ pub struct Gate {
     pub timeout: Span,
     /// How long the gate may take in all.
     pub deadline: Option<Span>,
-    /// How long before the first attempt.
+    /// Attempts that begin within this time are not counted against `retries`.
     pub start_period: Span,
     /// How many successes in a row it needs.
     pub success_threshold: u32,
     /// What the interval is multiplied by after each failure; 1 keeps it.
     pub backoff: f64,
-    /// The longest interval that backoff may reach.
+    /// The longest interval that backoff may reach; one hour at most.
     pub max_interval: Option<Span>,
-    /// How much of each interval is random, from 0 (none) to 1 (all of it).
+    /// By which share of itself each interval is made longer or shorter at random, from 0 to 1.
     pub jitter: f64,
 }
 

@@ -147,8 +147,10 @@ fn schedule(schedule: &Schedule, path: &[Segment], target: Target, findings: &mu
         && deadline > Span::default()
         && schedule.start_period > Span::default()
     {
-        let message =
-            format!("the first attempt comes after {}, the gate ends after {deadline}", schedule.start_period);
+        let message = format!(
+            "attempts are counted after {}, but the gate ends after {deadline}, so `retries` would have no effect",
+            schedule.start_period
+        );
         impossible(message, "start_period", "make `start_period` shorter");
     }
     if let Some(retries) = schedule.retries

@@ -6,26 +6,26 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response, header};
+use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use phoenix_host::ByteStream;
 use phoenix_types::Secret;
 use serde::{Serialize, Serializer};
 
 use super::answer::{self, OUTPUT_KEPT};
-use crate::{Answer, Pattern, Surroundings, Verdict};
+use crate::{Answer, Pattern, Place, Surroundings, Verdict};
 
 /// How much of a body is looked at, in bytes.
-const BODY_READ: usize = 1 << 20;
+pub(super) const BODY_READ: usize = 1 << 20;
 
-/// A request from the node's side, and what its answer must be. Redirections are not followed.
+/// A request, and what its answer must be. Redirections are not followed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HttpProbe {
     /// With or without TLS.
     pub scheme: Scheme,
-    /// The method.
-    pub method: Method,
-    /// A name or an IP address. Default: the guest's own address.
+    /// The method, such as `GET`.
+    pub method: String,
+    /// A name or an IP address. Default: the guest's own address, or `localhost` when asked from inside.
     pub address: Option<String>,
     /// The port.
     pub port: u16,
@@ -36,23 +36,26 @@ pub struct HttpProbe {
     pub headers: Vec<(String, Secret)>,
     /// Statuses that are a yes. Empty: 200 to 399.
     pub status: Vec<StatusRange>,
-    /// What the first MiB of the body must contain.
+    /// What the body must contain, within its first MiB.
     pub body: Option<Pattern>,
+    /// From where. From the host it is a socket of the node; from inside it costs a process (`curl`).
+    pub from: Place,
 }
 
 impl HttpProbe {
-    /// A plain GET of `/`.
+    /// A plain GET of `/` from the node's side.
     #[must_use]
     pub fn new(port: u16) -> Self {
         Self {
             scheme: Scheme::Http,
-            method: Method::Get,
+            method: "GET".to_owned(),
             address: None,
             port,
             path: "/".to_owned(),
             headers: Vec::new(),
             status: Vec::new(),
             body: None,
+            from: Place::Host,
         }
     }
 }
@@ -85,42 +88,16 @@ pub struct Tls {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trust {
-    /// The certificates in a PEM file of the node, read anew for each attempt.
+    /// The certificates in a PEM file of the side that asks, read anew for each attempt.
     Bundle(Utf8PathBuf),
     /// Nobody has to: any certificate will do. The answer then says that something speaks TLS there, not who.
     Anyone,
 }
 
 impl Default for Trust {
-    /// Debian's bundle of public authorities, which every Proxmox VE node has.
+    /// Debian's bundle of public authorities, which every Proxmox VE node has, and most guests.
     fn default() -> Self {
         Self::Bundle("/etc/ssl/certs/ca-certificates.crt".into())
-    }
-}
-
-/// The method of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// GET.
-    #[default]
-    Get,
-    /// HEAD, whose answer has no body.
-    Head,
-    /// OPTIONS.
-    Options,
-    /// POST, without a body.
-    Post,
-}
-
-impl Method {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Options => "OPTIONS",
-            Self::Post => "POST",
-        }
     }
 }
 
@@ -135,6 +112,10 @@ pub struct StatusRange {
 
 impl HttpProbe {
     pub(super) async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+        if self.from == Place::Guest {
+            let (Ok(answer) | Err(answer)) = super::curl::ask(self, around, limit).await;
+            return answer;
+        }
         match tokio::time::timeout(limit, self.exchange(around, limit)).await {
             Ok(Ok(answer) | Err(answer)) => answer,
             Err(_) => Answer::no(format!("no answer within {}", crate::seconds::display(limit))),
@@ -176,7 +157,7 @@ impl HttpProbe {
             _ => address,
         };
         let name = if name.contains(':') && !name.starts_with('[') { format!("[{name}]") } else { name.to_owned() };
-        let mut request = Request::builder().method(self.method.name()).uri(&self.path);
+        let mut request = Request::builder().method(self.method.as_str()).uri(&self.path);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             request = request.header(header::HOST, format!("{name}:{}", self.port));
         }
@@ -190,46 +171,73 @@ impl HttpProbe {
     }
 
     async fn judge(&self, response: Response<Incoming>) -> Result<Answer, Answer> {
-        let status = response.status();
-        let code = status.as_u16();
-        let expected = if self.status.is_empty() {
-            (200..400).contains(&code)
-        } else {
-            self.status.iter().any(|range| (range.first..=range.last).contains(&code))
+        let status = response.status().as_u16();
+        let most = match (self.expects(status), &self.body) {
+            (true, None) => 0,
+            (true, Some(_)) => BODY_READ,
+            (false, _) => OUTPUT_KEPT,
         };
-        if expected && self.body.is_none() {
-            return Ok(Answer::yes(format!("status {status}")));
+        let (body, end) = if most == 0 { (Vec::new(), BodyEnd::Cut) } else { read(response.into_body(), most).await };
+        Ok(self.compare(status, &body, end))
+    }
+
+    fn expects(&self, status: u16) -> bool {
+        if self.status.is_empty() {
+            (200..400).contains(&status)
+        } else {
+            self.status.iter().any(|range| (range.first..=range.last).contains(&status))
         }
-        let (body, complete) = read(response.into_body(), if expected { BODY_READ } else { OUTPUT_KEPT }).await;
-        let text = String::from_utf8_lossy(&body);
-        let said = match &self.body {
-            _ if !expected => format!("status {status}"),
-            Some(pattern) if pattern.is_found_in(&text) => {
-                return Ok(Answer::yes(format!("status {status}, body with {pattern}")));
-            }
-            Some(pattern) => format!("status {status}, but the body does not contain {pattern}"),
+    }
+
+    pub(super) fn compare(&self, status: u16, body: &[u8], end: BodyEnd) -> Answer {
+        let words = match StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason()) {
+            Some(reason) => format!("status {status} {reason}"),
             None => format!("status {status}"),
         };
-        let said = if complete || !expected { said } else { format!("{said} in what could be read of it") };
-        Ok(Answer::no(said).with_output(answer::clean(&body)))
+        if !self.expects(status) {
+            return Answer::no(words).with_output(answer::clean(body));
+        }
+        match &self.body {
+            None => Answer::yes(words),
+            Some(pattern) if pattern.is_found_in(&String::from_utf8_lossy(body)) => {
+                Answer::yes(format!("{words}, body with {pattern}"))
+            }
+            Some(pattern) => {
+                let part = match end {
+                    BodyEnd::Reached => "",
+                    BodyEnd::Cut => " in what could be read of it",
+                };
+                Answer::no(format!("{words}, but the body does not contain {pattern}{part}"))
+                    .with_output(answer::clean(body))
+            }
+        }
     }
 }
 
-/// The first `most` bytes of a body, and whether that is all of it.
-async fn read(mut body: Incoming, most: usize) -> (Vec<u8>, bool) {
+/// Whether all of a body was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyEnd {
+    /// It was.
+    Reached,
+    /// There is more, or the connection broke.
+    Cut,
+}
+
+/// The first `most` bytes of a body.
+async fn read(mut body: Incoming, most: usize) -> (Vec<u8>, BodyEnd) {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(data)) => bytes.extend_from_slice(&data),
             Ok(Err(_trailers)) => {}
-            Err(_broken) => return (bytes, false),
+            Err(_broken) => return (bytes, BodyEnd::Cut),
         }
         if bytes.len() > most {
             bytes.truncate(most);
-            return (bytes, false);
+            return (bytes, BodyEnd::Cut);
         }
     }
-    (bytes, true)
+    (bytes, BodyEnd::Reached)
 }
 
 #[cfg(feature = "tls")]
@@ -254,11 +262,14 @@ impl fmt::Display for HttpProbe {
             Scheme::Http => "http",
             Scheme::Https(_) => "https",
         };
-        let address = self.address.as_deref().unwrap_or("guest");
-        write!(f, "{} {scheme}://{address}:{}{}", self.method.name(), self.port, self.path)?;
-        match &self.body {
-            Some(pattern) => write!(f, " with {pattern}"),
-            None => Ok(()),
+        let address = self.address.as_deref().unwrap_or(match self.from {
+            Place::Guest => "localhost",
+            Place::Host => "guest",
+        });
+        write!(f, "{} {scheme}://{address}:{}{}", self.method.as_str(), self.port, self.path)?;
+        if let Some(pattern) = &self.body {
+            write!(f, " with {pattern}")?;
         }
+        if self.from == Place::Guest { f.write_str(" from inside") } else { Ok(()) }
     }
 }

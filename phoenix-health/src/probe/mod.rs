@@ -4,6 +4,7 @@ mod agent;
 mod answer;
 mod cloud_init;
 mod command;
+mod curl;
 mod file;
 mod http;
 mod log;
@@ -27,7 +28,7 @@ pub(crate) use answer::{chain, clean, last_line};
 pub use cloud_init::{CloudInitProbe, Recoverable};
 pub use command::{CommandLine, CommandProbe};
 pub use file::{Age, Contents, FileProbe};
-pub use http::{HttpProbe, Method, Scheme, StatusRange, Tls, Trust};
+pub use http::{HttpProbe, Scheme, StatusRange, Tls, Trust};
 pub use log::{LogProbe, LogSource};
 pub use pattern::{InvalidPattern, Pattern};
 pub use tcp::TcpProbe;
@@ -65,7 +66,7 @@ pub enum Probe {
     Command(CommandProbe),
     /// Does something accept connections on a TCP port?
     Tcp(TcpProbe),
-    /// Does an HTTP server answer as expected? Asked from the node's side.
+    /// Does an HTTP server answer as expected?
     Http(HttpProbe),
     /// Is a file there?
     File(FileProbe),
