@@ -205,6 +205,12 @@ text_type! {
     }, "a bridge name: letters, digits, `-`, `_` and `.`, at most 15 characters", r"^[A-Za-z0-9_.-]{1,15}$"
 }
 text_type! {
+    /// The name of a network interface, such as `eth0`.
+    InterfaceName, InvalidInterfaceName, |text: &str| {
+        !text.is_empty() && text.len() <= 15 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    }, "an interface name: letters, digits, `-`, `_` and `.`, at most 15 characters", r"^[A-Za-z0-9_.-]{1,15}$"
+}
+text_type! {
     /// A volume id `STORAGE:volume`, such as `local:vztmpl/debian-12.tar.zst`.
     VolumeId, InvalidVolumeId, |text: &str| {
         text.split_once(':').is_some_and(|(storage, volume)| {

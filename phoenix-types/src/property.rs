@@ -101,6 +101,16 @@ impl PropertyString {
         Ok(self)
     }
 
+    /// Sets the value without key.
+    ///
+    /// # Errors
+    /// When the value holds a comma or a control character.
+    pub fn set_bare(&mut self, value: &str) -> Result<&mut Self, InvalidProperty> {
+        writable("", value)?;
+        self.bare = Some(value.to_owned());
+        Ok(self)
+    }
+
     /// Takes `key` out and gives back its value.
     pub fn remove(&mut self, key: &str) -> Option<String> {
         let at = self.items.iter().position(|(name, _)| name == key)?;

@@ -187,6 +187,8 @@ pub enum ItemValue {
     Size,
     /// A list without order, separated by semicolons.
     Set,
+    /// A volume: one to be made (`STORE:8`) is the one that is there on the same storage.
+    Volume,
 }
 
 /// What the absence of an item means.
@@ -347,9 +349,20 @@ impl PropertyRules {
         else {
             return wanted.to_owned();
         };
+        for rule in self.items.iter().filter(|rule| rule.value == ItemValue::Volume) {
+            if let (Some(new), Some(old)) = (named.get(rule.key), present.get(rule.key))
+                && is_same_new_volume(new, old)
+            {
+                // It came out of a property string, so it can be written into one.
+                if merged.bare() == Some(new) {
+                    let _ = merged.set_bare(old);
+                } else {
+                    let _ = merged.set(rule.key, old);
+                }
+            }
+        }
         for rule in self.items.iter().filter(|rule| rule.absent == Absent::Kept && !named.contains_key(rule.key)) {
             if let Some(value) = present.get(rule.key) {
-                // It came out of a property string, so it can be written into one.
                 let _ = merged.set(rule.key, value);
             }
         }
@@ -357,10 +370,25 @@ impl PropertyRules {
     }
 }
 
+/// Whether `new` asks for a new volume of some size on the storage that `old` is on.
+fn is_same_new_volume(new: &str, old: &str) -> bool {
+    match (new.split_once(':'), old.split_once(':')) {
+        (Some((storage, size)), Some((there, name))) => {
+            storage == there && is_volume_size(size) && !is_volume_size(name)
+        }
+        _ => false,
+    }
+}
+
+/// Whether what stands behind a storage's name is the size of a volume to be made.
+fn is_volume_size(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
 impl ItemValue {
     fn canonical(self, value: &str) -> String {
         match self {
-            Self::Text => value.to_owned(),
+            Self::Text | Self::Volume => value.to_owned(),
             Self::AnyCase => value.to_ascii_uppercase(),
             Self::Flag => flag(value),
             Self::Number => number(value),

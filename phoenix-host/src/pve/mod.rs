@@ -12,10 +12,14 @@ mod class;
 mod error;
 mod files;
 mod notes;
+mod push;
+mod reader;
 mod tool;
 
 pub use class::{ErrorClass, classify};
 pub use error::{Failure, GuestError, InvalidSettings, Unverified};
 pub use files::{ConfEdit, ConfFile, GuestFiles};
 pub use notes::{NOTES_LIMIT, check_notes, check_value};
+pub use push::{Push, push};
+pub use reader::{PropertyReader, PropertyWriter};
 pub use tool::{Deadlines, Tool};
