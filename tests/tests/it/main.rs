@@ -1,0 +1,3 @@
+//! Tests over all crates and the real program.
+
+mod architecture;
