@@ -6,6 +6,9 @@ use crate::probe::last_line;
 /// From this share of use on a file system counts as full, in per cent.
 const FULL: u32 = 98;
 
+/// The kinds of systemd units that can fail, systemd.unit(5).
+const UNITS: [&str; 7] = [".service", ".mount", ".socket", ".timer", ".path", ".swap", ".automount"];
+
 pub(super) fn nearest(evidence: &Evidence, subject: &Subject) -> Option<String> {
     let clauses: Vec<String> = [
         file(evidence, subject),
@@ -71,7 +74,7 @@ fn units(evidence: &Evidence) -> Option<String> {
         .section("failed units")?
         .lines()
         .filter_map(|line| line.trim_start_matches(['●', '*', ' ']).split_whitespace().next())
-        .filter(|name| name.contains('.'))
+        .filter(|name| UNITS.iter().any(|kind| name.ends_with(kind)))
         .collect();
     let first = *failed.first()?;
     let more = match failed.len() {
@@ -97,6 +100,10 @@ fn cloud_init(evidence: &Evidence) -> Option<String> {
 
 fn disks(evidence: &Evidence) -> Option<String> {
     evidence.section("disks")?.lines().find_map(|line| {
+        // Images that are mounted read-only (snaps, ISO files) are full by nature.
+        if line.starts_with("/dev/loop") {
+            return None;
+        }
         let mut words = line.split_whitespace().rev();
         let (place, used) = (words.next()?, words.next()?);
         let used: u32 = used.strip_suffix('%')?.parse().ok()?;

@@ -61,9 +61,12 @@ fn other_causes(title: &str, text: &str, cause: &str) {
 #[test]
 fn a_healthy_guest_gives_no_cause() {
     let sections = [
-        ("failed units", ""),
+        ("failed units", "System has not been booted with systemd as init system (PID 1). Can't operate."),
         ("system state", "running"),
-        ("disks", "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 10 4 6 40% /"),
+        (
+            "disks",
+            "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 10 4 6 40% /\n/dev/loop0 4 4 0 100% /snap/x",
+        ),
         ("cloud-init", "status: done"),
     ];
     assert_eq!(cause_of(&Probe::Agent, &sections), None);

@@ -110,3 +110,43 @@ impl fmt::Display for LogProbe {
         write!(f, "line with {} in {}", self.pattern, self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use phoenix_host::{Host as _, Local};
+
+    use super::*;
+
+    /// The journal's script in the real shell of this machine, with a `journalctl` that prints what it is asked for.
+    #[tokio::test]
+    async fn the_journals_script_runs_in_a_real_shell() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let stub = folder.path().join("journalctl");
+        std::fs::write(&stub, "#!/bin/sh\nprintf 'asked: %s\\n' \"$*\"\necho 'serving -x HTTPS'\n").unwrap();
+        std::fs::set_permissions(&stub, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let run = async |text: &str, unit: &str| {
+            let path = format!("PATH={}:/usr/bin:/bin", folder.path().display());
+            let script = Command::new("env", Effect::Read, Duration::from_secs(20)).args([
+                path.as_str(),
+                "sh",
+                "-c",
+                JOURNAL,
+                "sh",
+                text,
+                unit,
+                LINES,
+            ]);
+            let output = Local.run(script).await.unwrap();
+            (output.status, output.stdout_text().into_owned())
+        };
+        assert_eq!(run("-x HTTPS", "step ca; exit 3").await, (Some(0), "serving -x HTTPS\n".to_owned()));
+        assert_eq!(run("s.rving", "").await, (Some(1), String::new()));
+        let (status, all) = run("", "step-ca.service").await;
+        assert_eq!(status, Some(0));
+        assert!(all.contains("--unit=step-ca.service --lines=20000\nserving"), "{all}");
+        assert!(all.starts_with("asked: --quiet --no-pager --output=cat --since=-"), "{all}");
+        let (_, asked) = run("asked", "").await;
+        assert!(!asked.contains("--unit"), "{asked}");
+    }
+}
