@@ -86,6 +86,20 @@ impl<'de> serde::Deserialize<'de> for GuestId {
                 Err(E::custom(InvalidGuestId(id.to_string())))
             }
 
+            /// `103.0` is a whole number too, as in JSON Schema.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "checked to be whole and in range"
+            )]
+            fn visit_f64<E: serde::de::Error>(self, id: f64) -> Result<GuestId, E> {
+                if id.fract() == 0.0 && (f64::from(GuestId::MIN)..=f64::from(GuestId::MAX)).contains(&id) {
+                    self.visit_u64(id as u64)
+                } else {
+                    Err(E::custom(InvalidGuestId(id.to_string())))
+                }
+            }
+
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<GuestId, E> {
                 text.parse().map_err(E::custom)
             }
@@ -106,6 +120,7 @@ impl schemars::JsonSchema for GuestId {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "A guest id: 100 to 999999999, as a number or a string.",
+            "errorMessage": "a guest id from 100 to 999999999",
             "anyOf": [
                 {"type": "integer", "minimum": Self::MIN, "maximum": Self::MAX},
                 {"type": "string", "pattern": "^[1-9][0-9]{2,8}$"},

@@ -269,6 +269,7 @@ string_serde!(
     serde_json::json!({
         "type": "string",
         "description": "A unicast MAC address, such as `52:54:00:AA:BB:CA`.",
+        "errorMessage": "a unicast MAC address, such as `52:54:00:AA:BB:CA`",
         "pattern": "^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$",
         "examples": ["52:54:00:AA:BB:CA"],
     })
@@ -278,6 +279,7 @@ string_serde!(
     serde_json::json!({
         "type": "string",
         "description": "An IPv4 address with prefix length (8 to 32), or `dhcp`, or `manual`.",
+        "errorMessage": "an IPv4 address with prefix length (8 to 32) such as `10.0.0.10/24`, or `dhcp`, or `manual`",
         "pattern": format!("^(dhcp|manual|{IPV4}/([89]|[12][0-9]|3[0-2]))$"),
         "examples": ["10.0.0.10/24", "dhcp"],
     })

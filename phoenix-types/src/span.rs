@@ -137,6 +137,7 @@ impl schemars::JsonSchema for Span {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "A duration: seconds as a number, or a text with units d, h, m, s, ms, such as `1m30s`.",
+            "errorMessage": "a duration: seconds as a number, or a text such as `1m30s`",
             "anyOf": [
                 {"type": "number", "minimum": 0, "maximum": MAX.as_secs()},
                 {"type": "string", "pattern": "^([0-9]{1,8}|([0-9]{1,5}(ms|s|m|h|d)){1,6})$"},

@@ -67,7 +67,7 @@ macro_rules! text_type {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({"type": "string", "description": concat!("It is ", $words, "."), "pattern": $pattern})
+                schemars::json_schema!({"type": "string", "description": concat!("It is ", $words, "."), "pattern": $pattern, "errorMessage": $words})
             }
         }
     };

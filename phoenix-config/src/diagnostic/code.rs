@@ -130,12 +130,10 @@ codes! {
     NobodyWrites = "PHX0503", "a file is waited for that nobody writes";
     /// The file comes from a guest that this one does not depend on, so it may be waited for before that guest is even made.
     WriterNotDependency = "PHX0504", "a file is waited for whose writer is no dependency";
-    /// Containers have no guest agent and no cloud-init drive.
+    /// Containers have no guest agent.
     VmOnlyProbe = "PHX0505", "a container has a probe that only VMs answer";
     /// The gate can never pass, or never make its attempts.
     ImpossibleSchedule = "PHX0506", "a gate's schedule contradicts itself";
-    /// A template is never started, so nothing in it can be asked.
-    TemplateGate = "PHX0507", "a template has a gate";
 
     /// The node does not export the directory, so the mount would fail.
     NotExported = "PHX0601", "an NFS volume is below no export";

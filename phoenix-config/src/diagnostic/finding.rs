@@ -78,12 +78,12 @@ pub enum Shows {
 }
 
 impl Finding {
-    /// A finding without which the configuration cannot be used.
+    /// A finding.
     #[must_use]
-    pub fn error(code: Code, target: Target, message: impl Into<String>) -> Self {
+    pub fn new(severity: Severity, code: Code, target: Target, message: impl Into<String>) -> Self {
         Self {
             code,
-            severity: Severity::Error,
+            severity,
             target,
             path: Vec::new(),
             shows: Shows::Value,
@@ -94,10 +94,16 @@ impl Finding {
         }
     }
 
+    /// A finding that must be mended before the configuration can be used.
+    #[must_use]
+    pub fn error(code: Code, target: Target, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, target, message)
+    }
+
     /// A finding that lets the configuration be used.
     #[must_use]
     pub fn warning(code: Code, target: Target, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, target, message) }
+        Self::new(Severity::Warning, code, target, message)
     }
 
     /// Points at the value at this path inside the target.

@@ -71,10 +71,13 @@ pub struct Label {
 }
 
 impl fmt::Display for Diagnostic {
-    /// One line: `file:line:column: error[PHX0105]: message (help)`.
+    /// One line: `file:line:column: error[PHX0105]: message; expected … (help)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, severity, location, message, help, .. } = self;
+        let Self { code, severity, location, message, expected, help, .. } = self;
         write!(f, "{}:{}:{}: {severity}[{code}]: {message}", location.file, location.line, location.column)?;
+        if let Some(expected) = expected {
+            write!(f, "; expected {expected}")?;
+        }
         if let Some(help) = help {
             write!(f, " ({help})")?;
         }

@@ -191,6 +191,7 @@ impl schemars::JsonSchema for TemplateRef {
         let volume = generator.subschema_for::<VolumeId>();
         schemars::json_schema!({
             "description": "A template: a volume `STORAGE:vztmpl/FILE`, or the absolute path of a file on the node.",
+            "errorMessage": "a volume such as `local:vztmpl/debian-12.tar.zst`, or the absolute path of a file on the node",
             "anyOf": [path, volume],
             "examples": ["local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"],
         })

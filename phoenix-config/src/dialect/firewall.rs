@@ -183,6 +183,7 @@ impl schemars::JsonSchema for Ports {
         let item = format!("({PORT}(:{PORT})?|[A-Za-z][A-Za-z0-9-]*)");
         schemars::json_schema!({
             "description": format!("It is {PORTS_EXPECTED}."),
+            "errorMessage": PORTS_EXPECTED,
             "anyOf": [
                 {"type": "string", "pattern": format!("^{item}(,{item})*$")},
                 {"type": "integer", "minimum": 1, "maximum": 65535},

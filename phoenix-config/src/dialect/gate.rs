@@ -241,7 +241,7 @@ impl schemars::JsonSchema for True {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"const": true})
+        schemars::json_schema!({"const": true, "errorMessage": "true; leave the key out instead of writing `false`"})
     }
 }
 
@@ -294,6 +294,7 @@ impl schemars::JsonSchema for CommandEntry {
         let line = generator.subschema_for::<Line>();
         schemars::json_schema!({
             "description": "A command as a text for the shell, or a list of program and arguments.",
+            "errorMessage": "a command as a text for the shell, or a list of program and arguments",
             "anyOf": [
                 line,
                 {"type": "array", "prefixItems": [{"type": "string", "minLength": 1}], "items": {"type": "string"}, "minItems": 1},
@@ -399,7 +400,7 @@ impl schemars::JsonSchema for StatusItem {
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let code = generator.subschema_for::<Whole<100, 599>>();
         let range = generator.subschema_for::<StatusText>();
-        schemars::json_schema!({"description": "A status code from 100 to 599, or a range such as `\"200-399\"`.", "anyOf": [code, range]})
+        schemars::json_schema!({"description": "A status code from 100 to 599, or a range such as `\"200-399\"`.", "errorMessage": "a status code from 100 to 599, or a range such as `\"200-399\"`", "anyOf": [code, range]})
     }
 }
 

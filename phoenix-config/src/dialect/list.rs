@@ -11,14 +11,7 @@ use super::object::{self, Key, Opaque, USER_PREFIX};
 
 /// One `T`, or a list of them. `T` is an object or a text, never a list.
 #[derive(Debug, Clone)]
-pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>, pub(crate) Form);
-
-/// How it was written: messages need it to point at an element.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    One,
-    Many,
-}
+pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -31,11 +24,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                object::from_str(text).map(|one| OneOrMany(vec![one], Form::One))
+                object::from_str(text).map(|one| OneOrMany(vec![one]))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                object::from_map(map).map(|one| OneOrMany(vec![one], Form::One))
+                object::from_map(map).map(|one| OneOrMany(vec![one]))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
@@ -43,7 +36,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
                 while let Some(one) = seq.next_element()? {
                     many.push(one);
                 }
-                Ok(OneOrMany(many, Form::Many))
+                Ok(OneOrMany(many))
             }
         }
         deserializer.deserialize_any(ListVisitor(PhantomData))

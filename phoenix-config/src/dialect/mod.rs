@@ -21,6 +21,7 @@ pub(crate) use gate::{CommandEntry, GateEntry, HttpEntry, ProbeEntry, StatusEntr
 pub(crate) use hypervisor::{HypervisorEntry, LxcFrame, VmDefaultsEntry, VmFrame};
 pub(crate) use list::OneOrMany;
 pub(crate) use network::{NetworkEntry, VmNetworkEntry};
+pub(crate) use number::{Real, Whole};
 pub(crate) use object::{Key, USER_PREFIX};
 pub(crate) use secret::{SecretEntry, SecretPlace};
 pub(crate) use text::FeatureName;

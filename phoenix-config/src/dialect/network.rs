@@ -86,6 +86,8 @@ impl schemars::JsonSchema for Address {
         schemars::json_schema!({
             "type": "string",
             "description": "An IPv4 address.",
+            "errorMessage": "an IPv4 address",
+            "format": "ipv4",
             "pattern": format!("^{V4}$"),
             "examples": ["10.0.0.1"],
         })
@@ -147,6 +149,7 @@ impl schemars::JsonSchema for Addresses {
         let one = generator.subschema_for::<Address>();
         schemars::json_schema!({
             "description": "IPv4 addresses: a text of them joined by commas or blanks, or a list.",
+            "errorMessage": "IPv4 addresses joined by commas or blanks, or a list of them",
             "anyOf": [
                 {"type": "string", "pattern": format!("^ *{V4}(( *, *| +){V4})* *$")},
                 {"type": "array", "items": one},

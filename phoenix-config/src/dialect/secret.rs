@@ -108,6 +108,7 @@ impl schemars::JsonSchema for SecretEntry {
         schemars::json_schema!({
             "description": "A secret: `{\"secret\": {\"file\": \"…\"}}` or `{\"secret\": {\"env\": \"…\"}}`; the plain text is taken too, with a warning.",
             "anyOf": [text, reference],
+            "errorMessage": "`{\"secret\": {\"file\": \"…\"}}` or `{\"secret\": {\"env\": \"…\"}}`",
             "examples": [{"secret": {"file": "/root/secrets/portainer"}}, {"secret": {"env": "PORTAINER_PASSWORD"}}],
         })
     }

@@ -266,6 +266,7 @@ impl schemars::JsonSchema for ImageRef {
         ];
         schemars::json_schema!({
             "description": "A cloud image: a file name, an absolute path on the node, a volume, or a web address.",
+            "errorMessage": "a file name, an absolute path on the node, a volume, or a web address",
             "anyOf": any,
             "examples": ["noble-server-cloudimg-amd64.img"],
         })

@@ -132,7 +132,7 @@ impl<'a> Document<'a> {
         match serde_json::from_str(&text) {
             Ok(frame) => Some(frame),
             Err(error) => {
-                findings.extend(schema::examine_frame(self.kind, &text, &error));
+                findings.extend(schema::examine_frame(self.kind, &text, self.text(), &error));
                 None
             }
         }
@@ -180,10 +180,14 @@ impl<'a> Document<'a> {
             match key.parse::<GuestId>() {
                 Ok(id) => pieces.push(Piece { file: self.kind, source: self.source, id: Some(id), range }),
                 Err(_) if key.starts_with(USER_PREFIX) => {}
-                Err(error) => findings.push(
-                    Finding::error(Code::InvalidId, Target::At(self.kind, range.start), error.to_string())
-                        .on_key()
-                        .expected("a guest id from 100 to 999999999"),
+                Err(_) => findings.push(
+                    Finding::error(
+                        Code::InvalidId,
+                        Target::At(self.kind, range.start),
+                        format!("`{key}` is not a guest id"),
+                    )
+                    .on_key()
+                    .expected("a guest id from 100 to 999999999"),
                 ),
             }
         }

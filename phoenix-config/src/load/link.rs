@@ -9,15 +9,7 @@ use crate::diagnostic::{Code, FileKind, Finding, Target, nearest};
 use crate::dialect::HypervisorEntry;
 use crate::graph::{Cycle, Edge, EdgeKind, Graph};
 use crate::model::{Guest, Kind};
-use crate::rules::Completeness;
-
-/// The key that names a guest's clone source.
-fn clone_key(guest: &Guest) -> &'static str {
-    match guest.kind {
-        Kind::Container(_) => "clone_from_ctid",
-        Kind::Vm(_) => "clone_from_vmid",
-    }
-}
+use crate::rules::{Completeness, clone_key};
 
 /// Builds the graph, and gives clones what they have from their sources. No graph when it has a ring.
 pub(super) fn link(gathered: &mut Gathered, complete: Completeness, findings: &mut Vec<Finding>) -> Option<Graph> {

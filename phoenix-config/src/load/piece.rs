@@ -61,7 +61,7 @@ fn process(piece: &Piece<'_>, around: &Surroundings<'_>) -> Processed {
                 (Some(id), Some(resolve::container(id, entry, context(around.lxc_settings), around, &mut findings)))
             }
             Err(error) => {
-                findings = schema::examine_guest(piece.file, text, &error);
+                findings = schema::examine_guest(piece.file, text, piece.range.start, &error);
                 (Some(id), None)
             }
         },
@@ -70,18 +70,20 @@ fn process(piece: &Piece<'_>, around: &Surroundings<'_>) -> Processed {
                 (Some(entry.vmid), Some(resolve::vm(entry, context(around.vm_settings), around, &mut findings)))
             }
             Err(error) => {
-                findings = schema::examine_guest(piece.file, text, &error);
+                findings = schema::examine_guest(piece.file, text, piece.range.start, &error);
                 (schema::vmid(text), None)
             }
         },
     };
     // A guest's own findings point at its text, not at its id: two guests may have the same.
-    let place = Target::At(piece.file, piece.range.start);
-    for finding in &mut findings {
-        finding.target = place;
-        for (target, _, _) in &mut finding.labels {
-            *target = place;
+    let place = |target: &mut Target| {
+        if let Target::Guest(_) = target {
+            *target = Target::At(piece.file, piece.range.start);
         }
+    };
+    for finding in &mut findings {
+        place(&mut finding.target);
+        finding.labels.iter_mut().for_each(|(target, _, _)| place(target));
     }
     Processed { id, draft, findings }
 }

@@ -76,9 +76,9 @@ pub enum Probe {
     /// cloud-init has finished.
     CloudInit,
     /// All of these.
-    All(Vec<Probe>),
+    All(Vec<Self>),
     /// At least one of these.
-    Any(Vec<Probe>),
+    Any(Vec<Self>),
 }
 
 /// A command of a probe.

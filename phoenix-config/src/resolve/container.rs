@@ -6,7 +6,7 @@ use phoenix_types::{DiskSize, GuestId, GuestKind, MemoryMib, Span};
 
 use super::{Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, state};
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::{ContainerEntry, IdMapEntry, MountPointEntry, NetworkEntry, TemplateRef, VolumeEntry};
+use crate::dialect::{ContainerEntry, IdMapEntry, MountPointEntry, NetworkEntry, TemplateRef, VolumeEntry, Whole};
 use crate::model::{
     CloneSource, Container, ContainerSource, Context, Guest, IdMap, IdMapKind, Kind, Lifecycle, MountPoint, Network,
     Owner, RawLine, Volume,
@@ -74,14 +74,14 @@ pub(crate) fn container(
         name: entry.name,
         dependencies: dependencies(entry.dependencies.unwrap_or_default(), target, findings),
         clone_from: entry.clone_from_ctid.map(|id| CloneSource { id, snapshot: None }),
-        cores: cores.map_or(defaults::CORES, |cores| cores.get()),
-        memory: MemoryMib(memory.map_or(defaults::MEMORY_MIB, |memory| memory.get())),
+        cores: cores.map_or(defaults::CORES, Whole::get),
+        memory: MemoryMib(memory.map_or(defaults::MEMORY_MIB, Whole::get)),
         disk: disk.map(DiskSize::from_gib),
         storage: entry.storage_pool,
         network,
         state: state(entry.state, entry.is_template, start_at_boot, target, findings),
         start_at_boot,
-        boot_order: entry.boot_order.map(|order| order.get()),
+        boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,
         health: gate::gates(health, gate::Purpose::Health, "health_check", target, findings),
@@ -187,7 +187,7 @@ fn network(
 fn mount_point(entry: &MountPointEntry) -> MountPoint {
     let owner = match (entry.owner_uid, entry.owner_gid) {
         (None, None) => None,
-        (uid, gid) => Some(Owner { uid: uid.map_or(0, |uid| uid.get()), gid: gid.map_or(0, |gid| gid.get()) }),
+        (uid, gid) => Some(Owner { uid: uid.map_or(0, Whole::get), gid: gid.map_or(0, Whole::get) }),
     };
     MountPoint {
         host_path: entry.host_path.as_str().into(),
@@ -212,7 +212,7 @@ fn id_map(entry: &IdMapEntry) -> IdMap {
         kind: entry.kind,
         container_id: entry.container_id.get(),
         host_id: entry.host_id.get(),
-        size: entry.size.map_or(1, |size| size.get()),
+        size: entry.size.map_or(1, Whole::get),
     }
 }
 

@@ -4,7 +4,9 @@ use phoenix_types::{Secret, Span};
 
 use super::defaults;
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::{CommandEntry, GateEntry, HttpEntry, OneOrMany, ProbeEntry, StatusEntry, StatusItem, TcpEntry};
+use crate::dialect::{
+    CommandEntry, GateEntry, HttpEntry, OneOrMany, ProbeEntry, Real, StatusEntry, StatusItem, TcpEntry, Whole,
+};
 use crate::model::{
     Command, FileProbe, Gate, HttpProbe, LogProbe, LogSource, Probe, Scheme, StatusRange, TcpProbe, Vantage,
 };
@@ -17,15 +19,6 @@ pub(super) enum Purpose {
     Health,
     /// `wait_for`: the guest's own provisioning.
     WaitFor,
-}
-
-impl Purpose {
-    pub(super) fn key(self) -> &'static str {
-        match self {
-            Self::Health => "health_check",
-            Self::WaitFor => "wait_for",
-        }
-    }
 }
 
 pub(super) fn gates(
@@ -68,7 +61,7 @@ fn gate(
     findings: &mut Vec<Finding>,
 ) -> Option<Gate> {
     let bounded = entry.retries.is_some() || entry.timeout.is_some() || entry.deadline.is_some();
-    let retries = entry.retries.map(|retries| retries.get());
+    let retries = entry.retries.map(Whole::get);
     let (retries, deadline, timeout) = match purpose {
         Purpose::Health => {
             let retries = match (retries, entry.deadline) {
@@ -105,7 +98,7 @@ fn gate(
         Purpose::WaitFor => defaults::WAIT_INTERVAL,
     });
     let start_period = entry.start_period.unwrap_or_default();
-    let success_threshold = entry.success_threshold.map_or(1, |threshold| threshold.get());
+    let success_threshold = entry.success_threshold.map_or(1, Whole::get);
     schedule(&Schedule { retries, deadline, start_period, success_threshold, timeout }, path, target, findings);
     let name = entry.name.as_ref().map(ToString::to_string);
     let (backoff, max_interval, jitter) = (entry.backoff, entry.max_interval, entry.jitter);
@@ -119,9 +112,9 @@ fn gate(
         deadline,
         start_period,
         success_threshold,
-        backoff: backoff.map_or(1.0, |factor| factor.get()),
+        backoff: backoff.map_or(1.0, Real::get),
         max_interval,
-        jitter: jitter.map_or(0.0, |share| share.get()),
+        jitter: jitter.map_or(0.0, Real::get),
     })
 }
 

@@ -96,8 +96,8 @@ fn shared_mounts(entry: &HypervisorEntry, findings: &mut Vec<Finding>) -> BTreeM
                     owner: None,
                     read_only: false,
                 }),
-                Err(error) => findings.push(
-                    Finding::error(Code::InvalidId, TARGET, error.to_string())
+                Err(_) => findings.push(
+                    Finding::error(Code::InvalidId, TARGET, format!("`{id}` is not a guest id"))
                         .at(["shared_volumes", name, "mounts", id])
                         .on_key()
                         .expected("a guest id from 100 to 999999999"),

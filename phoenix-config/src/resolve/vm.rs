@@ -4,7 +4,7 @@ use phoenix_types::{DiskSize, GuestKind, Ipv4Setting, Mac, MemoryMib, Span};
 
 use super::{Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, state};
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::{ImageRef, NfsVolumeEntry, SecretEntry, SecretPlace, UserEntry, VmEntry, VmNetworkEntry};
+use crate::dialect::{ImageRef, NfsVolumeEntry, SecretEntry, SecretPlace, UserEntry, VmEntry, VmNetworkEntry, Whole};
 use crate::model::{
     CloneSource, CloudImage, CloudUser, Context, Guest, Kind, Lifecycle, Network, NfsVolume, SecretSource, State, Vm,
     VmSource,
@@ -46,14 +46,14 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
         name: entry.name,
         dependencies: dependencies(entry.dependencies.unwrap_or_default(), target, findings),
         clone_from: entry.clone_from_vmid.map(|id| CloneSource { id, snapshot: None }),
-        cores: cores.map_or(defaults::CORES, |cores| cores.get()),
-        memory: MemoryMib(memory.map_or(defaults::MEMORY_MIB, |memory| memory.get())),
+        cores: cores.map_or(defaults::CORES, Whole::get),
+        memory: MemoryMib(memory.map_or(defaults::MEMORY_MIB, Whole::get)),
         disk: disk.map(|size| DiskSize::from_gib(size.get())),
         storage: entry.storage_pool.or_else(|| usual.and_then(|usual| usual.storage_pool.clone())),
         network: Some(network),
         state,
         start_at_boot,
-        boot_order: entry.boot_order.map(|order| order.get()),
+        boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,
         health: gate::gates(health, gate::Purpose::Health, "health_check", target, findings),

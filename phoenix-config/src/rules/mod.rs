@@ -26,6 +26,14 @@
 //! # let _ = loader;
 //! ```
 
+mod firewall;
+mod gates;
+mod identity;
+mod network;
+mod order;
+mod resources;
+mod storage;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
@@ -33,7 +41,7 @@ use phoenix_types::{FirewallRule, GuestId};
 
 use crate::diagnostic::Finding;
 use crate::graph::Graph;
-use crate::model::{Guest, Hypervisor};
+use crate::model::{Guest, Hypervisor, Kind};
 use crate::source::Segment;
 
 /// A check over the whole fleet.
@@ -69,7 +77,25 @@ pub enum Completeness {
 
 /// The rules of Phoenix.
 pub(crate) fn all() -> Vec<Box<dyn Rule>> {
-    Vec::new()
+    vec![
+        Box::new(order::Order),
+        Box::new(identity::Identity),
+        Box::new(network::Addresses),
+        Box::new(firewall::FirewallRules),
+        Box::new(gates::Gates),
+        Box::new(storage::Volumes),
+        Box::new(storage::Disks),
+        Box::new(storage::Snapshots),
+        Box::new(resources::Resources),
+    ]
+}
+
+/// The key that names a guest's clone source.
+pub(crate) fn clone_key(guest: &Guest) -> &'static str {
+    match guest.kind {
+        Kind::Container(_) => "clone_from_ctid",
+        Kind::Vm(_) => "clone_from_vmid",
+    }
 }
 
 /// Where a guest names a dependency.

@@ -1,32 +1,144 @@
 //! JSON Schemas of the dialect, and the thorough look at what the types refuse.
+//!
+//! The schemas are made from the types that read the files, so the two cannot disagree; a property test holds them together.
+//! They are draft 2020-12, closed but for keys that begin with `x-`.
+//!
+//! ```
+//! use phoenix_config::schema::{SchemaKind, schema};
+//!
+//! let lxc = schema(SchemaKind::Lxc);
+//! assert_eq!(lxc["$schema"], "https://json-schema.org/draft/2020-12/schema");
+//! assert!(lxc["$defs"]["ContainerEntry"]["properties"]["health_check"].is_object());
+//! ```
 
-use phoenix_types::GuestId;
+mod examine;
+mod explain;
 
-use crate::diagnostic::{Code, FileKind, Finding, Target};
-use crate::source::Source;
+use std::sync::OnceLock;
 
-/// What a text is that cannot be read at all. `base` is where it stands in its file.
-pub(crate) fn unreadable(error: &serde_json::Error, text: &str, base: usize, kind: FileKind) -> Finding {
-    let at = base + Source::offset(text, error.line(), error.column());
-    if error.is_data() {
-        return Finding::error(Code::WrongType, Target::At(kind, at), "the file is not an object")
-            .expected("an object");
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Value, json};
+
+pub(crate) use examine::{examine_frame, examine_guest, unreadable, vmid};
+
+use crate::diagnostic::FileKind;
+use crate::dialect::{ContainerEntry, HypervisorEntry, LxcFrame, VmEntry, VmFrame};
+
+/// Which of the files a schema is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SchemaKind {
+    /// `phoenix_lxc_configs.json`.
+    Lxc,
+    /// `phoenix_vm_configs.json`.
+    Vm,
+    /// `phoenix_hypervisor_config.json`.
+    Hypervisor,
+}
+
+impl SchemaKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Lxc, Self::Vm, Self::Hypervisor];
+
+    /// The word that stands for it on the command line and in file names: `lxc`, `vm`, `hypervisor`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Lxc => "lxc",
+            Self::Vm => "vm",
+            Self::Hypervisor => "hypervisor",
+        }
     }
-    let words = error.to_string();
-    let words = words.split(" at line ").next().unwrap_or(&words);
-    Finding::error(Code::NotJson, Target::At(kind, at), format!("the file is not JSON: {words}"))
+
+    /// The name of the generated file below `schemas/`.
+    #[must_use]
+    pub fn file_name(self) -> String {
+        format!("phoenix-{}.schema.json", self.word())
+    }
 }
 
-pub(crate) fn examine_frame(kind: FileKind, _text: &str, error: &serde_json::Error) -> Vec<Finding> {
-    vec![Finding::error(Code::InvalidValue, Target::File(kind), error.to_string())]
+/// The JSON Schema (draft 2020-12) of a file.
+#[must_use]
+pub fn schema(kind: SchemaKind) -> Value {
+    match kind {
+        SchemaKind::Lxc => document::<LxcFrame>(kind, |generator, root| {
+            let container = generator.subschema_for::<ContainerEntry>();
+            root["properties"]["lxc_configs"] = json!({
+                "description": "The containers by id: 100 to 999999999, in one space with the VMs.",
+                "type": "object",
+                "patternProperties": {"^[1-9][0-9]{2,8}$": container, "^x-": {"description": "Yours: Phoenix does not read it."}},
+                "additionalProperties": false,
+            });
+        }),
+        SchemaKind::Vm => document::<VmFrame>(kind, |generator, root| {
+            let vm = generator.subschema_for::<VmEntry>();
+            root["properties"]["vms"] = json!({"description": "The VMs.", "type": "array", "items": vm});
+        }),
+        SchemaKind::Hypervisor => document::<HypervisorEntry>(kind, |_, _| {}),
+    }
 }
 
-pub(crate) fn examine_guest(kind: FileKind, _text: &str, error: &serde_json::Error) -> Vec<Finding> {
-    vec![Finding::error(Code::InvalidValue, Target::At(kind, 0), error.to_string())]
+fn document<T: JsonSchema>(kind: SchemaKind, complete: impl FnOnce(&mut SchemaGenerator, &mut Value)) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let mut root = T::json_schema(&mut generator).to_value();
+    complete(&mut generator, &mut root);
+    let definitions = generator.take_definitions(true);
+    let mut document = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": format!("urn:phoenix:schema:{}:1", kind.word()),
+        "title": format!("Phoenix {}", kind.word()),
+    });
+    if let (Value::Object(document), Value::Object(root)) = (&mut document, root) {
+        document.extend(root);
+        if !definitions.is_empty() {
+            document.insert("$defs".to_owned(), Value::Object(definitions));
+        }
+    }
+    document
 }
 
-/// The id of a VM that could not be read as a whole.
-pub(crate) fn vmid(text: &str) -> Option<GuestId> {
-    let value: serde_json::Value = serde_json::from_str(text).ok()?;
-    serde_json::from_value(value.get("vmid")?.clone()).ok()
+/// A compiled schema with its text, for messages.
+struct Compiled {
+    root: Value,
+    validator: jsonschema::Validator,
+}
+
+impl Compiled {
+    fn new(root: Value) -> Self {
+        let validator = jsonschema::validator_for(&root).expect("our schemas are schemas: a test compiles each");
+        Self { root, validator }
+    }
+}
+
+/// What is checked against a schema of its own: each guest, and each file without its guests.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Guest(FileKind),
+    Frame(FileKind),
+}
+
+fn compiled(part: Part) -> &'static Compiled {
+    static CONTAINER: OnceLock<Compiled> = OnceLock::new();
+    static VM: OnceLock<Compiled> = OnceLock::new();
+    static LXC_FRAME: OnceLock<Compiled> = OnceLock::new();
+    static VM_FRAME: OnceLock<Compiled> = OnceLock::new();
+    static HYPERVISOR: OnceLock<Compiled> = OnceLock::new();
+    match part {
+        Part::Guest(FileKind::Vm) => VM.get_or_init(|| Compiled::new(document::<VmEntry>(SchemaKind::Vm, |_, _| {}))),
+        Part::Guest(_) => {
+            CONTAINER.get_or_init(|| Compiled::new(document::<ContainerEntry>(SchemaKind::Lxc, |_, _| {})))
+        }
+        Part::Frame(FileKind::Lxc) => LXC_FRAME.get_or_init(|| {
+            Compiled::new(document::<LxcFrame>(SchemaKind::Lxc, |_, root| {
+                root["properties"]["lxc_configs"] = json!({});
+            }))
+        }),
+        Part::Frame(FileKind::Vm) => VM_FRAME.get_or_init(|| {
+            Compiled::new(document::<VmFrame>(SchemaKind::Vm, |_, root| {
+                root["properties"]["vms"] = json!({});
+            }))
+        }),
+        Part::Frame(FileKind::Hypervisor) => {
+            HYPERVISOR.get_or_init(|| Compiled::new(document::<HypervisorEntry>(SchemaKind::Hypervisor, |_, _| {})))
+        }
+    }
 }

@@ -1,0 +1,84 @@
+//! Addresses within their networks.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::diagnostic::{Code, Finding, Target};
+use crate::model::{Guest, Hypervisor, Network};
+use crate::rules::{Rule, View};
+
+/// Addresses fit their networks, gateways can be reached.
+#[derive(Debug)]
+pub(super) struct Addresses;
+
+impl Rule for Addresses {
+    fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
+        for guest in view.guests.values() {
+            if let Some(network) = &guest.network {
+                check(guest, network, view.hypervisor, findings);
+            }
+        }
+    }
+}
+
+/// The network behind the node's bridge, when it is known.
+fn bridge_network(network: &Network, hypervisor: &Hypervisor) -> Option<IpNet> {
+    let node = hypervisor.network.as_ref()?;
+    if node.bridge != network.bridge || network.vlan.is_some() {
+        return None;
+    }
+    node.address.map(phoenix_types::Cidr::network).or(hypervisor.subnet)
+}
+
+fn check(guest: &Guest, network: &Network, hypervisor: &Hypervisor, findings: &mut Vec<Finding>) {
+    let target = Target::Guest(guest.id);
+    let Some(own) = network.ipv4.address() else { return };
+    let address = own.address();
+    if own.is_reserved() {
+        findings.push(
+            Finding::error(
+                Code::ReservedAddress,
+                target,
+                format!("{address} is the first or the last address of {}", own.network()),
+            )
+            .at(["network_config", "ip"])
+            .expected("an address of a machine")
+            .help("choose one in between"),
+        );
+    } else if let Some(bridge) = bridge_network(network, hypervisor).filter(|bridge| !bridge.contains(&address)) {
+        findings.push(
+            Finding::warning(
+                Code::OutsideSubnet,
+                target,
+                format!("{address} is outside {bridge}, the network of the bridge `{}`", network.bridge),
+            )
+            .at(["network_config", "ip"])
+            .expected(format!("an address in {bridge}"))
+            .help("choose another address, or another bridge"),
+        );
+    }
+    if let Some(gateway) = network.gateway {
+        findings.extend(gateway_finding(guest, own, gateway));
+    }
+}
+
+fn gateway_finding(guest: &Guest, own: phoenix_types::Cidr, gateway: IpAddr) -> Option<Finding> {
+    let target = Target::Guest(guest.id);
+    if gateway == own.address() {
+        let finding = Finding::error(Code::OwnGateway, target, format!("the gateway {gateway} is the guest itself"))
+            .at(["network_config", "gw"])
+            .help("name the router");
+        return Some(finding);
+    }
+    if own.contains(gateway) {
+        return None;
+    }
+    let finding =
+        Finding::warning(Code::GatewayOutside, target, format!("the gateway {gateway} is outside {}", own.network()))
+            .at(["network_config", "gw"])
+            .label(target, ["network_config", "ip"], "the guest's network")
+            .expected(format!("an address in {}", own.network()))
+            .help("mend the gateway, or the prefix length of the address");
+    Some(finding)
+}

@@ -1,0 +1,82 @@
+//! Who waits for whom, and who is cloned from whom.
+
+use crate::diagnostic::{Code, Finding, Severity, Target};
+use crate::model::{Guest, State};
+use crate::rules::{Rule, View, clone_key, dependency_path};
+
+/// Dependencies and clone sources make sense.
+#[derive(Debug)]
+pub(super) struct Order;
+
+impl Rule for Order {
+    fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
+        for guest in view.guests.values() {
+            for dependency in guest.dependencies.iter().filter_map(|id| view.guests.get(id)) {
+                findings.extend(dependency_findings(guest, dependency));
+            }
+            let source = guest.clone_from.as_ref().and_then(|source| view.guests.get(&source.id));
+            findings.extend(source.and_then(|source| clone_finding(guest, source)));
+        }
+    }
+}
+
+fn dependency_findings(guest: &Guest, dependency: &Guest) -> Vec<Finding> {
+    let target = Target::Guest(guest.id);
+    let name = format!("{} (`{}`)", dependency.id, dependency.name);
+    let mut findings = Vec::new();
+    if dependency.state == State::Template {
+        let finding =
+            Finding::warning(Code::TemplateDependency, target, format!("the dependency {name} is a template"))
+                .at(dependency_path(guest, dependency.id))
+                .help(format!("to be made from it, write `{}`; else remove the dependency", clone_key(guest)));
+        findings.push(finding);
+    }
+    if guest.state == State::Running && dependency.state == State::Stopped {
+        let message = format!("it runs, but the dependency {name} is never started");
+        let finding = Finding::warning(Code::StoppedDependency, target, message)
+            .at(dependency_path(guest, dependency.id))
+            .label(Target::Guest(dependency.id), ["start_at_boot"], "it is only on while it is provisioned")
+            .help("start the dependency at boot, or write `\"state\": \"running\"` there");
+        findings.push(finding);
+    }
+    if guest.start_at_boot
+        && dependency.start_at_boot
+        && let (Some(own), Some(other)) = (guest.boot_order, dependency.boot_order)
+        && other > own
+    {
+        let message = format!("the node starts it with `boot_order` {own}, before its dependency {name} with {other}");
+        let finding = Finding::warning(Code::BootOrder, target, message)
+            .at(["boot_order"])
+            .label(Target::Guest(dependency.id), ["boot_order"], "the dependency comes later")
+            .help("give the dependency the smaller number");
+        findings.push(finding);
+    }
+    findings
+}
+
+fn clone_finding(guest: &Guest, source: &Guest) -> Option<Finding> {
+    let target = Target::Guest(guest.id);
+    let name = format!("{} (`{}`)", source.id, source.name);
+    if guest.kind() != source.kind() {
+        let message = format!("the clone source {name} is a {}, this is a {}", source.kind(), guest.kind());
+        let finding = Finding::error(Code::CloneKind, target, message)
+            .at([clone_key(guest)])
+            .help(format!("clone a {}", guest.kind()));
+        return Some(finding);
+    }
+    if source.template_snapshot.is_some() || source.state == State::Template {
+        return None;
+    }
+    // Proxmox clones a running container only from a snapshot; everything else it copies as it happens to be.
+    let (severity, why) = if source.state == State::Running && source.container().is_some() {
+        (Severity::Error, "it runs, so its present state cannot be cloned")
+    } else {
+        (Severity::Warning, "its present state would be cloned, whatever that is then")
+    };
+    let message = format!("the clone source {name} has no snapshot to clone: {why}");
+    let finding = Finding::new(severity, Code::NoCloneSnapshot, target, message)
+        .at([clone_key(guest)])
+        .label(Target::Guest(source.id), [] as [&str; 0], "`template_snapshot_name` is missing here")
+        .help("write `template_snapshot_name` there, or make it a template");
+    Some(finding)
+}

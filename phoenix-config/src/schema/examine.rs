@@ -1,0 +1,119 @@
+//! What is wrong with a part that the types refuse: everything, not only the first thing.
+
+use phoenix_types::GuestId;
+use serde_json::Value;
+
+use super::explain::Explanation;
+use super::{Part, compiled};
+use crate::diagnostic::{Code, FileKind, Finding, Target};
+use crate::source::{MAX_DEPTH, Source, scan};
+
+/// So many faults of one part are reported; more do not help.
+const MAX_FINDINGS: usize = 100;
+
+/// What a text is that cannot be read at all. `base` is where it stands in its file.
+pub(crate) fn unreadable(error: &serde_json::Error, text: &str, base: usize, kind: FileKind) -> Finding {
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or(&words);
+    if error.is_data() {
+        return Finding::error(Code::WrongType, Target::At(kind, base), "the file holds no object")
+            .expected("an object");
+    }
+    // serde_json counts from the end of what it could not read.
+    let at = base + Source::offset(text, error.line(), error.column());
+    let finding = Finding::error(Code::NotJson, Target::At(kind, at), format!("this is not JSON: {words}"));
+    match words {
+        "trailing comma" => finding.help("remove the comma before it"),
+        _ if words.starts_with("EOF") => {
+            finding.help("the text ends before everything is closed: look for a missing `}` or `]`")
+        }
+        "expected `,` or `}`" | "expected `,` or `]`" => finding.help("put a comma between the two"),
+        "key must be a string" => finding.help("put the key in double quotes; comments are not JSON"),
+        _ => finding.help("mend the text here"),
+    }
+}
+
+/// Everything that is wrong with one guest. `base` is where its text stands in its file.
+pub(crate) fn examine_guest(kind: FileKind, text: &str, base: usize, error: &serde_json::Error) -> Vec<Finding> {
+    examine(Part::Guest(kind), kind, text, Target::At(kind, base), error, base, scan_findings(kind, text, base))
+}
+
+/// Everything that is wrong with a file but for its guests. `frame` is its text without them, `whole` with them.
+pub(crate) fn examine_frame(kind: FileKind, frame: &str, whole: &str, error: &serde_json::Error) -> Vec<Finding> {
+    examine(Part::Frame(kind), kind, frame, Target::File(kind), error, 0, scan_findings(kind, whole, 0))
+}
+
+fn scan_findings(kind: FileKind, text: &str, base: usize) -> Vec<Finding> {
+    let scanned = scan(text, 0);
+    let duplicates = scanned.duplicates.into_iter().take(MAX_FINDINGS).map(|duplicate| {
+        Finding::error(
+            Code::DuplicateKey,
+            Target::At(kind, base + duplicate.again.start),
+            format!("the key `{}` stands twice in one object", duplicate.key),
+        )
+        .label(Target::At(kind, base + duplicate.first.start), [] as [&str; 0], "it stands here first")
+        .help("keep one of the two")
+    });
+    let deep = scanned.too_deep.map(|at| {
+        Finding::error(Code::TooDeep, Target::At(kind, base + at), "objects and lists lie too deep in each other here")
+            .expected(format!("at most {MAX_DEPTH} of them"))
+            .help("flatten the value")
+    });
+    duplicates.chain(deep).collect()
+}
+
+fn examine(
+    part: Part,
+    kind: FileKind,
+    text: &str,
+    target: Target,
+    error: &serde_json::Error,
+    base: usize,
+    mut findings: Vec<Finding>,
+) -> Vec<Finding> {
+    if findings.iter().any(|finding| finding.code == Code::TooDeep) {
+        return findings;
+    }
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => {
+            findings.push(unreadable(&error, text, base, kind));
+            return findings;
+        }
+    };
+    let compiled = compiled(part);
+    let explanation = Explanation { root: &compiled.root, value: &value, target };
+    let mut more = 0_usize;
+    for fault in compiled.validator.iter_errors(&value) {
+        for finding in explanation.findings(&fault) {
+            if findings.len() < MAX_FINDINGS {
+                if !findings.contains(&finding) {
+                    findings.push(finding);
+                }
+            } else {
+                more += 1;
+            }
+        }
+    }
+    if more > 0 {
+        findings.push(Finding::error(Code::InvalidValue, target, format!("there are {more} more faults in here")));
+    }
+    if findings.is_empty() {
+        // The types know rules that a schema cannot say.
+        let words = error.to_string();
+        let words = words.split(" at line ").next().unwrap_or(&words);
+        let at = Source::offset(text, error.line(), error.column()).saturating_sub(1);
+        let place = match part {
+            Part::Guest(_) => Target::At(kind, base + at),
+            Part::Frame(_) => target,
+        };
+        findings.push(Finding::error(Code::InvalidValue, place, words));
+    }
+    findings
+}
+
+/// The id of a VM that could not be read as a whole.
+pub(crate) fn vmid(text: &str) -> Option<GuestId> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    serde_json::from_value(value.get("vmid")?.clone()).ok()
+}
