@@ -19,11 +19,20 @@ pub(crate) fn unreadable(error: &serde_json::Error, text: &str, base: usize, kin
         return Finding::error(Code::WrongType, Target::At(kind, base), "the file holds no object")
             .expected("an object");
     }
-    // serde_json counts from the end of what it could not read.
-    let at = base + Source::offset(text, error.line(), error.column());
+    // serde_json points at the last byte that it read.
+    let within = Source::offset(text, error.line(), error.column());
+    let at = base + within;
+    let before = text.get(..within).unwrap_or("").trim_end();
+    if before.ends_with(',') && text.get(within..).is_some_and(|rest| rest.starts_with(['}', ']'])) {
+        return Finding::error(
+            Code::NotJson,
+            Target::At(kind, base + before.len() - 1),
+            "this is not JSON: there is a comma after the last entry",
+        )
+        .help("remove the comma");
+    }
     let finding = Finding::error(Code::NotJson, Target::At(kind, at), format!("this is not JSON: {words}"));
     match words {
-        "trailing comma" => finding.help("remove the comma before it"),
         _ if words.starts_with("EOF") => {
             finding.help("the text ends before everything is closed: look for a missing `}` or `]`")
         }
@@ -102,7 +111,7 @@ fn examine(
         // The types know rules that a schema cannot say.
         let words = error.to_string();
         let words = words.split(" at line ").next().unwrap_or(&words);
-        let at = Source::offset(text, error.line(), error.column()).saturating_sub(1);
+        let at = Source::offset(text, error.line(), error.column());
         let place = match part {
             Part::Guest(_) => Target::At(kind, base + at),
             Part::Frame(_) => target,

@@ -52,7 +52,7 @@ impl SchemaKind {
     /// The name of the generated file below `schemas/`.
     #[must_use]
     pub fn file_name(self) -> String {
-        format!("phoenix-{}.schema.json", self.word())
+        format!("{}.schema.json", self.word())
     }
 }
 

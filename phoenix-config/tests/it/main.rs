@@ -1,4 +1,5 @@
 //! Whole folders, as people write them.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod codes;
 mod corpus;
