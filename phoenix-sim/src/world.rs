@@ -23,6 +23,8 @@ pub struct World {
     pub durations: BTreeMap<String, Span>,
     /// Bridges that exist. Without the list every bridge that is asked for exists.
     pub bridges: Option<Vec<String>>,
+    /// PCI devices that exist, such as `0000:01:00.0`. Without the list every device that is asked for exists.
+    pub pci_devices: Option<Vec<String>>,
     /// The node's memory in MiB.
     pub memory_mib: u64,
     /// The node's processor cores.
@@ -53,6 +55,7 @@ impl Default for World {
             startup: None,
             durations: BTreeMap::new(),
             bridges: None,
+            pci_devices: None,
             memory_mib: 65_536,
             cores: 16,
             storages: None,

@@ -45,9 +45,9 @@ impl GuestConf {
     pub fn parse(text: &str, kind: GuestKind) -> Self {
         let mut conf = Self::default();
         let mut section = &mut conf.live;
-        for line in text.split('\n') {
+        for whole in text.split('\n') {
             // Blanks at the end belong to a line of notes, and to nothing else.
-            let line = if line.starts_with('#') { line } else { line.trim_end() };
+            let line = if whole.starts_with('#') { whole } else { whole.trim_end() };
             if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 section = if name.eq_ignore_ascii_case("pending") || name.eq_ignore_ascii_case("pve:pending") {
                     conf.pending.get_or_insert_default()
@@ -58,7 +58,7 @@ impl GuestConf {
                 };
                 continue;
             }
-            section.take_line(line, kind);
+            section.take_line(whole, kind);
         }
         conf
     }
@@ -125,18 +125,21 @@ impl ConfSection {
         self.keys.get(key).map(String::as_str)
     }
 
-    fn take_line(&mut self, line: &str, kind: GuestKind) {
-        if let Some(comment) = line.strip_prefix('#') {
+    fn take_line(&mut self, whole: &str, kind: GuestKind) {
+        let line = whole.trim_end();
+        if let Some(comment) = whole.strip_prefix('#') {
             self.add_description(&percent_decode(comment));
         } else if let Some((key, value)) = (kind == GuestKind::Container).then(|| raw_line(line)).flatten() {
             self.raw.push((key.to_owned(), value.to_owned()));
         } else if let Some((key, value)) = line.split_once(':') {
-            let value = value.trim();
+            // The tools' pattern wants at least one character: of nothing but blanks it takes one.
+            let blank = if whole.len() > line.len() { " " } else { "" };
+            let value = Some(value.trim()).filter(|value| !value.is_empty()).unwrap_or(blank);
             let is_key = key.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
                 && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
             if key == "description" {
                 self.add_description(&percent_decode(value));
-            } else if is_key {
+            } else if is_key && !value.is_empty() {
                 self.keys.insert(key.to_owned(), value.to_owned());
             }
         }
@@ -248,6 +251,13 @@ mod tests {
             GuestConf::parse("cores: 2\nmp0: a\n\n[pve:pending]\ncores: 4\ndelete: mp0,!net1\n", GuestKind::Container);
         let settings = conf.after_restart();
         assert_eq!((settings.get("cores"), settings.get("mp0"), settings.get("delete")), (Some("4"), None, None));
+    }
+
+    #[test]
+    fn a_key_with_nothing_but_a_blank_keeps_it_and_one_with_nothing_at_all_goes() {
+        let conf = GuestConf::parse("boot: \nname:\nmemory: 512 \n", GuestKind::Vm);
+        assert_eq!((conf.live.get("boot"), conf.live.get("name"), conf.live.get("memory")), (Some(" "), None, Some("512")));
+        assert_eq!(conf.print(GuestKind::Vm), "boot:  \nmemory: 512\n");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub use self::property::{
 };
 pub use self::schema::Reasons;
 
+pub(crate) use self::perl::split_list;
+
 use self::arguments::{Call, Refusal};
 use self::command::Resolution;
 use self::table::{Node, commands, formats};

@@ -164,9 +164,11 @@ impl<'a> Call<'a> {
     pub(crate) fn read_inputs(&mut self) -> Result<(), Failure> {
         for name in self.inv.files.clone() {
             let Some(path) = self.param(&name).map(str::to_owned) else { continue };
-            let text = self.state().files.text(&path).ok_or_else(|| {
-                Failure::with_exit(format!("unable to open file '{path}' - No such file or directory"), 2)
-            })?;
+            let text = self
+                .state()
+                .files
+                .text(&path)
+                .ok_or_else(|| Failure::with_exit(format!("can't open '{path}' - No such file or directory"), 2))?;
             let text = if name == "sshkeys" { url_encode(&text) } else { text };
             self.inv.params.set(name, text);
         }

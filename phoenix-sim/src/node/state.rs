@@ -27,6 +27,9 @@ pub(crate) struct State {
     pub(crate) tasks: Tasks,
     /// Where MAC addresses, UUIDs and the like come from.
     pub(crate) random: Random,
+    /// Processes that guest agents started, by VM.
+    #[serde(default)]
+    pub(crate) agent: BTreeMap<u32, crate::qemu::AgentProcesses>,
     /// How often each fault of the world was looked at, by its place in the list.
     pub(crate) fault_looks: Vec<u32>,
     /// Whether a storage that is not in `storage.cfg` comes into being when it is asked for.
@@ -49,6 +52,7 @@ impl State {
             volumes: BTreeMap::new(),
             tasks: Tasks::default(),
             random: Random::new(world.seed),
+            agent: BTreeMap::new(),
             fault_looks: Vec::new(),
             assumed_storages: false,
             any_image: false,

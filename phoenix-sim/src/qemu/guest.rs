@@ -1,0 +1,49 @@
+//! The guest's operating system, as far as `qm` meets it: whether there is one, whether its agent answers, how it shuts down.
+
+use std::time::Duration;
+
+use phoenix_types::{ConfSection, GuestKind, Power};
+
+use crate::node::{SimNode, State};
+
+use super::drive;
+
+/// How long a VM takes from its start until its agent answers, when the world does not say.
+const BOOT: Duration = Duration::from_secs(5);
+
+/// How long a system takes to shut down.
+const SHUTDOWN: Duration = Duration::from_millis(900);
+
+/// The folder that marks a disk with a system on it.
+const MARK: &str = "/etc";
+
+/// Puts a system onto a disk that an image was copied to.
+pub(super) fn install_system(state: &mut State, volume: &str, _image: &str) {
+    let now = state.now;
+    if let Some(volume) = state.volumes.get_mut(volume) {
+        // The tree is empty, so nothing can be in the way.
+        let _ = volume.space.files.make_folders(MARK, now);
+    }
+}
+
+/// Whether there is a system that a VM could boot.
+pub(super) fn has_system(state: &State, section: &ConfSection) -> bool {
+    let on_disk = drive::drives(section)
+        .iter()
+        .filter_map(|(_, drive)| state.volume(drive.file()))
+        .any(|volume| volume.space.files.is_folder(MARK));
+    on_disk || section.get("args").is_some_and(|args| args.contains("-kernel"))
+}
+
+/// Whether the system in a VM that runs is up: its agent answers, it reacts to the power button.
+pub(super) fn is_up(node: &SimNode, id: u32) -> bool {
+    let state = node.state();
+    let Some(guest) = state.guests.get(&id).filter(|guest| guest.power == Power::Running) else { return false };
+    let Ok(conf) = state.conf(GuestKind::Vm, id) else { return false };
+    has_system(&state, &conf.live) && node.clock().now().saturating_sub(guest.started) >= BOOT
+}
+
+/// How long the system takes to power off when it is told to; `None` when it does not react.
+pub(super) fn shutdown_time(node: &SimNode, id: u32) -> Option<Duration> {
+    is_up(node, id).then_some(SHUTDOWN)
+}
