@@ -78,7 +78,7 @@ probe_keys! {
         "success_threshold" => success_threshold: Option<Whole<1, 1000>>,
         /// What the interval is multiplied by after each failure. Default: 1.
         "backoff" => backoff: Option<Real<1, 10>>,
-        /// The longest interval that `backoff` may reach. Default: 1 h.
+        /// The longest interval that `backoff` may reach. Default: ten times `interval`.
         "max_interval" => max_interval: Option<Span>,
         /// By which share of itself each interval is made longer or shorter at random, from 0 to 1. Default: 0.
         "jitter" => jitter: Option<Real<0, 1>>,

@@ -22,11 +22,11 @@ pub struct CloudInitProbe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recoverable {
-    /// The guest is to be rebooted once and asked again ([`Verdict::NeedsReboot`]).
-    #[default]
-    NeedsReboot,
     /// It is done; the errors are in the answer's words.
+    #[default]
     Passes,
+    /// The guest is to be rebooted once and asked again ([`Verdict::NeedsReboot`]).
+    NeedsReboot,
 }
 
 impl CloudInitProbe {
@@ -121,7 +121,7 @@ mod tests {
     #[test_case("status: done\n", 1, Verdict::No, "cloud-init: done"; "done but exit 1 is never taken for healthy")]
     fn its_words(stdout: &str, status: i32, verdict: Verdict, said: &str) {
         let output = Output { status: Some(status), stdout: stdout.into(), ..Output::default() };
-        let answer = CloudInitProbe::default().judge(&output);
+        let answer = CloudInitProbe { recoverable: Recoverable::NeedsReboot }.judge(&output);
         assert_eq!(answer.verdict, verdict);
         assert!(answer.said.starts_with(said), "{}", answer.said);
     }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn recoverable_errors_can_pass_and_are_told() {
         let output = Output { status: Some(2), stdout: DEGRADED.into(), ..Output::default() };
-        let answer = CloudInitProbe { recoverable: Recoverable::Passes }.judge(&output);
+        let answer = CloudInitProbe::default().judge(&output);
         assert_eq!(answer.verdict, Verdict::Yes);
         assert_eq!(answer.said, "done with errors: Failed at merging in cloud config part from p-01");
     }

@@ -93,3 +93,31 @@ impl fmt::Display for TcpProbe {
         if self.from == Place::Guest { write!(f, " from inside") } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use phoenix_host::{Host as _, Local};
+
+    use super::*;
+
+    /// The script in the real shell of this machine, in a guest that has bash and no nc, and in one that has neither.
+    #[tokio::test]
+    async fn connecting_without_nc() {
+        let Ok(bash) = std::fs::canonicalize("/bin/bash") else { return };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let run = async |port: u16| {
+            let path = format!("PATH={}", folder.path().display());
+            let script = Command::new("env", Effect::Read, Duration::from_secs(20))
+                .args([path.as_str(), "/bin/sh", "-c", CONNECT, "sh", "127.0.0.1"])
+                .args([port, 5]);
+            Local.run(script).await.unwrap().status
+        };
+        assert_eq!(run(open).await, Some(127));
+        std::os::unix::fs::symlink(bash, folder.path().join("bash")).unwrap();
+        assert_eq!(run(open).await, Some(0));
+        drop(listener);
+        assert_eq!(run(open).await, Some(1));
+    }
+}

@@ -158,8 +158,17 @@ async fn hopeless_states_end_the_wait_at_once(stdout: &str, status: i32, reason:
     use phoenix_host::Output;
     let output = Output { status: Some(status), stdout: stdout.into(), ..Output::default() };
     let guest = Arc::new(FakeGuest::new(1001).answers(move |_| Reply::Ends(output.clone())));
-    let failure =
-        failure(times(&gate(Probe::CloudInit(crate::CloudInitProbe::default()), Schedule::default()), &guest).await.1);
+    let failure = failure(
+        times(
+            &gate(
+                Probe::CloudInit(crate::CloudInitProbe { recoverable: crate::Recoverable::NeedsReboot }),
+                Schedule::default(),
+            ),
+            &guest,
+        )
+        .await
+        .1,
+    );
     assert_eq!((failure.reason, failure.attempts.made), (reason, 1));
 }
 
