@@ -35,9 +35,11 @@ pub mod model;
 mod resolve;
 pub mod rules;
 pub mod schema;
+mod settings;
 pub mod source;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use graph::{Edge, EdgeKind, Graph};
 pub use load::{Loaded, Loader, load};
 pub use model::{Fleet, Gate, Guest, Hypervisor, Kind, Probe, Script, ScriptPlace, State};
+pub use settings::{Origin, Setting};

@@ -146,7 +146,7 @@ pub(crate) fn unquote(text: &str) -> Cow<'_, str> {
 }
 
 /// The members of the object (keys) or the elements of the array (no keys) that begins at `at`, in order.
-pub(crate) fn members(text: &str, at: usize) -> Vec<Place> {
+fn members(text: &str, at: usize) -> Vec<Place> {
     let mut walker = Walker::new(text, at);
     let object = walker.eat(b'{');
     if !object && !walker.eat(b'[') {
@@ -176,10 +176,21 @@ pub(crate) fn members(text: &str, at: usize) -> Vec<Place> {
 /// Where the value at `path` stands, seen from the value that begins at `at`. When a step is not there, the deepest
 /// value that is. Of members with one key the last counts, as serde_json has it.
 pub(crate) fn locate(text: &str, at: usize, path: &[Segment]) -> Place {
+    walk(text, at, path).0
+}
+
+/// Where the value at `path` stands, when it is there.
+pub(crate) fn find(text: &str, at: usize, path: &[Segment]) -> Option<Place> {
+    let (place, steps) = walk(text, at, path);
+    (steps == path.len()).then_some(place)
+}
+
+/// As far along `path` as there are values, and how many steps that is.
+fn walk(text: &str, at: usize, path: &[Segment]) -> (Place, usize) {
     let mut walker = Walker::new(text, at);
     let value = walker.skip().unwrap_or(at..at);
     let mut place = Place { key: None, value };
-    for segment in path {
+    for (steps, segment) in path.iter().enumerate() {
         let inner = members(text, place.value.start);
         let found = match segment {
             Segment::Index(index) => inner.into_iter().filter(|place| place.key.is_none()).nth(*index),
@@ -189,10 +200,10 @@ pub(crate) fn locate(text: &str, at: usize, path: &[Segment]) -> Place {
         };
         match found {
             Some(found) => place = found,
-            None => return place,
+            None => return (place, steps),
         }
     }
-    place
+    (place, path.len())
 }
 
 #[cfg(test)]
@@ -217,7 +228,10 @@ mod tests {
 
     #[test]
     fn a_missing_step_gives_the_deepest_value_there_is() {
-        assert_eq!(value_at(&["a".into(), 9.into(), "x".into()]), r#"[1, {"b\"c": "x}y"}, [] ]"#);
+        let path = ["a".into(), 9.into(), "x".into()];
+        assert_eq!(value_at(&path), r#"[1, {"b\"c": "x}y"}, [] ]"#);
+        assert_eq!(find(TEXT, 0, &path), None);
+        assert_eq!(find(TEXT, 0, &path[..1]), Some(locate(TEXT, 0, &path)));
     }
 
     proptest! {

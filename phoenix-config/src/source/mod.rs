@@ -4,7 +4,7 @@ mod locate;
 mod scan;
 mod text;
 
-pub(crate) use locate::locate;
 pub use locate::{Place, Segment};
+pub(crate) use locate::{find, locate};
 pub(crate) use scan::{MAX_DEPTH, scan};
 pub use text::{Location, Source, Span};

@@ -1,0 +1,328 @@
+//! Every setting of every guest with where it comes from: what `phoenix validate --show-defaults` prints.
+
+use phoenix_types::GuestId;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::diagnostic::FileKind;
+use crate::load::Loaded;
+use crate::model::{CloudImage, ContainerSource, Gate, Guest, Kind, Vm, VmSource};
+use crate::source::{Location, Segment, Source, find};
+
+/// One setting of a guest.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The guest.
+    pub guest: GuestId,
+    /// The key, as a path joined by dots: `network_config.ip`, `health_check[0].retries`.
+    pub key: String,
+    /// The value; null where nobody says anything.
+    pub value: Value,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a setting comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Origin {
+    /// The guest's own object says so.
+    Written {
+        /// Where.
+        at: Location,
+    },
+    /// A default in one of the files says so: `vm_defaults`, `proxmox_defaults`, …
+    Shared {
+        /// Which key.
+        key: String,
+        /// Where.
+        at: Location,
+    },
+    /// The guest that it is cloned from has it so.
+    CloneSource {
+        /// That guest.
+        guest: GuestId,
+    },
+    /// Phoenix's own default.
+    Default,
+    /// Nobody says anything: Proxmox's own default holds.
+    Proxmox,
+}
+
+impl Loaded {
+    /// Every setting of every guest with where it comes from; nothing when there is no fleet.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Setting> {
+        let hypervisor =
+            self.sources.iter().find(|source| source.path().file_name() == Some(FileKind::Hypervisor.file_name()));
+        let guests = self.fleet.iter().flat_map(|fleet| fleet.guests.values());
+        guests
+            .flat_map(|guest| {
+                let mut table = Table { guest, hypervisor: hypervisor.map(AsRef::as_ref), settings: Vec::new() };
+                table.common();
+                match &guest.kind {
+                    Kind::Container(_) => table.container(),
+                    Kind::Vm(vm) => table.vm(vm),
+                }
+                table.settings
+            })
+            .collect()
+    }
+}
+
+/// Where a value may come from when the guest does not write it.
+#[derive(Clone, Copy)]
+enum Fallback<'a> {
+    /// A key of the guest's own file.
+    File(&'a [&'a str]),
+    /// A key of the hypervisor file.
+    Hypervisor(&'a [&'a str]),
+}
+
+struct Table<'a> {
+    guest: &'a Guest,
+    hypervisor: Option<&'a Source>,
+    settings: Vec<Setting>,
+}
+
+impl Table<'_> {
+    /// Adds a setting that is written at one of `paths`, or comes from a fallback.
+    fn add(&mut self, key: impl Into<String>, value: Value, paths: &[&[Segment]], fallbacks: &[Fallback<'_>]) {
+        let context = &self.guest.context;
+        let written = paths.iter().find_map(|path| placed(context.source(), context.range().start, path));
+        let shared = || {
+            fallbacks.iter().find_map(|fallback| {
+                let (source, keys) = match fallback {
+                    Fallback::File(keys) => (Some(context.source().as_ref()), keys),
+                    Fallback::Hypervisor(keys) => (self.hypervisor, keys),
+                };
+                let path: Vec<Segment> = keys.iter().map(|key| Segment::from(*key)).collect();
+                placed(source?, 0, &path).map(|at| Origin::Shared { key: keys.join("."), at })
+            })
+        };
+        let origin = match (written, &value, &self.guest.clone_from) {
+            (Some(at), _, _) => Origin::Written { at },
+            (None, Value::Null, Some(source)) => Origin::CloneSource { guest: source.id },
+            (None, Value::Null, None) => Origin::Proxmox,
+            (None, _, _) => shared().unwrap_or(Origin::Default),
+        };
+        self.settings.push(Setting { guest: self.guest.id, key: key.into(), value, origin });
+    }
+
+    /// Adds a setting with one key.
+    fn plain(&mut self, key: &str, value: Value, fallbacks: &[Fallback<'_>]) {
+        self.add(key, value, &[&[key.into()]], fallbacks);
+    }
+
+    fn common(&mut self) {
+        let guest = self.guest;
+        self.plain("name", json!(guest.name), &[]);
+        self.add(
+            "state",
+            json!(guest.state),
+            &[&["state".into()], &["is_template".into()], &["start_at_boot".into()]],
+            &[],
+        );
+        self.plain("start_at_boot", json!(guest.start_at_boot), &[]);
+        self.plain("boot_order", json!(guest.boot_order), &[]);
+        self.plain("boot_delay", json!(guest.boot_delay), &[]);
+        self.plain("dependencies", json!(guest.dependencies), &[]);
+        if let Some(network) = &guest.network {
+            let at = |key: &str| ["network_config".into(), key.into()] as [Segment; 2];
+            let bridge = [Fallback::File(&["vm_defaults", "network_bridge"])];
+            let fallbacks: &[Fallback<'_>] = if guest.vm().is_some() { &bridge } else { &[] };
+            self.add(
+                "network_config.bridge",
+                json!(network.bridge),
+                &[&at("bridge"), &["network_bridge".into()]],
+                fallbacks,
+            );
+            self.add("network_config.ip", json!(network.ipv4), &[&at("ip")], &[]);
+            self.add("network_config.gw", json!(network.gateway), &[&at("gw")], &[]);
+            let servers = if network.nameservers.is_empty() { Value::Null } else { json!(network.nameservers) };
+            self.add("network_config.nameservers", servers, &[&at("nameservers"), &at("nameserver")], &[]);
+            let domain = [Fallback::Hypervisor(&["domain_name"])];
+            self.add("network_config.searchdomain", json!(network.search_domain), &[&at("searchdomain")], &domain);
+            self.plain("mac_address", json!(network.mac), &[]);
+        }
+        self.plain("features", json!(guest.features.iter().map(|script| &script.name).collect::<Vec<_>>()), &[]);
+        self.plain("application_script", json!(guest.application.as_ref().map(|script| &script.name)), &[]);
+        if let Some(firewall) = &guest.firewall {
+            self.add("firewall.enabled", json!(firewall.enabled), &[&["firewall".into(), "enabled".into()]], &[]);
+        }
+        self.gates("health_check", &guest.health, &["health_check", "health_checks"]);
+        self.gates("wait_for", &guest.wait_for, &["wait_for"]);
+        self.plain("template_snapshot_name", json!(guest.template_snapshot), &[]);
+        let snapshots: Vec<_> = guest.lifecycle.before.iter().chain(&guest.lifecycle.after).collect();
+        self.add(
+            "enable_lifecycle_snapshots",
+            json!(snapshots),
+            &[&["snapshots".into()], &["enable_lifecycle_snapshots".into()]],
+            &[],
+        );
+        self.plain(
+            "on_failure",
+            json!(guest.on_failure),
+            &[Fallback::Hypervisor(&["behavior", "rollback_on_failure"])],
+        );
+        self.plain("protection", json!(guest.protection), &[]);
+        self.plain("tags", json!(guest.tags), &[]);
+    }
+
+    fn container(&mut self) {
+        let guest = self.guest;
+        let Some(container) = guest.container() else { return };
+        let source = match &container.source {
+            ContainerSource::Volume(volume) => json!(volume),
+            ContainerSource::Path(path) => json!(path),
+            ContainerSource::Clone => json!(guest.clone_from.as_ref().map(|source| source.id)),
+        };
+        self.add("template", source, &[&["template".into()], &["clone_from_ctid".into()]], &[]);
+        self.plain("cores", json!(guest.cores), &[Fallback::Hypervisor(&["proxmox_defaults", "lxc", "cores"])]);
+        self.plain(
+            "memory_mb",
+            json!(guest.memory),
+            &[Fallback::Hypervisor(&["proxmox_defaults", "lxc", "memory_mb"])],
+        );
+        self.plain("swap_mb", json!(container.swap), &[]);
+        self.plain("storage_pool", json!(guest.storage), &[]);
+        self.plain("storage_size_gb", json!(guest.disk), &[]);
+        self.plain("unprivileged", json!(container.unprivileged), &[]);
+        let raw: Vec<String> = container.raw_lines.iter().map(ToString::to_string).collect();
+        let raw_paths: [&[Segment]; 4] =
+            [&["lxc_options".into()], &["apparmor_profile".into()], &["gpu_assignment".into()], &["id_maps".into()]];
+        self.add("lxc_options", json!(raw), &raw_paths, &[]);
+        for (index, mount) in container.mount_points.iter().enumerate() {
+            let path = ["mount_points".into(), index.into(), "container_path".into()];
+            let key = format!("mount_points[{index}]");
+            self.add(
+                key,
+                json!(format!("{} → {}", mount.host_path, mount.container_path)),
+                &[&path],
+                &[Fallback::Hypervisor(&["shared_volumes"])],
+            );
+        }
+    }
+
+    fn vm(&mut self, vm: &Vm) {
+        let guest = self.guest;
+        let source = match &vm.source {
+            VmSource::Image(CloudImage::Volume(volume)) => json!(volume),
+            VmSource::Image(CloudImage::Path(path)) => json!(path),
+            VmSource::Image(CloudImage::Download { url, .. }) => json!(url),
+            VmSource::Clone => json!(guest.clone_from.as_ref().map(|source| source.id)),
+        };
+        self.add("template_image", source, &[&["template_image".into()], &["clone_from_vmid".into()]], &[]);
+        self.plain("cores", json!(guest.cores), &[Fallback::File(&["vm_defaults", "cores"])]);
+        self.plain("memory_mb", json!(guest.memory), &[Fallback::File(&["vm_defaults", "memory_mb"])]);
+        self.plain("disk_size_gb", json!(guest.disk), &[Fallback::File(&["vm_defaults", "disk_size_gb"])]);
+        self.plain("storage_pool", json!(guest.storage), &[Fallback::File(&["vm_defaults", "storage_pool"])]);
+        for (index, volume) in vm.volumes.iter().enumerate() {
+            let at = |key: &str| ["volumes".into(), index.into(), key.into()] as [Segment; 3];
+            self.add(format!("volumes[{index}].path"), json!(volume.path), &[&at("path")], &[]);
+            self.add(format!("volumes[{index}].mount_point"), json!(volume.mount_point), &[&at("mount_point")], &[]);
+            let server = [Fallback::Hypervisor(&["network", "nfs_server"])];
+            self.add(format!("volumes[{index}].server"), json!(volume.server), &[&at("server")], &server);
+            self.add(format!("volumes[{index}].options"), json!(volume.options), &[&at("options")], &[]);
+        }
+        if let Some(user) = &vm.user {
+            self.add("user_config.username", json!(user.name), &[&["user_config".into(), "username".into()]], &[]);
+        }
+    }
+
+    fn gates(&mut self, name: &str, gates: &[Gate], keys: &[&str]) {
+        for (index, gate) in gates.iter().enumerate() {
+            let values: [(&str, Value, &[&str]); 10] = [
+                ("name", json!(gate.name), &["name"]),
+                ("retries", json!(gate.retries), &["retries"]),
+                ("interval", json!(gate.interval), &["interval"]),
+                (
+                    "attempt_timeout",
+                    json!(gate.timeout),
+                    if name == "wait_for" { &["attempt_timeout"] } else { &["attempt_timeout", "timeout"] },
+                ),
+                (
+                    "deadline",
+                    json!(gate.deadline),
+                    if name == "wait_for" { &["deadline", "timeout"] } else { &["deadline"] },
+                ),
+                ("start_period", json!(gate.start_period), &["start_period"]),
+                ("success_threshold", json!(gate.success_threshold), &["success_threshold"]),
+                ("backoff", json!(gate.backoff), &["backoff"]),
+                ("max_interval", json!(gate.max_interval), &["max_interval"]),
+                ("jitter", json!(gate.jitter), &["jitter"]),
+            ];
+            for (member, value, written) in values {
+                // A gate without list is written as the one object.
+                let mut paths: Vec<Vec<Segment>> = Vec::new();
+                for key in keys {
+                    for word in written {
+                        paths.push(vec![(*key).into(), index.into(), (*word).into()]);
+                        paths.push(vec![(*key).into(), (*word).into()]);
+                    }
+                }
+                let paths: Vec<&[Segment]> = paths.iter().map(Vec::as_slice).collect();
+                let unset = value.is_null();
+                self.add(format!("{name}[{index}].{member}"), value, &paths, &[]);
+                if let (true, Some(setting)) = (unset, self.settings.last_mut())
+                    && !matches!(setting.origin, Origin::Written { .. })
+                {
+                    setting.origin = Origin::Default;
+                }
+            }
+        }
+    }
+}
+
+/// Where the value at `path` stands, when it is there.
+fn placed(source: &Source, base: usize, path: &[Segment]) -> Option<Location> {
+    find(source.text(), base, path).map(|place| source.location(place.value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_says_where_it_comes_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = camino::Utf8Path::from_path(folder.path()).unwrap();
+        let write = |kind: FileKind, text: &str| std::fs::write(dir.join(kind.file_name()), text).unwrap();
+        write(FileKind::Hypervisor, r#"{"domain_name": "internal.example", "network": {"nfs_server": "10.0.0.13"}}"#);
+        write(
+            FileKind::Vm,
+            r#"{"vm_defaults": {"cores": 2}, "vms": [
+                {"vmid": 9000, "name": "image", "is_template": true, "template_image": "noble.img"},
+                {"vmid": 1001, "name": "docker", "clone_from_vmid": 9000, "memory_mb": 4096, "start_at_boot": true,
+                 "volumes": [{"path": "/srv/1001", "mount_point": "/data"}],
+                 "wait_for": {"file": "/data/ready", "timeout": "1m"}}]}"#,
+        );
+        let loaded = crate::load(dir);
+        let settings = loaded.settings();
+        let of = |key: &str| {
+            let setting = settings.iter().find(|setting| setting.guest.get() == 1001 && setting.key == key).unwrap();
+            let origin = match &setting.origin {
+                Origin::Written { at } => format!("line {}", at.line),
+                Origin::Shared { key, .. } => key.clone(),
+                Origin::CloneSource { guest } => guest.to_string(),
+                Origin::Default => "default".to_owned(),
+                Origin::Proxmox => "proxmox".to_owned(),
+            };
+            (setting.value.to_string(), origin)
+        };
+        let expect =
+            |key: &str, value: &str, origin: &str| assert_eq!(of(key), (value.to_owned(), origin.to_owned()), "{key}");
+        expect("memory_mb", "4096", "line 3");
+        expect("cores", "2", "vm_defaults.cores");
+        expect("state", "\"running\"", "line 3");
+        expect("disk_size_gb", "null", "9000");
+        expect("network_config.searchdomain", "\"internal.example\"", "domain_name");
+        expect("volumes[0].server", "\"10.0.0.13\"", "network.nfs_server");
+        expect("network_config.bridge", "\"vmbr0\"", "default");
+        expect("wait_for[0].deadline", "\"1m\"", "line 5");
+        expect("wait_for[0].interval", "\"5s\"", "default");
+        expect("wait_for[0].retries", "null", "default");
+    }
+}
