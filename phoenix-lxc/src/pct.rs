@@ -102,7 +102,7 @@ impl Pct {
         Ok(powers)
     }
 
-    async fn unverified(&self, id: GuestId, command: &Command, output: &Output, missing: String) -> LxcError {
+    fn unverified(&self, id: GuestId, command: &Command, output: &Output, missing: String) -> LxcError {
         let tail = Failure::of(self.tool.host().name(), command, output).tail;
         LxcError::Unverified(Box::new(Unverified { guest: id, command: command.display(), missing, tail }))
     }
@@ -272,7 +272,7 @@ impl Containers for Pct {
         // Storages round up to their own unit.
         if now.is_none_or(|now| now < size) {
             let missing = format!("`{disk}` does not have {size}");
-            return Err(self.unverified(id, &command, &output, missing).await);
+            return Err(self.unverified(id, &command, &output, missing));
         }
         Ok(())
     }
@@ -328,7 +328,7 @@ impl Containers for Pct {
         let command = self.disk().arg("template").arg(id);
         let output = self.change(id, command.clone()).await?;
         if !self.conf(id).await?.conf.is_template() {
-            return Err(self.unverified(id, &command, &output, "it is no template".to_owned()).await);
+            return Err(self.unverified(id, &command, &output, "it is no template".to_owned()));
         }
         Ok(())
     }

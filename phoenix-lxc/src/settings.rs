@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use phoenix_host::pve::{InvalidSettings, check_value};
-use phoenix_types::{
-    ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, Startup, Tag, VolumeId, difference, parse_flag,
-};
+use phoenix_host::pve::{InvalidSettings, blanks, check_value, index, list, typed, within, yes_or_no};
+use phoenix_types::{ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, Startup, Tag, VolumeId, difference};
 
 use crate::{Device, Features, KEYS, MountPoint, Net};
 
@@ -157,10 +155,10 @@ impl ContainerSettings {
             "unprivileged" => self.unprivileged = Some(yes_or_no(key, value)?),
             "onboot" => self.onboot = Some(yes_or_no(key, value)?),
             "startup" => self.startup = Some(typed(key, value)?),
-            "nameserver" => self.nameservers = Some(items(key, value)?),
-            "searchdomain" => self.searchdomains = Some(items(key, value)?),
+            "nameserver" => self.nameservers = Some(list(key, value)?),
+            "searchdomain" => self.searchdomains = Some(list(key, value)?),
             "protection" => self.protection = Some(yes_or_no(key, value)?),
-            "tags" => self.tags = Some(items(key, value)?),
+            "tags" => self.tags = Some(list(key, value)?),
             "timezone" => self.timezone = Some(value.to_owned()),
             "hookscript" => self.hookscript = Some(typed(key, value)?),
             _ => {
@@ -211,24 +209,6 @@ fn volume(value: &str) -> Option<&str> {
     (!first.starts_with('/')).then_some(first)
 }
 
-fn within(
-    key: &str,
-    value: Option<u32>,
-    range: std::ops::RangeInclusive<u32>,
-) -> Result<Option<String>, InvalidSettings> {
-    match value {
-        Some(value) if !range.contains(&value) => {
-            let rule = format!("it is a number from {} to {}", range.start(), range.end());
-            Err(InvalidSettings::value(key, value.to_string(), rule))
-        }
-        value => Ok(value.map(|value| value.to_string())),
-    }
-}
-
-fn blanks<T: ToString>(items: &[T]) -> Option<String> {
-    (!items.is_empty()).then(|| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
-}
-
 fn timezone(name: &str) -> Result<String, InvalidSettings> {
     let fine = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
     if fine && !name.starts_with('/') {
@@ -236,27 +216,4 @@ fn timezone(name: &str) -> Result<String, InvalidSettings> {
     } else {
         Err(InvalidSettings::value("timezone", name, "it is `host` or a name such as `Europe/Berlin`"))
     }
-}
-
-fn typed<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, InvalidSettings>
-where
-    T::Err: ToString,
-{
-    value.parse().map_err(|error: T::Err| InvalidSettings::value(key, value, error.to_string()))
-}
-
-fn yes_or_no(key: &str, value: &str) -> Result<bool, InvalidSettings> {
-    parse_flag(value).ok_or_else(|| InvalidSettings::value(key, value, "it is neither yes nor no"))
-}
-
-fn items<T: std::str::FromStr, C: FromIterator<T>>(key: &str, value: &str) -> Result<C, InvalidSettings>
-where
-    T::Err: ToString,
-{
-    value.split([' ', ',', ';', '\t']).filter(|item| !item.is_empty()).map(|item| typed(key, item)).collect()
-}
-
-fn index(key: &str, name: &str) -> Option<u8> {
-    let digits = key.strip_prefix(name)?;
-    (digits == "0" || !digits.starts_with('0')).then(|| digits.parse().ok()).flatten()
 }

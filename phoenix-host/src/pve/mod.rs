@@ -11,15 +11,15 @@
 mod class;
 mod error;
 mod files;
-mod notes;
 mod push;
 mod reader;
 mod tool;
+mod values;
 
 pub use class::{ErrorClass, classify};
 pub use error::{Failure, GuestError, InvalidSettings, Unverified};
 pub use files::{ConfEdit, ConfFile, GuestFiles};
-pub use notes::{NOTES_LIMIT, check_notes, check_value};
 pub use push::{Push, push};
 pub use reader::{PropertyReader, PropertyWriter};
 pub use tool::{Deadlines, Tool};
+pub use values::{NOTES_LIMIT, blanks, check_notes, check_value, index, list, typed, within, yes_or_no};
