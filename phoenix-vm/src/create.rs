@@ -1,0 +1,77 @@
+//! How VMs come about.
+
+use phoenix_types::{GuestId, Hostname, SnapshotName, StorageId};
+
+use crate::{Drive, DriveBus, DriveSlot, DriveSource, Image, OsType, ScsiController, VmSettings};
+
+/// A VM to be made.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct CreateVm {
+    /// Its settings, drives included.
+    pub settings: VmSettings,
+    /// Its notes.
+    pub description: Option<String>,
+}
+
+impl CreateVm {
+    /// A VM with these settings and nothing else.
+    #[must_use]
+    pub fn new(settings: VmSettings) -> Self {
+        Self { settings, description: None }
+    }
+
+    /// A VM whose disk is a copy of a cloud image: the disk at `scsi0`, a cloud-init drive at `ide2`, a serial console (cloud
+    /// images write to one), the guest agent, and what else such an image expects. What the settings say already, stays.
+    #[must_use]
+    pub fn from_cloud_image(storage: StorageId, image: Image, mut settings: VmSettings) -> Self {
+        if let (Ok(disk), Ok(cloud_init)) = (DriveSlot::new(DriveBus::Scsi, 0), DriveSlot::new(DriveBus::Ide, 2)) {
+            let source = DriveSource::Import { storage: storage.clone(), image };
+            settings.drives.entry(disk).or_insert_with(|| Drive { discard: true, ..Drive::new(source) });
+            settings.drives.entry(cloud_init).or_insert_with(|| Drive::new(DriveSource::CloudInit { storage }));
+            settings.boot.get_or_insert_with(|| vec![disk.to_string()]);
+        }
+        settings.scsi_controller.get_or_insert(ScsiController::VirtioPci);
+        settings.os_type.get_or_insert(OsType::Linux26);
+        settings.agent.get_or_insert_default();
+        settings.serials.entry(0).or_insert_with(|| "socket".to_owned());
+        settings.vga.get_or_insert_with(|| "serial0".to_owned());
+        Self { settings, description: None }
+    }
+}
+
+/// Whether a clone stands for itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CloneMode {
+    /// It does: everything is copied.
+    Full {
+        /// The storage that it is copied to; that of the source when absent.
+        storage: Option<StorageId>,
+    },
+    /// It needs its source, a template, for good.
+    Linked,
+}
+
+/// A VM to be made from another one.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct CloneVm {
+    /// The source.
+    pub source: GuestId,
+    /// The snapshot of the source that is cloned; its present state when absent.
+    pub snapshot: Option<SnapshotName>,
+    /// Whether it stands for itself.
+    pub mode: CloneMode,
+    /// Its name; one that Proxmox makes of the source's when absent.
+    pub name: Option<Hostname>,
+    /// Its notes; those of the source, or of the snapshot, when absent.
+    pub description: Option<String>,
+}
+
+impl CloneVm {
+    /// A full copy of what the source is now.
+    #[must_use]
+    pub fn new(source: GuestId) -> Self {
+        Self { source, snapshot: None, mode: CloneMode::Full { storage: None }, name: None, description: None }
+    }
+}
