@@ -328,13 +328,12 @@ impl Host for FakeGuest {
     }
 
     async fn stat(&self, path: &Utf8Path) -> Result<Option<FileStat>, HostError> {
-        Ok(self.contents(path).map(|contents| FileStat {
-            kind: FileKind::File,
-            size: contents.len() as u64,
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-        }))
+        let stat = |kind, size| FileStat { kind, size, mode: 0o644, uid: 0, gid: 0 };
+        if let Some(contents) = self.contents(path) {
+            return Ok(Some(stat(FileKind::File, contents.len() as u64)));
+        }
+        let is_folder = self.files.keys().any(|file| file.starts_with(path) && self.contents(file).is_some());
+        Ok(is_folder.then(|| stat(FileKind::Folder, 0)))
     }
 
     async fn list(&self, path: &Utf8Path) -> Result<Vec<String>, HostError> {

@@ -165,7 +165,7 @@ pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(
         }
     };
     let elapsed = begun.elapsed();
-    let evidence = gather_evidence(around, Some(&gate.probe)).await;
+    let evidence = gather_evidence(around, attempts.last().map(|last| (&gate.probe, &last.answer))).await;
     Outcome::Failed(Box::new(GateFailure {
         guest: around.guest,
         gate: gate.name.clone(),

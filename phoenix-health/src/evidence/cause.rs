@@ -1,6 +1,7 @@
 //! The nearest cause, in a sentence.
 
 use super::{Evidence, subject::Subject};
+use crate::Answer;
 use crate::probe::last_line;
 
 /// From this share of use on a file system counts as full, in per cent.
@@ -9,9 +10,11 @@ const FULL: u32 = 98;
 /// The kinds of systemd units that can fail, systemd.unit(5).
 const UNITS: [&str; 7] = [".service", ".mount", ".socket", ".timer", ".path", ".swap", ".automount"];
 
-pub(super) fn nearest(evidence: &Evidence, subject: &Subject) -> Option<String> {
+pub(super) fn nearest(evidence: &Evidence, subject: &Subject, answer: Option<&Answer>) -> Option<String> {
     let clauses: Vec<String> = [
+        answer.and_then(words),
         file(evidence, subject),
+        file_on_host(evidence, subject),
         port(evidence, subject),
         units(evidence),
         cloud_init(evidence),
@@ -22,6 +25,42 @@ pub(super) fn nearest(evidence: &Evidence, subject: &Subject) -> Option<String> 
     .flatten()
     .collect();
     if clauses.is_empty() { None } else { Some(clauses.join("; ")) }
+}
+
+/// What the probe's own words give away.
+fn words(answer: &Answer) -> Option<String> {
+    // `sh: 1: nc: not found`, `bash: line 1: nc: command not found`, `env: ‘nc’: No such file or directory`
+    let missing = |line: &str| {
+        let before = [": command not found", ": not found"].iter().find_map(|words| line.strip_suffix(words));
+        let before = before.or_else(|| line.strip_prefix("env: ")?.strip_suffix(": No such file or directory"));
+        let name = before?.rsplit(": ").next()?.trim_matches(['‘', '’', '\'', '"']);
+        Some(format!("`{name}` is not installed where the probe runs"))
+    };
+    const NAMES: [&str; 4] = [
+        "Name or service not known",
+        "Temporary failure in name resolution",
+        "Could not resolve host",
+        "failed to lookup address information",
+    ];
+    let lines = || answer.output.lines().chain([answer.said.as_str()]);
+    if answer.said.starts_with("exit status 127")
+        && let Some(cause) = lines().find_map(|line| missing(line.trim()))
+    {
+        return Some(cause);
+    }
+    lines()
+        .find(|line| NAMES.iter().any(|words| line.contains(words)))
+        .map(|line| format!("a name cannot be resolved: {}", last_line(line).unwrap_or_default()))
+}
+
+fn file_on_host(evidence: &Evidence, subject: &Subject) -> Option<String> {
+    let folder = subject.host_path.as_ref()?.parent()?;
+    let listing = evidence.section(&format!("folder {folder} on the host"))?;
+    Some(match listing.lines().count() {
+        _ if listing.starts_with("No such file") => format!("the folder `{folder}` does not exist on the host"),
+        0 => format!("`{folder}` is empty on the host"),
+        names => format!("`{folder}` on the host holds {}, but not this one as asked", files(names)),
+    })
 }
 
 fn file(evidence: &Evidence, subject: &Subject) -> Option<String> {
@@ -45,9 +84,15 @@ fn file(evidence: &Evidence, subject: &Subject) -> Option<String> {
     Some(match (names, mounted) {
         (0, Some(mount)) => format!("nothing is in `{folder}` yet ({mount})"),
         (0, None) => format!("`{folder}` is empty and nothing is mounted there"),
-        (_, Some(mount)) => format!("`{folder}` holds {names} files, but not this one as asked ({mount})"),
-        (_, None) => format!("`{folder}` holds {names} files, but not this one as asked, and nothing is mounted there"),
+        (_, Some(mount)) => format!("`{folder}` holds {}, but not this one as asked ({mount})", files(names)),
+        (_, None) => {
+            format!("`{folder}` holds {}, but not this one as asked, and nothing is mounted there", files(names))
+        }
     })
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 
 fn port(evidence: &Evidence, subject: &Subject) -> Option<String> {

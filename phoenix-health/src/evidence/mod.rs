@@ -6,11 +6,12 @@ mod subject;
 use std::fmt;
 use std::time::Duration;
 
+use camino::Utf8Path;
 use phoenix_host::{Command, Effect, InsideError};
 use serde::Serialize;
 
-use crate::probe::{chain, clean};
-use crate::{Probe, Surroundings};
+use crate::probe::{BACKSTOP, chain, clean};
+use crate::{Answer, Probe, Surroundings};
 use subject::Subject;
 
 /// How long the looking around in the guest may take as a whole.
@@ -89,28 +90,57 @@ if has free; then look "memory" free -m; fi
 if has journalctl; then look "journal" journalctl --no-pager --lines=25; fi
 exit 0"#;
 
-/// Looks around in the guest and concludes. `probe` is the question that was not answered with yes, if there was one.
+/// Looks around in the guest and concludes. `asked` is the question that was not answered with yes, if there was one, and its
+/// last answer.
 ///
 /// It takes at most 20 s (and a few more when the host is slow to end it), runs one command inside, and changes nothing.
 ///
 /// Cancel safety: nothing is left behind but what the host leaves of a command that it ends.
-pub async fn gather_evidence(around: &Surroundings, probe: Option<&Probe>) -> Evidence {
-    let subject = probe.map(Subject::of).unwrap_or_default();
+pub async fn gather_evidence(around: &Surroundings, asked: Option<(&Probe, &Answer)>) -> Evidence {
+    let subject = asked.map(|(probe, _)| Subject::of(probe)).unwrap_or_default();
+    let ((mut sections, obstacle), on_host) =
+        tokio::join!(look_inside(around, &subject), look_on_host(around, subject.host_path.as_deref()));
+    if around.agent.is_some() {
+        // Commands reach a VM through its agent, so whether it answers is known already.
+        let text = obstacle.clone().unwrap_or_else(|| "answers".to_owned());
+        sections.insert(0, Section { title: "guest agent".to_owned(), text });
+    }
+    sections.splice(0..0, on_host);
+    let mut evidence = Evidence { cause: None, sections };
+    let answer = asked.map(|(_, answer)| answer);
+    evidence.cause = obstacle.or_else(|| cause::nearest(&evidence, &subject, answer));
+    evidence
+}
+
+async fn look_inside(around: &Surroundings, subject: &Subject) -> (Vec<Section>, Option<String>) {
     let path = subject.path.as_ref().map_or("", |path| path.as_str());
     let mut look = Command::new("sh", Effect::Read, TIME).args(["-c", LOOK, "sh", path]);
     look.output_limit = BYTES;
-    let backstop = TIME + Duration::from_secs(5);
-    let (sections, obstacle) = match tokio::time::timeout(backstop, around.inside.exec(look)).await {
+    match tokio::time::timeout(TIME + BACKSTOP, around.inside.exec(look)).await {
         Ok(Ok(output)) => (parse(&output.stdout_text()), None),
         Ok(Err(error)) => {
             let seen = if let InsideError::Deadline { tail, .. } = &error { parse(tail) } else { Vec::new() };
             (seen, Some(obstacle(&error)))
         }
         Err(_) => (Vec::new(), Some("the guest does not answer to commands any more".to_owned())),
+    }
+}
+
+/// The folder of a file on the node, without a process.
+async fn look_on_host(around: &Surroundings, path: Option<&Utf8Path>) -> Option<Section> {
+    let folder = path?.parent()?;
+    let listing = async {
+        match around.host.stat(folder).await {
+            Ok(None) => "No such file or directory".to_owned(),
+            Ok(Some(_)) => match around.host.list(folder).await {
+                Ok(names) => clean(names.join("\n").as_bytes()),
+                Err(error) => chain(&error),
+            },
+            Err(error) => chain(&error),
+        }
     };
-    let mut evidence = Evidence { cause: None, sections };
-    evidence.cause = obstacle.or_else(|| cause::nearest(&evidence, &subject));
-    evidence
+    let text = tokio::time::timeout(TIME, listing).await.unwrap_or_else(|_| "no answer".to_owned());
+    Some(Section { title: format!("folder {folder} on the host"), text })
 }
 
 /// Why nothing can be looked at is mostly the cause itself.

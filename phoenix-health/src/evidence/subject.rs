@@ -13,6 +13,8 @@ pub(super) struct Subject {
     pub(super) from_outside: bool,
     /// A file in the guest.
     pub(super) path: Option<Utf8PathBuf>,
+    /// A file on the node.
+    pub(super) host_path: Option<Utf8PathBuf>,
 }
 
 impl Subject {
@@ -26,6 +28,9 @@ impl Subject {
             }
             Probe::File(file) if file.place == Place::Guest && file.path.is_absolute() => {
                 Self { path: Some(file.path.clone()), ..Self::default() }
+            }
+            Probe::File(file) if file.path.is_absolute() => {
+                Self { host_path: Some(file.path.clone()), ..Self::default() }
             }
             Probe::Log(log) => match &log.source {
                 LogSource::File(path) => Self { path: Some(path.clone()), ..Self::default() },
@@ -44,6 +49,7 @@ impl Subject {
                     port: subjects().find_map(|subject| subject.port),
                     from_outside: subjects().find(|subject| subject.port.is_some()).is_some_and(|it| it.from_outside),
                     path: subjects().find_map(|subject| subject.path),
+                    host_path: subjects().find_map(|subject| subject.host_path),
                 }
             }
             _ => Self::default(),

@@ -12,7 +12,7 @@ const SOCKETS: &str = "State  Recv-Q Send-Q Local Address:Port  Peer Address:Por
 fn cause_of(probe: &Probe, sections: &[(&str, &str)]) -> Option<String> {
     let sections =
         sections.iter().map(|(title, text)| Section { title: (*title).to_owned(), text: (*text).to_owned() }).collect();
-    cause::nearest(&Evidence { cause: None, sections }, &Subject::of(probe))
+    cause::nearest(&Evidence { cause: None, sections }, &Subject::of(probe), None)
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_port_that_only_the_guest_itself_reaches() {
 #[test_case("total 0\ndrwxr-xr-x 2 root root 40 Nov 1 1:00 .\ndrwxr-xr-x 2 root root 40 Nov 1 1:00 ..",
     "empty and nothing is mounted"; "forgotten mount")]
 #[test_case("total 0\ndrwxr-xr-x 2 root root 40 Nov 1 1:00 .\n-rw-r--r-- 1 root root 4 Nov 1 1:00 root_ca.crt",
-    "holds 1 files"; "others are there")]
+    "holds 1 file,"; "others are there")]
 fn a_marker_that_is_missing(listing: &str, part: &str) {
     let cause = cause_of(&Probe::file("/mnt/ca/ca.ready"), &[("folder /mnt/ca", listing)]).unwrap();
     assert!(cause.contains(part), "{cause}");
@@ -56,6 +56,50 @@ fn a_marker_that_is_missing(listing: &str, part: &str) {
 #[test_case("system state", "starting", "the guest is still booting"; "booting")]
 fn other_causes(title: &str, text: &str, cause: &str) {
     assert_eq!(cause_of(&Probe::Agent, &[(title, text)]).as_deref(), Some(cause));
+}
+
+#[test_case("sh: 1: nc: not found", "`nc` is not installed where the probe runs"; "dash")]
+#[test_case("bash: line 1: pg_isready: command not found", "`pg_isready` is not installed where the probe runs"; "bash")]
+#[test_case("env: ‘nc’: No such file or directory", "`nc` is not installed where the probe runs"; "env")]
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_is_missing(stderr: &str, cause: &str) {
+    let output = Output { status: Some(127), stderr: stderr.into(), ..Output::default() };
+    let around = FakeGuest::new(103).answers(move |_| Reply::Ends(output.clone())).surroundings();
+    let probe = Probe::shell("check");
+    let answer = probe.ask(&around, Duration::from_secs(1)).await;
+    assert_eq!(gather_evidence(&around, Some((&probe, &answer))).await.cause.as_deref(), Some(cause));
+}
+
+#[test]
+fn a_name_that_is_not_known() {
+    let output = "curl: (6) Could not resolve host: ca.lan".to_owned();
+    let answer = Answer { verdict: crate::Verdict::No, said: "exit status 6".to_owned(), output };
+    let cause = cause::nearest(&Evidence::default(), &Subject::default(), Some(&answer));
+    assert_eq!(cause.as_deref(), Some("a name cannot be resolved: curl: (6) Could not resolve host: ca.lan"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_folder_of_a_marker_on_the_host() {
+    use crate::{Age, Contents, FileProbe, Place, Verdict};
+    let around = FakeGuest::new(103).file("/srv/ca/root_ca.crt", Duration::ZERO, "x").surroundings();
+    let probe = Probe::File(FileProbe {
+        path: "/srv/ca/ca.ready".into(),
+        place: Place::Host,
+        contents: Contents::Any,
+        age: Age::Any,
+    });
+    let answer = probe.ask(&around, Duration::from_secs(1)).await;
+    assert_eq!(answer.verdict, Verdict::No);
+    let evidence = gather_evidence(&around, Some((&probe, &answer))).await;
+    assert_eq!(evidence.cause.as_deref(), Some("`/srv/ca` on the host holds 1 file, but not this one as asked"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_agent_of_a_vm_is_part_of_it() {
+    let around = FakeGuest::new(1001).agent(Duration::ZERO).answers(|_| Reply::AgentSilent).surroundings();
+    let evidence = gather_evidence(&around, None).await;
+    let silent = "the guest agent of 1001 does not answer: QEMU guest agent is not running";
+    assert_eq!((evidence.cause.as_deref(), evidence.section("guest agent")), (Some(silent), Some(silent)));
 }
 
 #[test]
@@ -113,6 +157,6 @@ async fn the_script_runs_in_a_real_shell() {
     assert!(titles.contains(&"disks".to_owned()), "{titles:?}");
     let evidence = Evidence { cause: None, sections };
     let subject = Subject { path: Some(marker.to_str().unwrap().into()), ..Subject::default() };
-    let cause = cause::nearest(&evidence, &subject).unwrap();
+    let cause = cause::nearest(&evidence, &subject, None).unwrap();
     assert!(cause.starts_with("the folder `") && cause.contains("a b;c` does not exist"), "{cause}");
 }

@@ -35,7 +35,7 @@ pub use tcp::TcpProbe;
 
 /// How long past its time an attempt may go on while the host ends what it started. Hosts end their commands themselves
 /// at the deadline; this bounds the wait even when one does not.
-const BACKSTOP: Duration = Duration::from_secs(5);
+pub(crate) const BACKSTOP: Duration = Duration::from_secs(5);
 
 /// Where a question is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
