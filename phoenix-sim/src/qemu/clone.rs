@@ -10,7 +10,7 @@ use crate::storage::Format;
 
 use super::drive::{self, Drive};
 use super::volumes::{self, Feature};
-use super::{settings, vm};
+use super::{guest, settings, vm};
 
 /// How long a clone waits for the locks of its source and of itself.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -115,9 +115,7 @@ fn draft(call: &mut Call<'_>, id: u32, new: u32, runs: bool) -> Result<Draft, Fa
             let (way, feature, word) =
                 if copied { (Way::Copied, Feature::Copy, "Full") } else { (Way::Linked, Feature::Clone, "Linked") };
             let of = if snapshot.is_some() { " a snapshot of" } else { "" };
-            // A cloud-init drive is made anew, so it need not be copied.
-            let possible = drive.is_cloud_init()
-                || volumes::has_feature(&mut call.state(), drive.file(), snapshot.as_deref(), feature);
+            let possible = volumes::has_feature(&mut call.state(), drive.file(), snapshot.as_deref(), feature);
             if !possible {
                 let volume = drive.file();
                 return Err(Failure::die(format!("{word} clone feature is not supported for{of} '{volume}' ({key})")));
@@ -167,34 +165,44 @@ async fn make(call: &mut Call<'_>, id: u32, new: u32, draft: Draft, made: &mut V
     let snapshot = call.param("snapname").filter(|name| !name.is_empty()).map(str::to_owned);
     let storage = call.param("storage").map(str::to_owned);
     let format = call.param("format").and_then(Format::from_name);
+    let runs = call.runs(id);
+    let mut mirrored = Vec::new();
     for (key, mut drive, way) in drives {
         let source = drive.file().to_owned();
         let own = drive::split_volume(&source).map(|(storage, _)| storage.to_owned()).unwrap_or_default();
         let size = volumes::size_of(&mut call.state(), &source).or_else(|| drive.size()).unwrap_or(0);
-        let (volume, size) = match way {
+        let volume = match way {
             Way::Linked => {
                 call.out(&format!("create linked clone of drive {key} ({source})\n"));
-                (call.link_disk(&source, snapshot.as_deref(), new)?, drive.size().unwrap_or(size))
+                call.link_disk(&source, snapshot.as_deref(), new)?
             }
             Way::Copied => {
                 call.out(&format!("create full clone of drive {key} ({source})\n"));
                 let target = call.state().enabled_storage(storage.as_deref().unwrap_or(&own))?;
                 if drive.is_cloud_init() {
-                    (copy_cloud_init(call, &source, &target, new, format)?, volumes::CLOUD_INIT_SIZE)
+                    copy_cloud_init(call, &source, &target, new, format)?
                 } else {
-                    let size = snapshot_size(call, &source, snapshot.as_deref()).unwrap_or(size);
                     let volume = call.copy_disk(&source, snapshot.as_deref(), &target, new, format, size).await?;
-                    call.show_copy(size);
-                    (volume, size)
+                    if runs && snapshot.is_none() {
+                        mirrored.push(key.clone());
+                        call.show_mirror(&key, size).await;
+                    } else if key != "efidisk0" {
+                        call.show_copy(size);
+                    }
+                    volume
                 }
             }
         };
+        let size = volumes::size_of(&mut call.state(), &volume).unwrap_or(size);
         made.push(volume.clone());
         drive.set("file", volume);
         drive.set("size", volumes::size_text(size));
         drive.remove("format");
         settings::put(&mut conf.live, &key, drive.print());
         call.save(new, &mut conf);
+    }
+    if !mirrored.is_empty() {
+        show_switch(call, id, &old, &mirrored);
     }
     conf.live.keys.remove("lock");
     if !pending.is_empty() {
@@ -204,10 +212,17 @@ async fn make(call: &mut Call<'_>, id: u32, new: u32, draft: Draft, made: &mut V
     Ok(())
 }
 
-/// The size of a disk when a snapshot of it was taken.
-fn snapshot_size(call: &Call<'_>, volume: &str, snapshot: Option<&str>) -> Option<u64> {
-    let state = call.state();
-    Some(state.volume(volume)?.snapshots.get(snapshot?)?.size)
+/// The end of mirroring the disks of a VM that runs: it stands still while the copies are let go.
+fn show_switch(call: &mut Call<'_>, id: u32, old: &phoenix_types::ConfSection, mirrored: &[String]) {
+    let freezes = old.get("agent").is_some() && guest::is_up(call.node, id);
+    call.out(if freezes { "freeze filesystem\n" } else { "suspend vm\n" });
+    for key in mirrored {
+        call.out(&format!("mirror-{key}: Cancelling block job\n"));
+    }
+    for key in mirrored {
+        call.out(&format!("mirror-{key}: Done.\n"));
+    }
+    call.out(if freezes { "unfreeze filesystem\n" } else { "resume vm\n" });
 }
 
 fn copy_cloud_init(

@@ -152,7 +152,14 @@ async fn move_to(call: &mut Call<'_>, id: u32, key: &str, target: &str) -> Resul
     let size = volumes::size_of(&mut call.state(), &source).or_else(|| drive.size()).unwrap_or(0);
     let failed = |failure: &Failure| Failure::die(format!("storage migration failed: {}", failure.message()));
     let volume = call.copy_disk(&source, None, &storage, id, format, size).await.map_err(|failure| failed(&failure))?;
-    call.show_copy(size);
+    if call.runs(id) {
+        call.show_mirror(key, size).await;
+        call.out(&format!(
+            "mirror-{key}: Completing block job...\nmirror-{key}: Completed successfully.\nmirror-{key}: mirror-job finished\n"
+        ));
+    } else {
+        call.show_copy(size);
+    }
     let volume = if conf.is_template() { life::make_base(&mut call.state(), &volume)? } else { volume };
     drive.set("file", volume);
     drive.set("size", volumes::size_text(size));
@@ -208,10 +215,16 @@ async fn reassign(call: &mut Call<'_>, id: u32, key: &str, target: u32) -> Resul
     call.out(&format!("removing disk '{key}' from VM '{id}' config\n"));
     call.save(id, &mut conf);
     let mut conf = call.vm(target)?;
-    let text = if drive::is_unused(&to) { drive.file().to_owned() } else { drive.print() };
-    if !drive::is_unused(&to) {
-        call.out(&format!("update VM {target}: -{to} {text}\n"));
-    }
+    let text = if drive::is_unused(&to) {
+        drive.file().to_owned()
+    } else {
+        // The disk is attached as by `qm set`, which finds out its size.
+        call.out(&format!("update VM {target}: -{to} {}\n", drive.print()));
+        if let Some(size) = volumes::size_of(&mut call.state(), drive.file()) {
+            drive.set("size", volumes::size_text(size));
+        }
+        drive.print()
+    };
     settings::put(&mut conf.live, &to, text);
     call.save(target, &mut conf);
     Ok(())

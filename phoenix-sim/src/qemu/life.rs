@@ -30,17 +30,11 @@ pub(super) async fn template(call: &mut Call<'_>) -> Result<(), Failure> {
     let mut conf = call.vm(id)?;
     settings::put(&mut conf.live, "template", "1");
     call.save(id, &mut conf);
-    let disks: Vec<(String, drive::Drive)> = drive::drives(&conf.live)
-        .into_iter()
-        .filter(|(key, drive)| !drive.is_medium() && only.as_ref().is_none_or(|only| only == key))
-        .collect();
-    for (_, drive) in &disks {
-        let volume = drive.file();
-        if !volumes::has_feature(&mut call.state(), volume, None, Feature::Template) {
-            return Err(Failure::die(format!("volume '{volume}' does not support template/clone")));
+    for (key, mut drive) in drive::drives(&conf.live) {
+        let is_meant = !drive.is_medium() && only.as_ref().is_none_or(|only| *only == key);
+        if !is_meant || !volumes::has_feature(&mut call.state(), drive.file(), None, Feature::Template) {
+            continue;
         }
-    }
-    for (key, mut drive) in disks {
         let base = make_base(&mut call.state(), drive.file())?;
         drive.set("file", base);
         settings::put(&mut conf.live, &key, drive.print());

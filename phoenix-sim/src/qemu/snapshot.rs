@@ -42,6 +42,15 @@ fn disks(section: &ConfSection) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The volumes of a section that a rollback looks at: the disks and the cloud-init drive.
+fn drives(section: &ConfSection) -> Vec<(String, String)> {
+    drive::drives(section)
+        .into_iter()
+        .filter(|(_, drive)| !drive.is_user_medium())
+        .map(|(key, drive)| (key, drive.file().to_owned()))
+        .collect()
+}
+
 /// Makes the volume that takes the memory of a VM.
 pub(super) fn make_state_file(
     call: &mut Call<'_>,
@@ -51,11 +60,21 @@ pub(super) fn make_state_file(
     name: &str,
 ) -> Result<String, Failure> {
     const DRIVER_STATE_MIB: u64 = 500;
-    let own = disks(&conf.live).into_iter().find_map(|(_, volume)| Some(drive::split_volume(&volume)?.0.to_owned()));
-    let storage = wanted.map(str::to_owned).or_else(|| conf.live.get("vmstatestorage").map(str::to_owned)).or(own);
-    let storage = call.state().enabled_storage(storage.as_deref().unwrap_or("local"))?;
+    let storage = wanted.or(conf.live.get("vmstatestorage")).map_or_else(|| state_storage(call, conf), str::to_owned);
+    let storage = call.state().enabled_storage(&storage)?;
     let bytes = (settings::memory_mib(conf.live.get("memory")) * 2 + DRIVER_STATE_MIB) << 20;
     call.make_disk(&storage, id, Format::Raw, Some(&format!("vm-{id}-state-{name}")), bytes)
+}
+
+/// The storage for the memory of a VM: one that holds a disk of it, rather one with files (`find_vmstate_storage`).
+fn state_storage(call: &Call<'_>, conf: &GuestConf) -> String {
+    let storages: BTreeSet<String> = disks(&conf.live)
+        .into_iter()
+        .filter_map(|(_, volume)| Some(drive::split_volume(&volume)?.0.to_owned()))
+        .collect();
+    let mut state = call.state();
+    let with_files = storages.iter().rev().find(|id| state.storage(id).is_ok_and(|storage| storage.kind.is_folder()));
+    with_files.or(storages.first()).map_or_else(|| "local".to_owned(), Clone::clone)
 }
 
 /// `qm snapshot`.
@@ -139,6 +158,12 @@ async fn prepare(
     if !possible {
         return Err(Failure::die("snapshot feature is not available"));
     }
+    for (other, section) in &mut conf.snapshots {
+        if section.get("parent") == Some(name) {
+            call.err(&format!("deleting parent '{name}' reference from '{other}' to avoid bogus snapshot cycle.\n"));
+            section.keys.remove("parent");
+        }
+    }
     let mut section = ConfSection::default();
     let keys = conf.live.keys.iter().filter(|(key, _)| !NOT_KEPT.contains(&key.as_str()) && !drive::is_unused(key));
     section.keys.extend(keys.map(|(key, value)| (key.clone(), value.clone())));
@@ -208,9 +233,8 @@ pub(super) async fn delete(call: &mut Call<'_>) -> Result<(), Failure> {
         }
     }
     for volume in orphans {
-        if !settings::volume_in_use(&conf, "", &volume) {
-            settings::add_unused(&mut conf.live, &volume);
-        }
+        // Those that the VM uses are dropped again when its configuration is written.
+        settings::add_unused(&mut conf.live, &volume);
     }
     conf.live.keys.remove("lock");
     call.save(id, &mut conf);
@@ -277,19 +301,23 @@ fn check_newest(call: &Call<'_>, volume: &str, name: &str) -> Result<(), Failure
 async fn apply(call: &mut Call<'_>, id: u32, name: &str, section: &ConfSection) -> Result<bool, Failure> {
     let _held = call.lock_vm(id).await?;
     let mut conf = call.vm(id)?;
-    let before = std::mem::take(&mut conf.live);
-    let kept: BTreeSet<String> = disks(section).into_iter().map(|(_, volume)| volume).collect();
-    conf.live.description.clone_from(&before.description);
-    conf.live.keys.extend(
-        before.keys.iter().filter(|(key, _)| drive::is_unused(key)).map(|(key, value)| (key.clone(), value.clone())),
-    );
+    let mut before = std::mem::take(&mut conf.live);
+    let kept: BTreeSet<String> = drives(section).into_iter().map(|(_, volume)| volume).collect();
+    for (_, volume) in drives(&before) {
+        if kept.contains(&volume) {
+            continue;
+        }
+        if drive::is_cloud_init(&volume) {
+            call.out(&format!("found unused cloudinit disk '{volume}', removing it\n"));
+            call.free_disks(&[volume]);
+        } else {
+            settings::add_unused(&mut before, &volume);
+        }
+    }
+    conf.live.description = before.description.take();
+    conf.live.keys.extend(before.keys.into_iter().filter(|(key, _)| drive::is_unused(key)));
     for (key, value) in section.keys.iter().filter(|(key, _)| !NOT_KEPT.contains(&key.as_str())) {
         conf.live.keys.insert(key.clone(), value.clone());
-    }
-    for (_, volume) in disks(&before) {
-        if !kept.contains(&volume) && settings::owner(&volume) == Some(id) {
-            settings::add_unused(&mut conf.live, &volume);
-        }
     }
     for key in ["runningmachine", "runningcpu", "running-nets-host-mtu"] {
         conf.live.keys.remove(key);
@@ -300,6 +328,7 @@ async fn apply(call: &mut Call<'_>, id: u32, name: &str, section: &ConfSection) 
         settings::put(&mut conf.live, "vmgenid", uuid);
     }
     conf.pending = None;
+    conf.special.clear();
     call.save(id, &mut conf);
     Ok(section.get("vmstate").is_some())
 }

@@ -1,4 +1,4 @@
-//! Recorded sessions of the real `qm`, when they are at hand.
+//! The life of VMs on the default node, and recorded sessions of the real `qm` when they are at hand.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,9 +9,9 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::Value as Json;
 
+use crate::SimNode;
 use crate::grammar::Locale;
 use crate::world::{Images, StorageKind, StorageWorld, World};
-use crate::{SimNode, files};
 
 /// The node that the sessions were recorded on.
 fn recorded_node() -> World {
@@ -141,9 +141,148 @@ async fn recorded_sessions_match() {
     }
 }
 
-#[test]
-fn folders_of_the_recorded_node_exist() {
-    let node = SimNode::new(recorded_node());
-    let tree: files::FileTree = node.state().files.clone();
-    assert!(tree.is_folder("/quickOS/vm"));
+/// Runs a command line, which must succeed, and gives its output.
+async fn ok(node: &SimNode, line: &str) -> String {
+    let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    let answer = node.run(&argv, b"").await;
+    assert_eq!((answer.exit, answer.stderr.as_str()), (0, ""), "{line}");
+    answer.stdout
+}
+
+/// Runs a command line, and gives its status and what it says on stderr.
+async fn refused(node: &SimNode, line: &str) -> (i32, String) {
+    let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    let answer = node.run(&argv, b"").await;
+    (answer.exit, answer.stderr.trim_end().to_owned())
+}
+
+fn conf(node: &SimNode, id: u32) -> String {
+    node.state().files.text(&format!("/etc/pve/qemu-server/{id}.conf")).unwrap()
+}
+
+fn setting(node: &SimNode, id: u32, key: &str) -> Option<String> {
+    let text = conf(node, id);
+    text.lines().find_map(|line| Some(line.strip_prefix(key)?.strip_prefix(": ")?.to_owned()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_image_becomes_a_template_and_the_template_a_vm() {
+    let node = SimNode::new(World::default());
+    let create = "qm create 9000 --name base --memory 2048 --agent 1 --scsihw virtio-scsi-single --net0 virtio,bridge=vmbr0 \
+                  --scsi0 tank:0,import-from=/var/lib/vz/images/cloud.img --ide2 tank:cloudinit --serial0 socket";
+    let text = ok(&node, create).await;
+    assert!(text.contains("scsi0: successfully created disk 'tank:vm-9000-disk-0,size=2G'"), "{text}");
+    assert_eq!(setting(&node, 9000, "ide2").as_deref(), Some("tank:vm-9000-cloudinit,media=cdrom"));
+    assert_eq!(setting(&node, 9000, "boot").as_deref(), Some("order=scsi0;ide2;net0"));
+    ok(&node, "qm template 9000").await;
+    assert_eq!(setting(&node, 9000, "scsi0").as_deref(), Some("tank:base-9000-disk-0,size=2G"));
+
+    let text = ok(&node, "qm clone 9000 1001 --name app").await;
+    assert!(text.contains("create linked clone of drive scsi0 (tank:base-9000-disk-0)"), "{text}");
+    assert_eq!(setting(&node, 1001, "scsi0").as_deref(), Some("tank:base-9000-disk-0/vm-1001-disk-0,size=2G"));
+    assert_eq!(setting(&node, 1001, "ide2").as_deref(), Some("tank:vm-1001-cloudinit,media=cdrom,size=4M"));
+    assert_ne!(setting(&node, 1001, "net0"), setting(&node, 9000, "net0"));
+    assert_ne!(setting(&node, 1001, "vmgenid"), setting(&node, 9000, "vmgenid"));
+    assert_eq!(setting(&node, 1001, "template"), None);
+
+    ok(&node, "qm set 1001 --ipconfig0 ip=10.0.0.51/24,gw=10.0.0.1 --ciuser phoenix --cores 2").await;
+    ok(&node, "qm disk resize 1001 scsi0 20G").await;
+    assert_eq!(setting(&node, 1001, "scsi0").as_deref(), Some("tank:base-9000-disk-0/vm-1001-disk-0,size=20G"));
+    assert_eq!(ok(&node, "qm start 1001").await, "generating cloud-init ISO\n");
+    assert_eq!(refused(&node, "qm agent 1001 ping").await, (255, "QEMU guest agent is not running".to_owned()));
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(ok(&node, "qm agent 1001 ping").await, "");
+
+    ok(&node, "qm snapshot 1001 before").await;
+    let generation = setting(&node, 1001, "vmgenid");
+    ok(&node, "qm set 1001 --memory 4096").await;
+    ok(&node, "qm rollback 1001 before").await;
+    assert_eq!(ok(&node, "qm status 1001").await, "status: stopped\n");
+    assert_eq!(setting(&node, 1001, "memory").as_deref(), Some("2048"));
+    assert_ne!(setting(&node, 1001, "vmgenid"), generation);
+    assert!(!conf(&node, 1001).contains("PENDING"));
+
+    let in_use = "base volume 'tank:base-9000-disk-0' is still in use by linked cloned".to_owned();
+    assert_eq!(refused(&node, "qm destroy 9000").await, (255, in_use));
+    ok(&node, "qm destroy 1001").await;
+    ok(&node, "qm destroy 9000").await;
+    assert!(node.state().volumes.is_empty());
+    assert_eq!(ok(&node, "qm list").await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_that_meet_on_one_vm_wait_ten_seconds_for_each_other() {
+    let node = SimNode::new(World::default());
+    // There is no system that would react to being shut down.
+    ok(&node, "qm create 100 --memory 64").await;
+    ok(&node, "qm start 100").await;
+    let argv = ["qm", "shutdown", "100"].map(str::to_owned);
+    let shutdown = async { node.run(&argv, b"").await };
+    let set = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        refused(&node, "qm set 100 --memory 128").await
+    };
+    let (shutdown, set) = tokio::join!(shutdown, set);
+    assert_eq!((shutdown.exit, shutdown.stderr.as_str()), (255, "VM quit/powerdown failed - got timeout\n"));
+    let timeout = "trying to acquire lock...\ncan't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout";
+    assert_eq!(set, (4, timeout.to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_of_one_template_run_side_by_side_and_of_a_locked_vm_not_at_all() {
+    let node = SimNode::new(World::default());
+    ok(&node, "qm create 9000 --scsi0 tank:4").await;
+    ok(&node, "qm template 9000").await;
+    tokio::join!(ok(&node, "qm clone 9000 101"), ok(&node, "qm clone 9000 102 --full 1 --storage other"));
+    assert_eq!(setting(&node, 102, "scsi0").as_deref(), Some("other:vm-102-disk-0,size=4G"));
+    ok(&node, "qm set 101 --lock backup").await;
+    assert_eq!(refused(&node, "qm clone 101 103").await, (255, "VM is locked (backup)".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_fails_leaves_nothing() {
+    let node = SimNode::new(World { images: Images::Listed, ..World::default() });
+    let line = "qm create 100 --scsi0 tank:4 --scsi1 tank:0,import-from=/nowhere.img";
+    let reason = "unable to create VM 100 - can't find file '/nowhere.img'".to_owned();
+    assert_eq!(refused(&node, line).await, (255, reason));
+    assert!(node.state().volumes.is_empty());
+    let (_, reason) = refused(&node, "qm config 100").await;
+    assert_eq!(reason, "Configuration file 'nodes/pve/qemu-server/100.conf' does not exist");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_memory_of_a_vm_that_runs_comes_back_with_its_snapshot() {
+    let node = SimNode::new(World::default());
+    ok(&node, "qm create 100 --scsi0 tank:4 --agent 1").await;
+    ok(&node, "qm start 100").await;
+    ok(&node, "qm snapshot 100 live --vmstate 1").await;
+    assert!(conf(&node, 100).contains("vmstate: tank:vm-100-state-live"));
+    ok(&node, "qm stop 100").await;
+    ok(&node, "qm rollback 100 live").await;
+    assert_eq!(ok(&node, "qm status 100").await, "status: running\n");
+    ok(&node, "qm delsnapshot 100 live").await;
+    assert_eq!(node.state().volumes.len(), 1);
+
+    ok(&node, "qm suspend 100 --todisk 1").await;
+    assert_eq!(setting(&node, 100, "lock").as_deref(), Some("suspended"));
+    assert_eq!(ok(&node, "qm start 100").await, "Resuming suspended VM\nResumed VM, removing state\n");
+    assert_eq!((setting(&node, 100, "lock"), node.state().volumes.len()), (None, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn disks_move_between_storages_and_vms() {
+    let node = SimNode::new(World::default());
+    ok(&node, "qm create 100 --scsi0 tank:4 --scsi1 tank:1").await;
+    ok(&node, "qm create 101").await;
+    let text = ok(&node, "qm disk move 100 scsi1 other").await;
+    assert!(text.ends_with("adding source volume 'tank:vm-100-disk-1' as 'unused0' to config\n"), "{text}");
+    assert_eq!(setting(&node, 100, "scsi1").as_deref(), Some("other:vm-100-disk-0,size=1G"));
+    ok(&node, "qm disk move 100 unused0 --target-vmid 101 --target-disk scsi3").await;
+    assert_eq!(setting(&node, 101, "scsi3").as_deref(), Some("tank:vm-101-disk-0,size=1G"));
+    ok(&node, "qm set 100 --delete scsi1").await;
+    ok(&node, "qm disk unlink 100 --idlist unused0 --force 1").await;
+    let text = ok(&node, "qm disk import 101 /var/lib/vz/images/x.img tank").await;
+    assert!(text.ends_with("unused0: successfully imported disk 'tank:vm-101-disk-1'\n"), "{text}");
+    let names: Vec<String> = node.state().volumes.keys().cloned().collect();
+    assert_eq!(names, ["tank:vm-100-disk-0", "tank:vm-101-disk-0", "tank:vm-101-disk-1"]);
 }

@@ -253,6 +253,16 @@ impl Call<'_> {
         self.out(&format!("transferred 0.0 B of {size} (0.00%)\ntransferred {size} of {size} (100.00%)\n"));
     }
 
+    /// The progress of mirroring a disk of a VM that runs, until source and copy are the same.
+    pub(super) async fn show_mirror(&mut self, key: &str, bytes: u64) {
+        let size = human(bytes);
+        self.out(&format!("drive mirror is starting for drive-{key}\n"));
+        self.out(&format!("mirror-{key}: transferred 0.0 B of {size} (0.00%) in 0s\n"));
+        self.node.sleep(std::time::Duration::from_secs(1)).await;
+        self.out(&format!("mirror-{key}: transferred {size} of {size} (100.00%) in 1s, ready\n"));
+        self.out("all 'mirror' jobs are ready\n");
+    }
+
     /// Brings a disk image of the node onto a storage as a new disk of the VM, and gives its volume id.
     pub(super) async fn import_image(
         &mut self,
