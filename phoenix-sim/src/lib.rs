@@ -19,6 +19,7 @@ mod inside;
 mod lxc;
 mod node;
 mod qemu;
+pub mod replay;
 mod storage;
 pub mod world;
 

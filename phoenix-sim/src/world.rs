@@ -25,6 +25,8 @@ pub struct World {
     pub bridges: Option<Vec<String>>,
     /// PCI devices that exist, such as `0000:01:00.0`. Without the list every device that is asked for exists.
     pub pci_devices: Option<Vec<String>>,
+    /// Devices that exist on the node, besides the usual ones. Without the list every device that is asked for exists.
+    pub devices: Option<Vec<String>>,
     /// The node's memory in MiB.
     pub memory_mib: u64,
     /// The node's processor cores.
@@ -56,6 +58,7 @@ impl Default for World {
             durations: BTreeMap::new(),
             bridges: None,
             pci_devices: None,
+            devices: None,
             memory_mib: 65_536,
             cores: 16,
             storages: None,

@@ -5,14 +5,18 @@
 //! volumes ([`crate::storage`]), so it travels with snapshots, rollbacks and clones by itself; [`State::root_volume`] and
 //! [`State::mounts`] say which trees a guest sees.
 
-pub mod world;
+mod transfer;
+pub(crate) mod world;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use phoenix_host::ByteStream;
 use serde::{Deserialize, Serialize};
 
 use crate::node::{Console, SimNode, State};
+
+pub(crate) use self::transfer::{read_file, write_file};
 
 /// What goes on inside of one running guest. It is gone when the guest stops.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -58,6 +62,11 @@ pub(crate) fn started(state: &mut State, _node: &SimNode, vmid: u32) {
 /// A guest stopped, in whatever way.
 pub(crate) fn stopped(state: &mut State, vmid: u32) {
     state.inside.remove(&vmid);
+}
+
+/// How long a guest takes to shut down when it is asked to; `None` when it never does.
+pub(crate) fn shutdown_time(_node: &SimNode, _vmid: u32) -> Option<Duration> {
+    Some(Duration::from_millis(1100))
 }
 
 /// What a connection attempt meets.

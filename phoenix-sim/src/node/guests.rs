@@ -21,16 +21,16 @@ pub(crate) struct Guest {
 
 /// A place in a guest's file tree that is not the guest's root disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
+pub(crate) struct Mount {
     /// Where it is mounted inside.
-    pub at: String,
+    pub(crate) at: String,
     /// What is mounted.
-    pub source: MountSource,
+    pub(crate) source: MountSource,
 }
 
 /// What is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MountSource {
+pub(crate) enum MountSource {
     /// A volume's own tree.
     Volume(String),
     /// A folder of the node.

@@ -17,7 +17,7 @@ fn file_error(action: &'static str, path: &Utf8Path, error: FileError) -> HostEr
 
 impl SimNode {
     /// Runs any program of the node: the Proxmox tools here, everything else as the inside of guests knows it.
-    async fn run_program(&self, argv: &[String], stdin: &[u8], console: &mut Console) -> Option<Ended> {
+    pub(crate) async fn run_program(&self, argv: &[String], stdin: &[u8], console: &mut Console) -> Option<Ended> {
         if argv.first().is_some_and(|program| Tool::from_program(program).is_some()) {
             return Some(Ended::Exit(self.run_on(argv, stdin, console).await));
         }

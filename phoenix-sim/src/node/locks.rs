@@ -11,24 +11,28 @@ use super::{Call, Failure};
 
 /// A lock that is held until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held(#[expect(dead_code, reason = "its drop is what counts")] OwnedMutexGuard<()>);
+pub(crate) struct Held {
+    _guard: OwnedMutexGuard<()>,
+}
 
 /// All lock files by path.
 #[derive(Debug, Default)]
-pub(crate) struct Locks(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+pub(crate) struct Locks(Mutex<HashMap<String, LockFile>>);
+
+type LockFile = Arc<tokio::sync::Mutex<()>>;
 
 /// How long a command waits for a guest's lock (pve-guest-common `AbstractConfig.pm`).
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Locks {
-    fn file(&self, path: &str) -> Arc<tokio::sync::Mutex<()>> {
+    fn file(&self, path: &str) -> LockFile {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(files.entry(path.to_owned()).or_default())
     }
 
     /// Takes a lock on behalf of something that is no command; waits as long as it takes.
     pub(crate) async fn hold(&self, path: &str) -> Held {
-        Held(self.file(path).lock_owned().await)
+        Held { _guard: self.file(path).lock_owned().await }
     }
 }
 
@@ -50,13 +54,13 @@ impl Call<'_> {
     pub(crate) async fn lock_file(&mut self, path: &str, patience: Duration) -> Result<Held, Failure> {
         let file = self.node.locks().file(path);
         if let Ok(held) = Arc::clone(&file).try_lock_owned() {
-            return Ok(Held(held));
+            return Ok(Held { _guard: held });
         }
         self.err("trying to acquire lock...\n");
         match tokio::time::timeout(patience, file.lock_owned()).await {
             Ok(held) => {
                 self.err(" OK\n");
-                Ok(Held(held))
+                Ok(Held { _guard: held })
             }
             Err(_) => Err(Failure::with_exit(format!("can't lock file '{path}' - got timeout"), 4)),
         }

@@ -16,13 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use self::console::Console;
-pub use self::guests::{Mount, MountSource};
-pub use self::random::Random;
 
 pub(crate) use self::call::{Call, Failure, Worker};
 pub(crate) use self::clock::Clock;
-pub(crate) use self::guests::Guest;
+pub(crate) use self::guests::{Guest, Mount, MountSource, conf_path, missing};
 pub(crate) use self::locks::Held;
+pub(crate) use self::random::Random;
 pub(crate) use self::state::State;
 pub(crate) use self::tasks::{Task, TaskEnd};
 
@@ -104,6 +103,18 @@ impl SimNode {
     /// The locks that commands take on guests and storages.
     pub(crate) fn locks(&self) -> &Locks {
         &self.inner.locks
+    }
+
+    /// Whether a bridge exists on the node.
+    pub(crate) fn has_bridge(&self, name: &str) -> bool {
+        self.inner.world.bridges.as_ref().is_none_or(|bridges| bridges.iter().any(|known| known == name))
+    }
+
+    /// Whether a device exists on the node.
+    pub(crate) fn has_device(&self, path: &str) -> bool {
+        const ALWAYS: [&str; 9] = ["null", "zero", "full", "random", "urandom", "tty", "fuse", "kmsg", "net/tun"];
+        let always = path.strip_prefix("/dev/").is_some_and(|name| ALWAYS.contains(&name));
+        always || self.inner.world.devices.as_ref().is_none_or(|devices| devices.iter().any(|known| known == path))
     }
 
     /// Seconds since 1970 on the node.

@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 /// A seeded random generator. The same seed gives the same node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// One that begins with a seed.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The next number.
-    pub fn next_u64(&mut self) -> u64 {
+    pub(crate) fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -24,13 +24,13 @@ impl Random {
     }
 
     /// A MAC address in the range that Proxmox uses for its guests.
-    pub fn mac(&mut self) -> String {
+    pub(crate) fn mac(&mut self) -> String {
         let [_, _, _, _, _, a, b, c] = self.next_u64().to_be_bytes();
         format!("BC:24:11:{a:02X}:{b:02X}:{c:02X}")
     }
 
     /// A random UUID (version 4).
-    pub fn uuid(&mut self) -> String {
+    pub(crate) fn uuid(&mut self) -> String {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.next_u64().to_be_bytes());
         bytes[8..].copy_from_slice(&self.next_u64().to_be_bytes());
@@ -48,7 +48,7 @@ impl Random {
     }
 
     /// 32 random bytes as a key fingerprint: base64 without padding.
-    pub fn fingerprint(&mut self) -> String {
+    pub(crate) fn fingerprint(&mut self) -> String {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         (0..43).map(|_| char::from(ALPHABET[(self.next_u64() % 64) as usize])).collect()
     }

@@ -1,9 +1,11 @@
 //! Storages and volumes: what holds the guests' disks, templates and images.
 
 mod config;
+mod ext4;
 pub(crate) mod pveam;
 pub(crate) mod pvesm;
 mod volume;
 
 pub(crate) use self::config::{Storage, set_up};
+pub(crate) use self::ext4::Ext4;
 pub(crate) use self::volume::{Format, Space, Volume, VolumeRef};

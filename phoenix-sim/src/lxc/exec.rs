@@ -1,0 +1,188 @@
+//! Going into containers: `pct exec`, `enter`, `console`, `push`, `pull`.
+
+use super::CT;
+use crate::inside::{self, Ended, Exec};
+use crate::node::{Call, Failure, Worker};
+
+/// The environment that `lxc-attach` hands on from the tool, and the one that it makes itself.
+fn environment(keep: bool) -> Vec<(String, String)> {
+    let kept: &[(&str, &str)] = &[
+        ("PATH", "/sbin:/bin:/usr/sbin:/usr/bin"),
+        ("LANG", "C"),
+        ("TERM", "linux"),
+        ("HOME", "/root"),
+        ("USER", "root"),
+        ("LOGNAME", "root"),
+        ("container", "lxc"),
+    ];
+    let own: &[(&str, &str)] = &[
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("container", "lxc"),
+        ("TERM", "linux"),
+    ];
+    let pairs = if keep { kept } else { own };
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn check_running(call: &Call<'_>, vmid: u32) -> Result<(), Failure> {
+    call.state().conf(CT, vmid)?;
+    if call.state().is_running(vmid) { Ok(()) } else { Err(Failure::die(format!("container '{vmid}' not running!"))) }
+}
+
+/// `pct exec`.
+pub(super) async fn exec(call: &mut Call<'_>) -> Result<(), Failure> {
+    let vmid = call.vmid();
+    let argv = call.inv.extra_args.clone();
+    if argv.is_empty() {
+        return Err(Failure::die("missing command at /usr/share/perl5/PVE/CLI/pct.pm line 246."));
+    }
+    check_running(call, vmid)?;
+    let env = environment(call.inv.params.flag("keep-env").unwrap_or(true));
+    let exec = Exec { guest: Some(vmid), argv: &argv, env: &env, stdin: call.stdin };
+    let node = call.node;
+    call.exit = match inside::exec(node, exec, call.console()).await {
+        Ended::Exit(status) => status,
+        Ended::Signal(signal) => 128 + signal,
+        Ended::NotFound => {
+            let text = format!(
+                "lxc-attach: {vmid}: ../src/lxc/attach.c: lxc_attach_run_command: 1841 No such file or directory - Failed to exec \"{}\"\n",
+                argv[0]
+            );
+            call.err(&text);
+            127
+        }
+    };
+    Ok(())
+}
+
+/// `pct enter`: a shell that reads its commands from standard input.
+pub(super) async fn enter(call: &mut Call<'_>) -> Result<(), Failure> {
+    let vmid = call.vmid();
+    check_running(call, vmid)?;
+    let argv = ["/bin/sh".to_owned()];
+    let env = environment(true);
+    let exec = Exec { guest: Some(vmid), argv: &argv, env: &env, stdin: call.stdin };
+    let node = call.node;
+    call.exit = match inside::exec(node, exec, call.console()).await {
+        Ended::Exit(status) => status,
+        Ended::Signal(signal) => 128 + signal,
+        Ended::NotFound => 127,
+    };
+    Ok(())
+}
+
+/// `pct console`: there is no terminal here.
+pub(super) fn console(call: &mut Call<'_>) -> Result<(), Failure> {
+    let vmid = call.vmid();
+    call.state().conf(CT, vmid)?;
+    let reason = if call.state().is_running(vmid) {
+        "lxc_console_main: 130 Inappropriate ioctl for device - failed to get a terminal".to_owned()
+    } else {
+        format!("lxc_console_main: 130 {vmid} is not running")
+    };
+    Err(Failure::with_exit(format!("lxc-console: {vmid}: ../src/lxc/tools/lxc_console.c: {reason}"), 1))
+}
+
+/// Owner and mode that a copied file gets.
+struct Given {
+    uid: Option<u32>,
+    gid: Option<u32>,
+    mode: Option<u32>,
+}
+
+impl Given {
+    /// Reads `--user`, `--group` and `--perms`. `lists` are the texts of passwd and group where names are looked for.
+    fn read(call: &Call<'_>, passwd: &str, group: &str) -> Result<Self, Failure> {
+        let id = |name: &str, list: &str, kind: &str| -> Result<u32, Failure> {
+            if let Ok(id) = name.parse() {
+                return Ok(id);
+            }
+            let line = list.lines().find(|line| line.split(':').next() == Some(name));
+            line.and_then(|line| line.split(':').nth(2)?.parse().ok())
+                .ok_or_else(|| Failure::die(format!("failed to get {kind} for: {name}")))
+        };
+        let mode = match call.param("perms") {
+            None => None,
+            Some(text) => {
+                let octal = if text.starts_with('0') { text.to_owned() } else { format!("0{text}") };
+                let mode = u32::from_str_radix(&octal, 8);
+                Some(mode.map_err(|_| Failure::die(format!("invalid mode: '{octal}'")))?)
+            }
+        };
+        Ok(Self {
+            uid: call.param("user").map(|name| id(name, passwd, "uid")).transpose()?,
+            gid: call.param("group").map(|name| id(name, group, "gid")).transpose()?,
+            mode,
+        })
+    }
+}
+
+/// `pct push`.
+pub(super) async fn push(call: &mut Call<'_>) -> Result<(), Failure> {
+    let vmid = call.vmid();
+    let lock = call.lock_guest(CT, vmid).await?;
+    call.state().conf(CT, vmid)?;
+    if !call.state().is_running(vmid) {
+        return Err(Failure::die("can only push files to a running CT"));
+    }
+    call.begin(Worker::Unchecked, "push_file", vmid);
+    let source = call.param("file").unwrap_or_default().to_owned();
+    let target = call.param("destination").unwrap_or_default().to_owned();
+    let (passwd, group) = {
+        let mut state = call.state();
+        let mut text =
+            |path| inside::read_file(&mut state, vmid, path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        (text("/etc/passwd").unwrap_or_default(), text("/etc/group").unwrap_or_default())
+    };
+    let given = Given::read(call, &passwd, &group)?;
+    let mut state = call.state();
+    if state.files.is_folder(&source) {
+        // The real tool opens the folder, reads nothing and says nothing.
+        return Ok(());
+    }
+    let Ok(bytes) = state.files.read(&source) else {
+        return Err(Failure::die(format!("failed to open {source} for reading")));
+    };
+    inside::write_file(&mut state, vmid, &target, &bytes, given.mode, (given.uid, given.gid))
+        .map_err(|error| Failure::die(format!("failed to create file: {target}: {error}")))?;
+    drop(state);
+    drop(lock);
+    Ok(())
+}
+
+/// `pct pull`.
+pub(super) async fn pull(call: &mut Call<'_>) -> Result<(), Failure> {
+    let vmid = call.vmid();
+    let lock = call.lock_guest(CT, vmid).await?;
+    call.state().conf(CT, vmid)?;
+    if !call.state().is_running(vmid) {
+        let text = "can only pull files from a running VM at /usr/share/perl5/PVE/CLI/pct.pm line 664.";
+        return Err(Failure::die(text));
+    }
+    call.begin(Worker::Unchecked, "pull_file", vmid);
+    let source = call.param("path").unwrap_or_default().to_owned();
+    let target = call.param("destination").unwrap_or_default().to_owned();
+    let [passwd, group] = {
+        let state = call.state();
+        ["/etc/passwd", "/etc/group"]
+            .map(|path| state.files.text(path).unwrap_or_else(|| "root:x:0:0::/root:\n".to_owned()))
+    };
+    let given = Given::read(call, &passwd, &group)?;
+    let mut state = call.state();
+    let bytes = inside::read_file(&mut state, vmid, &source)
+        .map_err(|error| Failure::die(format!("failed to open {source}: {error}")))?;
+    let now = state.now;
+    state
+        .files
+        .write(&target, bytes, now)
+        .map_err(|error| Failure::die(format!("failed to create file: {target}: {error}")))?;
+    // The file was written just now.
+    let _ = state.files.change(&target, |entry| {
+        entry.mode = given.mode.unwrap_or(entry.mode);
+        entry.uid = given.uid.unwrap_or(entry.uid);
+        entry.gid = given.gid.unwrap_or(entry.gid);
+    });
+    drop(state);
+    drop(lock);
+    Ok(())
+}

@@ -1,0 +1,310 @@
+//! What containers are: `pct list`, `status`, `config`, `pending`, `listsnapshot`, `cpusets`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use phoenix_types::{ConfSection, GuestConf, percent_encode};
+
+use super::{CT, config, volumes};
+use crate::grammar::parse_size;
+use crate::node::{Call, Failure, SimNode, State};
+
+/// `pct list`.
+pub(super) fn list(call: &mut Call<'_>) -> Result<(), Failure> {
+    let mut text = String::new();
+    {
+        let state = call.state();
+        for vmid in state.guest_ids(CT) {
+            let Ok(conf) = state.conf(CT, vmid) else { continue };
+            let status = if state.is_running(vmid) { "running" } else { "stopped" };
+            let lock = conf.lock().unwrap_or_default();
+            let name = conf.live.get("hostname").map_or_else(|| format!("CT{vmid}"), str::to_owned);
+            let _ = writeln!(text, "{vmid:<10} {status:<10} {lock:<12} {name:<20}");
+        }
+    }
+    if !text.is_empty() {
+        text.insert_str(0, &format!("{:<10} {:<10} {:<12} {:<20}\n", "VMID", "Status", "Lock", "Name"));
+    }
+    call.out(&text);
+    Ok(())
+}
+
+/// `pct status`.
+pub(super) fn status(call: &mut Call<'_>) -> Result<(), Failure> {
+    let vmid = call.vmid();
+    let conf = call.state().conf(CT, vmid)?;
+    let text = if call.is_set("verbose") {
+        let values = call.node.container_status(vmid, &conf);
+        values.iter().filter(|(key, _)| **key != "cpu").map(|(key, value)| format!("{key}: {value}\n")).collect()
+    } else {
+        format!("status: {}\n", if call.state().is_running(vmid) { "running" } else { "stopped" })
+    };
+    call.out(&text);
+    Ok(())
+}
+
+impl SimNode {
+    /// What `vmstatus` says of a container (pve-container `LXC.pm`), by key.
+    pub(crate) fn container_status(&self, vmid: u32, conf: &GuestConf) -> BTreeMap<&'static str, String> {
+        let state = self.state();
+        let number = |key: &str, default: u64| conf.live.get(key).and_then(|text| text.parse().ok()).unwrap_or(default);
+        let cores = number("cores", u64::from(self.world().cores));
+        let size = conf
+            .live
+            .get("rootfs")
+            .and_then(|value| value.split(',').find_map(|item| item.strip_prefix("size=")))
+            .and_then(parse_size)
+            .unwrap_or(0);
+        let mut values = BTreeMap::from([
+            ("cpus", cores.to_string()),
+            ("cpu", "0".to_owned()),
+            ("disk", "0".to_owned()),
+            ("diskread", "0".to_owned()),
+            ("diskwrite", "0".to_owned()),
+            ("maxdisk", size.to_string()),
+            ("maxmem", (number("memory", 512) << 20).to_string()),
+            ("maxswap", (number("swap", 0) << 20).to_string()),
+            ("mem", "0".to_owned()),
+            ("name", conf.live.get("hostname").map_or_else(|| format!("CT{vmid}"), str::to_owned)),
+            ("netin", "0".to_owned()),
+            ("netout", "0".to_owned()),
+            ("status", "stopped".to_owned()),
+            ("swap", "0".to_owned()),
+            ("type", "lxc".to_owned()),
+            ("uptime", "0".to_owned()),
+            ("vmid", vmid.to_string()),
+        ]);
+        for key in ["lock", "tags"] {
+            if let Some(value) = conf.live.get(key) {
+                values.insert(key, value.to_owned());
+            }
+        }
+        if conf.is_template() {
+            values.insert("template", "1".to_owned());
+        }
+        if let Some(guest) = state.guests.get(&vmid) {
+            values.insert("status", "running".to_owned());
+            values.insert("pid", guest.pid.to_string());
+            values.insert("uptime", self.clock().now().saturating_sub(guest.started).as_secs().to_string());
+            values.insert("mem", (number("memory", 512) << 18).to_string());
+            values.insert("disk", (size / 14).to_string());
+            values.insert("maxdisk", (size - size / 20).to_string());
+            for key in ["cpufull", "cpusome", "iofull", "iosome", "memoryfull", "memorysome"] {
+                let key = match key {
+                    "cpufull" => "pressurecpufull",
+                    "cpusome" => "pressurecpusome",
+                    "iofull" => "pressureiofull",
+                    "iosome" => "pressureiosome",
+                    "memoryfull" => "pressurememoryfull",
+                    _ => "pressurememorysome",
+                };
+                values.insert(key, "0.00".to_owned());
+            }
+        }
+        values
+    }
+}
+
+/// The keys of a section with its description, sorted. Containers' descriptions end with a newline.
+pub(super) fn settings(section: &ConfSection) -> BTreeMap<String, String> {
+    let mut settings = section.keys.clone();
+    if let Some(description) = &section.description {
+        settings.insert("description".to_owned(), format!("{description}\n"));
+    }
+    settings
+}
+
+fn shown(key: &str, value: &str) -> String {
+    if key == "description" { percent_encode(value) } else { value.to_owned() }
+}
+
+/// The settings with what is pending.
+pub(crate) fn merged(conf: &GuestConf) -> BTreeMap<String, String> {
+    let mut settings_now = settings(&conf.live);
+    if let Some(pending) = &conf.pending {
+        for key in config::pending_deletes(pending) {
+            settings_now.remove(&key);
+        }
+        settings_now.extend(settings(pending).into_iter().filter(|(key, _)| key != "delete"));
+    }
+    settings_now
+}
+
+/// `pct config`.
+pub(super) fn config(call: &mut Call<'_>) -> Result<(), Failure> {
+    let vmid = call.vmid();
+    let conf = call.state().conf(CT, vmid)?;
+    let (values, raw) = match call.param("snapshot") {
+        Some(_) if call.is_set("current") => {
+            let reason = "cannot use 'snapshot' parameter with 'current'";
+            return Err(call.bad_param("snapshot", reason));
+        }
+        Some(name) => {
+            let section =
+                conf.snapshots.get(name).ok_or_else(|| Failure::die(format!("snapshot '{name}' does not exist")))?;
+            (settings(section), section.raw.clone())
+        }
+        None if call.is_set("current") => (settings(&conf.live), conf.live.raw.clone()),
+        None => (merged(&conf), conf.live.raw.clone()),
+    };
+    let mut text = String::new();
+    for (key, value) in values.iter().filter(|(key, _)| *key != "digest") {
+        let _ = writeln!(text, "{key}: {}", shown(key, value));
+    }
+    for (key, value) in &raw {
+        let _ = writeln!(text, "{key}: {value}");
+    }
+    call.out(&text);
+    Ok(())
+}
+
+/// `pct pending`.
+pub(super) fn pending(call: &mut Call<'_>) -> Result<(), Failure> {
+    let vmid = call.vmid();
+    let conf = call.state().conf(CT, vmid)?;
+    let current = settings(&conf.live);
+    let pending = conf.pending.as_ref();
+    let news = pending.map(settings).unwrap_or_default();
+    let deletes = pending.map(config::pending_deletes).unwrap_or_default();
+    let mut keys: Vec<&String> = current.keys().chain(news.keys()).filter(|key| *key != "delete").collect();
+    keys.sort();
+    keys.dedup();
+    let mut text = String::new();
+    for key in keys {
+        if let Some(value) = current.get(key) {
+            let tag = if deletes.contains(key) { "del" } else { "cur" };
+            let _ = writeln!(text, "{tag} {key}: {}", shown(key, value));
+        }
+        if let Some(value) = news.get(key) {
+            let _ = writeln!(text, "new {key}: {}", shown(key, value));
+        }
+    }
+    call.out(&text);
+    Ok(())
+}
+
+/// `pct listsnapshot`.
+pub(super) fn listsnapshot(call: &mut Call<'_>) -> Result<(), Failure> {
+    let vmid = call.vmid();
+    let conf = call.state().conf(CT, vmid)?;
+    call.out(&tree(&conf));
+    Ok(())
+}
+
+/// The tree of snapshots, as both tools print it (pve-guest-common `GuestHelpers.pm`, `print_snapshot_tree`).
+pub(crate) fn tree(conf: &GuestConf) -> String {
+    let mut children: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let known = |name: &str| name == "current" || conf.snapshots.contains_key(name);
+    let parent =
+        |section: &'_ ConfSection| section.get("parent").filter(|name| known(name)).unwrap_or_default().to_owned();
+    let parents: BTreeMap<&str, String> = conf
+        .snapshots
+        .iter()
+        .map(|(name, section)| (name.as_str(), parent(section)))
+        .chain([("current", parent(&conf.live))])
+        .collect();
+    for (name, parent) in &parents {
+        children.entry(parent).or_default().push(name);
+    }
+    let time = |name: &str| -> i64 {
+        let section = conf.snapshots.get(name);
+        section.and_then(|section| section.get("snaptime")).and_then(|time| time.parse().ok()).unwrap_or(i64::MAX)
+    };
+    for names in children.values_mut() {
+        names.sort_by_key(|name| (time(name), *name));
+    }
+    let mut text = String::new();
+    let mut stack: Vec<(usize, &str)> = children.get("").into_iter().flatten().rev().map(|name| (0, *name)).collect();
+    while let Some((depth, name)) = stack.pop() {
+        let prefix = format!("{}`->", " ".repeat(depth));
+        let width = 30_usize.saturating_sub(prefix.len());
+        let section = conf.snapshots.get(name);
+        let when = section.map(|_| local_time(time(name))).unwrap_or_default();
+        let description = match section {
+            None => "You are here!",
+            Some(section) => {
+                section.description.as_deref().and_then(|text| text.lines().next()).unwrap_or("no-description")
+            }
+        };
+        let _ = writeln!(text, "{prefix} {name:<width$} {when:<23} {description}");
+        if depth < 10_000 {
+            stack.extend(children.get(name).into_iter().flatten().rev().map(|name| (depth + 1, *name)));
+        }
+    }
+    text
+}
+
+/// A time as the tools print it. The node's time zone is UTC.
+fn local_time(seconds: i64) -> String {
+    let days = seconds.div_euclid(86_400);
+    let rest = seconds.rem_euclid(86_400);
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// Year, month and day of a day counted from 1970-01-01 (the algorithm of Howard Hinnant's `civil_from_days`).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// `pct cpusets`.
+pub(super) fn cpusets(call: &mut Call<'_>) -> Result<(), Failure> {
+    let cores = call.node.world().cores;
+    let mut lines = String::new();
+    {
+        let state = call.state();
+        for vmid in state.guest_ids(CT).into_iter().filter(|vmid| state.is_running(*vmid)) {
+            let wanted = state.conf(CT, vmid).ok().and_then(|conf| conf.live.get("cores")?.parse().ok());
+            let count = wanted.unwrap_or(cores).min(cores);
+            let list: Vec<String> =
+                (0..cores).map(|core| if core < count { format!("{core:2}") } else { "  ".to_owned() }).collect();
+            let _ = writeln!(lines, "{vmid}: {}", list.join(" "));
+        }
+    }
+    if lines.is_empty() {
+        call.out("no running containers\n");
+    } else {
+        let width = lines.lines().map(str::len).max().unwrap_or(0);
+        let rule = "-".repeat(width);
+        call.out(&format!("{rule}\n{lines}{rule}\n"));
+    }
+    Ok(())
+}
+
+impl State {
+    /// The volumes of a container's live section that are mount points.
+    pub(super) fn container_volumes(conf: &GuestConf) -> Vec<String> {
+        volumes::mount_points(&conf.live)
+            .into_iter()
+            .filter(|(_, mount)| mount.behind() == volumes::Behind::Volume)
+            .map(|(_, mount)| mount.volume().to_owned())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_drawn_as_a_tree() {
+        let conf = GuestConf::parse(
+            "parent: snap1\n\n[snap1]\n#before upgrade\nsnaptime: 1795292172\n\n[snap2]\nparent: snap1\nsnaptime: 1795292173\n",
+            CT,
+        );
+        assert_eq!(
+            tree(&conf),
+            "`-> snap1                       2026-11-21 20:16:12     before upgrade\n \
+             `-> snap2                      2026-11-21 20:16:13     no-description\n \
+             `-> current                                            You are here!\n"
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! `phoenix-sim replay`: recorded sessions of the real tools against a fresh simulated node.
+//!
+//! Each run of a session is compared in exit status, both streams and the configuration files that it left. What cannot be the
+//! same twice is normalised on both sides by the named rules of [`rules`]. A run that cannot be compared is listed with the
+//! reason ([`Exclusion`]), and the configuration that it left is taken over, so that the runs behind it start from there.
+//!
+//! ```
+//! let session = r#"{"argv":["pct","status","100"],"exit":2,"stdout":"","stderr":"Configuration file 'nodes/pve/lxc/100.conf' does not exist\n"}"#;
+//! let report = phoenix_sim::replay::run(session.as_bytes())?;
+//! assert_eq!((report.matched, report.differing), (1, 0));
+//! # Ok::<(), phoenix_sim::replay::ReplayError>(())
+//! ```
+
+mod exclude;
+mod recorded;
+pub mod rules;
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+use std::time::Duration;
+
+use phoenix_types::GuestKind;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::SimNode;
+use crate::grammar::Answer;
+use crate::node::Console;
+
+/// The outcome of a replay.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ReplayReport {
+    /// How many runs came out as recorded.
+    pub matched: usize,
+    /// How many did not.
+    pub differing: usize,
+    /// The latter.
+    pub differences: Vec<Difference>,
+    /// Runs that were not compared.
+    pub excluded: Vec<Exclusion>,
+}
+
+/// A run that came out differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The line of the file, from 1.
+    pub line: usize,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// What differs, as a diff from what was recorded to what the simulated node gave.
+    pub diff: String,
+}
+
+/// A run that was not compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exclusion {
+    /// The line of the file, from 1.
+    pub line: usize,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why a session could not be replayed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The file could not be read.
+    #[error("cannot read the recorded session")]
+    Read(#[from] io::Error),
+    /// A line is no record.
+    #[error("line {line} is not a line of a recorded session")]
+    Record {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// A line of a session.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Record {
+    Run(Run),
+    Shell { shell: String },
+    Hold { hold_lock: String, seconds: f64 },
+    Sleep { sleep: f64 },
+}
+
+#[derive(Debug, Deserialize)]
+struct Run {
+    argv: Vec<String>,
+    exit: i32,
+    #[serde(default)]
+    stdout: String,
+    #[serde(default)]
+    stderr: String,
+    #[serde(default)]
+    stdin: Option<String>,
+    #[serde(default)]
+    conf_after: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    artifact: Option<Json>,
+}
+
+/// Replays a session on a fresh node. Blank lines are skipped.
+///
+/// # Errors
+/// When the file cannot be read or a line is no record.
+pub fn run(reader: impl BufRead) -> Result<ReplayReport, ReplayError> {
+    let mut records = Vec::new();
+    for (at, text) in reader.lines().enumerate() {
+        let text = text?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let line = at + 1;
+        let record = serde_json::from_str(&text).map_err(|source| ReplayError::Record { line, source })?;
+        records.push((line, record));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    Ok(runtime.block_on(replay(records)))
+}
+
+async fn replay(records: Vec<(usize, Record)>) -> ReplayReport {
+    let node = SimNode::new(recorded::recorded_world(&records));
+    recorded::furnish(&node);
+    let mut report = ReplayReport::default();
+    let mut names = rules::Names::default();
+    for (line, record) in records {
+        match record {
+            Record::Sleep { sleep } => node.sleep(seconds(sleep)).await,
+            Record::Hold { hold_lock, seconds: held } => {
+                let holder = node.clone();
+                let guard = node.locks().hold(&hold_lock).await;
+                tokio::spawn(async move {
+                    holder.sleep(seconds(held)).await;
+                    drop(guard);
+                });
+            }
+            Record::Shell { shell } => {
+                let argv = ["sh", "-c", &shell].map(str::to_owned);
+                if let Some(reason) = exclude::shell(&shell) {
+                    report.excluded.push(Exclusion { line, argv: argv.to_vec(), reason: reason.to_owned() });
+                } else {
+                    let mut console = Console::default();
+                    node.run_program(&argv, b"", &mut console).await;
+                }
+            }
+            Record::Run(run) => {
+                let answer = answer(&node, &run).await;
+                if let Some(reason) = exclude::run(&run) {
+                    take_over(&node, &run);
+                    report.excluded.push(Exclusion { line, argv: run.argv, reason });
+                    continue;
+                }
+                match compare(&node, &run, &answer, &mut names) {
+                    None => report.matched += 1,
+                    Some(diff) => {
+                        report.differing += 1;
+                        report.differences.push(Difference { line, argv: run.argv.clone(), diff });
+                        take_over(&node, &run);
+                    }
+                }
+            }
+        }
+    }
+    report
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+async fn answer(node: &SimNode, run: &Run) -> Answer {
+    let mut console = Console::default();
+    let stdin = run.stdin.as_deref().unwrap_or_default().as_bytes();
+    let ended = node.run_program(&run.argv, stdin, &mut console).await;
+    let exit = match ended {
+        Some(crate::inside::Ended::Exit(status)) => status,
+        Some(crate::inside::Ended::Signal(signal)) => 128 + signal,
+        Some(crate::inside::Ended::NotFound) | None => 127,
+    };
+    let (stdout, stderr) = console.into_texts();
+    Answer { exit, stdout, stderr }
+}
+
+/// The kind and id of a configuration file by its name in a record: `lxc/100.conf`.
+fn guest_of(name: &str) -> Option<(GuestKind, u32)> {
+    let (folder, file) = name.split_once('/')?;
+    let kind = if folder == "lxc" { GuestKind::Container } else { GuestKind::Vm };
+    Some((kind, file.strip_suffix(".conf")?.parse().ok()?))
+}
+
+/// Puts the configuration that a run left in place of ours.
+fn take_over(node: &SimNode, run: &Run) {
+    let mut state = node.state();
+    for (name, text) in &run.conf_after {
+        let Some((kind, vmid)) = guest_of(name) else { continue };
+        match text {
+            Some(text) => {
+                let path = crate::node::conf_path(kind, vmid);
+                state.write_file(&path, text.clone().into_bytes());
+            }
+            None if state.guest_kind(vmid) == Some(kind) => {
+                state.forget_guest(kind, vmid);
+                let owned: Vec<String> = state
+                    .volumes
+                    .keys()
+                    .filter(|volid| {
+                        crate::storage::VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid)
+                    })
+                    .cloned()
+                    .collect();
+                for volid in owned {
+                    state.free(&volid);
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// The diff, when something differs.
+fn compare(node: &SimNode, run: &Run, answer: &Answer, names: &mut rules::Names) -> Option<String> {
+    let passes_through = matches!(run.argv.get(1).map(String::as_str), Some("exec"));
+    let mut parts = Vec::new();
+    let same_exit = if passes_through { run.exit == answer.exit } else { (run.exit == 0) == (answer.exit == 0) };
+    if !same_exit {
+        parts.push(format!("exit status {} became {}\n", run.exit, answer.exit));
+    }
+    let mut texts = vec![
+        ("stdout", run.stdout.clone(), answer.stdout.clone()),
+        ("stderr", run.stderr.clone(), answer.stderr.clone()),
+    ];
+    for (name, recorded) in &run.conf_after {
+        let ours = guest_of(name).and_then(|(kind, vmid)| node.state().conf_text(kind, vmid));
+        let shown = |text: Option<String>| text.unwrap_or_else(|| "(no such file)\n".to_owned());
+        texts.push((name, shown(recorded.clone()), shown(ours)));
+    }
+    for (name, recorded, ours) in texts {
+        if recorded == ours {
+            continue;
+        }
+        let (recorded, ours) = names.normalise(&recorded, &ours);
+        if recorded != ours {
+            let diff = similar::TextDiff::from_lines(&recorded, &ours);
+            parts.push(diff.unified_diff().context_radius(1).header(name, name).to_string());
+        }
+    }
+    (!parts.is_empty()).then(|| parts.concat())
+}

@@ -1,0 +1,46 @@
+//! The node that the sessions were recorded on.
+
+use std::collections::BTreeMap;
+
+use super::Record;
+use crate::SimNode;
+use crate::grammar::Locale;
+use crate::world::{Images, StorageKind, StorageWorld, World};
+
+/// The world of a node like the one that the sessions were recorded on.
+pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
+    let storage = |kind, path: &str, content: &[&str]| StorageWorld {
+        kind,
+        path: Some(path.to_owned()),
+        content: Some(content.iter().map(|held| (*held).to_owned()).collect()),
+        size_gib: 256,
+    };
+    let storages = BTreeMap::from([
+        ("local", storage(StorageKind::Dir, "/var/lib/vz", &["snippets", "import", "iso", "backup", "vztmpl"])),
+        ("local-lvm", storage(StorageKind::Dir, "/srv/local-lvm", &["rootdir", "images"])),
+        ("quickOS-vm-disks", storage(StorageKind::Dir, "/quickOS/vm", &["images"])),
+        ("quickOS-lxc-disks", storage(StorageKind::Btrfs, "/quickOS/lxc", &["images", "rootdir"])),
+    ]);
+    let files = [
+        ("/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst", "template"),
+        ("/root/cloud.qcow2", "QFI\u{fb} 1G"),
+        ("/root/key.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ root@pve\n"),
+        ("/etc/resolv.conf", "nameserver 10.255.255.53\n"),
+    ];
+    World {
+        storages: Some(storages.into_iter().map(|(id, storage)| (id.to_owned(), storage)).collect()),
+        images: Images::Listed,
+        bridges: Some(vec!["vmbr0".to_owned()]),
+        devices: Some(Vec::new()),
+        files: files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect(),
+        memory_mib: 24_105,
+        cores: 2,
+        locale: Locale::C,
+        ..World::default()
+    }
+}
+
+/// Puts onto the node what the sessions presuppose.
+pub(super) fn furnish(node: &SimNode) {
+    node.state().make_folders("/srv/shared");
+}
