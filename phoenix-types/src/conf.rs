@@ -256,7 +256,10 @@ mod tests {
     #[test]
     fn a_key_with_nothing_but_a_blank_keeps_it_and_one_with_nothing_at_all_goes() {
         let conf = GuestConf::parse("boot: \nname:\nmemory: 512 \n", GuestKind::Vm);
-        assert_eq!((conf.live.get("boot"), conf.live.get("name"), conf.live.get("memory")), (Some(" "), None, Some("512")));
+        assert_eq!(
+            (conf.live.get("boot"), conf.live.get("name"), conf.live.get("memory")),
+            (Some(" "), None, Some("512"))
+        );
         assert_eq!(conf.print(GuestKind::Vm), "boot:  \nmemory: 512\n");
     }
 

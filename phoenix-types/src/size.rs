@@ -34,8 +34,8 @@ impl DiskSize {
 
     /// A size in GiB; as large as can be counted when it is larger than that.
     #[must_use]
-    pub fn from_gib(gib: u32) -> Self {
-        Self(u64::from(gib) << 30)
+    pub const fn from_gib(gib: u32) -> Self {
+        Self((gib as u64) << 30)
     }
 
     /// In bytes.

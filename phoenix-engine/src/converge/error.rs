@@ -1,0 +1,79 @@
+//! Why a step failed.
+
+use phoenix_health::GateFailure;
+use phoenix_host::pve::{GuestError, InvalidSettings};
+use phoenix_host::{HostError, InsideError};
+use phoenix_types::GuestId;
+
+/// A step that could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StepError {
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Inside(#[from] InsideError),
+    #[error(transparent)]
+    Gate(Box<GateFailure>),
+    #[error("the script `{name}` ended with status {status}")]
+    Script { name: String, status: i32, tail: String },
+    #[error("the script `{name}` was lost: the guest restarted, or something killed it")]
+    ScriptLost { name: String, tail: String },
+    #[error("the script `{name}` did not end within {seconds} s and was stopped")]
+    ScriptDeadline { name: String, seconds: u64, tail: String },
+    #[error("guest {0} is there already, and nothing proves that Phoenix made it")]
+    Taken(GuestId),
+    #[error("guest {0} is not there any more: somebody removed it during the run")]
+    Vanished(GuestId),
+    #[error("the notes have no room for the record: {length} bytes with it, and Proxmox keeps 8192")]
+    NotesFull { length: usize },
+    #[error("mounting the NFS volumes ended with {status}: {tail}")]
+    Volumes { status: String, tail: String },
+    #[error("`{command}` ended with status {status}")]
+    HostCommand { command: String, status: String, tail: String },
+    #[error("the root disk of guest {0} cannot be found in its settings")]
+    NoRootDisk(GuestId),
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl StepError {
+    /// The end of what the failing command said.
+    pub(super) fn tail(&self) -> &str {
+        match self {
+            Self::Script { tail, .. }
+            | Self::ScriptLost { tail, .. }
+            | Self::ScriptDeadline { tail, .. }
+            | Self::HostCommand { tail, .. }
+            | Self::Volumes { tail, .. } => tail,
+            Self::Gate(failure) => &failure.last_output,
+            _ => "",
+        }
+    }
+
+    /// What to do about it.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Taken(id) => Some(format!("run `phoenix adopt {id}` to take it over, or choose another id")),
+            Self::NotesFull { .. } => Some("shorten the guest's notes".to_owned()),
+            Self::Script { .. } => Some(
+                "the script's output is above; mend it and run `phoenix up` again: it goes on from here".to_owned(),
+            ),
+            Self::ScriptLost { .. } => Some("run `phoenix up` again: the script runs once more".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl StepError {
+    /// The class of the tool's message, where a tool was at fault.
+    pub(super) fn class(&self) -> Option<phoenix_host::pve::ErrorClass> {
+        match self {
+            Self::Guest(error) => Some(error.class()),
+            _ => None,
+        }
+    }
+}

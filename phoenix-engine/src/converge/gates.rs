@@ -1,0 +1,137 @@
+//! Gates of a guest, asked in a run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use phoenix_health::{Addresses, Agent, AskGuest, Attempt, FixedAddress, Gate, GateFailure, Outcome, Surroundings};
+use phoenix_host::InsideError;
+use phoenix_types::{GuestId, GuestKind};
+use phoenix_vm::VirtualMachines;
+
+use super::Voice;
+use crate::desired::DesiredGuest;
+use crate::event::{EventKind, millis};
+use crate::node::{Node, Site};
+use crate::plan::Stage;
+
+/// The agent of a VM, asked through its adapter.
+#[derive(Debug)]
+struct VmAgent {
+    machines: Arc<dyn VirtualMachines>,
+    guest: GuestId,
+}
+
+#[async_trait]
+impl Agent for VmAgent {
+    async fn ping(&self, deadline: Duration) -> Result<(), InsideError> {
+        let silent = |reason: String| InsideError::AgentSilent { guest: self.guest, reason };
+        match tokio::time::timeout(deadline, self.machines.ping(self.guest)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(silent(error.to_string())),
+            Err(_) => Err(silent(format!("no answer within {} s", deadline.as_secs_f64()))),
+        }
+    }
+}
+
+/// What the gates of a guest are asked with. Their commands are labelled as a gate's.
+pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
+    let Site { host, containers, machines } = node.at(guest.id, Stage::Health);
+    let kind = guest.kind();
+    let inside = match kind {
+        GuestKind::Container => containers.inside(guest.id),
+        GuestKind::Vm => machines.inside(guest.id),
+    };
+    let addresses: Arc<dyn Addresses> = match guest.address {
+        Some(address) => Arc::new(FixedAddress(address.to_string())),
+        None => Arc::new(AskGuest(inside.clone())),
+    };
+    let agent: Option<Arc<dyn Agent>> = match kind {
+        GuestKind::Vm => Some(Arc::new(VmAgent { machines, guest: guest.id })),
+        GuestKind::Container => None,
+    };
+    Surroundings { guest: guest.id, kind, host, inside, addresses, agent }
+}
+
+fn told(voice: &Voice, gate: &Gate, attempt: &Attempt) {
+    voice.say(EventKind::GateAsked {
+        gate: gate.name.clone(),
+        attempt: attempt.number,
+        of: gate.schedule.attempts,
+        passed: attempt.passed(),
+        detail: attempt.answer.said.clone(),
+    });
+}
+
+/// Waits for all gates, at the same time; the first one that fails decides.
+pub(super) async fn wait_all(gates: &[Gate], around: &Surroundings, voice: &Voice) -> Result<(), Box<GateFailure>> {
+    let mut waits = Vec::with_capacity(gates.len());
+    for gate in gates {
+        waits.push(wait_one(gate, around, voice));
+    }
+    futures_util::future::try_join_all(waits).await.map(|_| ())
+}
+
+async fn wait_one(gate: &Gate, around: &Surroundings, voice: &Voice) -> Result<(), Box<GateFailure>> {
+    match phoenix_health::wait(gate, around, &mut |attempt| told(voice, gate, attempt)).await {
+        Outcome::Passed { attempts, elapsed } => {
+            voice.say(EventKind::GatePassed { gate: gate.name.clone(), attempts, ms: millis(elapsed) });
+            Ok(())
+        }
+        Outcome::Failed(failure) => Err(failure),
+    }
+}
+
+/// Asks all gates once, now: for a guest that should be healthy already.
+pub(super) async fn ask_all(gates: &[Gate], around: &Surroundings, voice: &Voice) -> Result<(), Box<GateFailure>> {
+    let once: Vec<Gate> = gates
+        .iter()
+        .map(|gate| {
+            let mut gate = gate.clone();
+            gate.schedule.attempts = Some(1);
+            gate.schedule.start_period = Duration::ZERO;
+            gate.schedule.success_threshold = 1;
+            gate
+        })
+        .collect();
+    wait_all(&once, around, voice).await
+}
+
+/// How long a VM gets until its agent answers, and until cloud-init has finished. Cloud-init may upgrade all packages.
+const AGENT: Duration = Duration::from_secs(600);
+const CLOUD_INIT: Duration = Duration::from_secs(1800);
+
+fn built_in(name: &str, probe: phoenix_health::Probe, deadline: Duration) -> Gate {
+    Gate {
+        name: name.to_owned(),
+        probe,
+        schedule: phoenix_health::Schedule {
+            attempts: None,
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(15),
+            deadline: Some(deadline),
+            ..phoenix_health::Schedule::default()
+        },
+    }
+}
+
+/// The gate that a started VM passes first.
+pub(super) fn agent_gate() -> Gate {
+    built_in("guest agent", phoenix_health::Probe::Agent, AGENT)
+}
+
+/// Whether a guest that asks for a reboot can still get one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reboot {
+    Possible,
+    Done,
+}
+
+/// The gate that a started VM passes second.
+pub(super) fn cloud_init_gate(reboot: Reboot) -> Gate {
+    let recoverable = match reboot {
+        Reboot::Possible => phoenix_health::Recoverable::NeedsReboot,
+        Reboot::Done => phoenix_health::Recoverable::Passes,
+    };
+    built_in("cloud-init", phoenix_health::Probe::CloudInit(phoenix_health::CloudInitProbe { recoverable }), CLOUD_INIT)
+}

@@ -1,0 +1,66 @@
+//! Changes that can be undone: a snapshot before the first of them, and the way back when one fails.
+
+use phoenix_types::{GuestKind, Power, SnapshotName};
+
+use super::error::StepError;
+use super::guest::Worker;
+use super::retry::while_busy;
+use super::{gates, settings};
+use crate::plan::{Stage, UNDO};
+use crate::record::Record;
+
+/// The snapshot that a change goes back to.
+pub(crate) fn undo_snapshot() -> Option<SnapshotName> {
+    UNDO.parse().ok()
+}
+
+impl Worker<'_> {
+    /// Takes a guest back to what it was before the run, and asks its gates there. Says what came of it.
+    pub(super) async fn roll_back(&mut self, before: &Record, power: Power) -> Option<String> {
+        let site = self.run.node.at(self.id(), Stage::Undo);
+        let name = undo_snapshot()?;
+        match self.conf(&site).await {
+            Ok(file) if file.conf.has_snapshot(&name) => {}
+            _ => return None,
+        }
+        match self.take_back(before, power, &name).await {
+            Ok(()) => Some(format!("it was rolled back to what it was before, and {}", self.verdict_after(power))),
+            Err(error) => {
+                Some(format!("it could not be rolled back ({error}): snapshot `{name}` still holds what it was before"))
+            }
+        }
+    }
+
+    fn verdict_after(&self, power: Power) -> &'static str {
+        match (power, self.guest.health.is_empty()) {
+            (Power::Stopped, _) => "is off, as before",
+            (_, true) => "runs again",
+            (_, false) => "is healthy again",
+        }
+    }
+
+    async fn take_back(&mut self, before: &Record, power: Power, name: &SnapshotName) -> Result<(), StepError> {
+        let site = self.run.node.at(self.id(), Stage::Undo);
+        let (id, kind) = (self.id(), self.kind());
+        while_busy(self.voice, Stage::Undo, || site.rollback(kind, id, name)).await?;
+        // The notes do not go back with the disk, so the record of that moment is put there again.
+        self.record = before.clone();
+        settings::restore_record(self, &site).await?;
+        if power != Power::Stopped {
+            self.start(&site).await?;
+            let around = gates::surroundings(&self.run.node, self.guest);
+            if kind == GuestKind::Vm {
+                gates::wait_all(&[gates::agent_gate()], &around, self.voice).await.map_err(StepError::Gate)?;
+            }
+            gates::wait_all(&self.guest.health, &around, self.voice).await.map_err(StepError::Gate)?;
+        }
+        self.forget_undo(&site).await
+    }
+
+    /// Removes the snapshot that a change could go back to, once the new state is proven.
+    pub(super) async fn forget_undo(&self, site: &crate::node::Site) -> Result<(), StepError> {
+        let Some(name) = &undo_snapshot() else { return Ok(()) };
+        let (id, kind) = (self.id(), self.kind());
+        while_busy(self.voice, Stage::Undo, || site.delete_snapshot(kind, id, name)).await
+    }
+}

@@ -1,0 +1,465 @@
+//! One guest's way through its steps.
+
+use std::time::Duration;
+
+use phoenix_config::model::{OnFailure, State};
+use phoenix_host::pve::{ConfFile, ErrorClass, GuestFiles};
+use phoenix_types::{DiskSize, GuestId, GuestKind, Power};
+use tokio::time::Instant;
+
+use super::error::StepError;
+use super::retry::while_busy;
+use super::{Run, Voice, Word, gates, script, settings, snapshot, volumes};
+use crate::desired::{ContainerOrigin, DesiredGuest, ImageSource, Spec, VmOrigin};
+use crate::event::{EventKind, Failure, GuestOutcome, millis};
+use crate::node::Site;
+use crate::plan::{Attitude, GuestPlan, SnapshotPurpose, Stage, Step, Work};
+use crate::record::Record;
+
+/// How long a guest gets to shut down before it is switched off.
+const SHUTDOWN: Duration = Duration::from_secs(120);
+
+/// Runs a guest's part of the plan and tells its dependants how it went.
+pub(super) async fn run(run: &Run, plan: GuestPlan, voice: &Voice) -> GuestOutcome {
+    let outcome = drive(run, plan, voice).await;
+    voice.say(EventKind::GuestFinished { outcome: outcome.clone() });
+    let word = match &outcome {
+        outcome if outcome.is_good() => Word::Good,
+        GuestOutcome::Blocked { by } => Word::Bad(*by),
+        _ => Word::Bad(voice.guest),
+    };
+    if let Some(sender) = run.words.get(&voice.guest) {
+        sender.send_replace(Some(word));
+    }
+    outcome
+}
+
+async fn drive(run: &Run, plan: GuestPlan, voice: &Voice) -> GuestOutcome {
+    let Some(guest) = run.desired.guests.get(&plan.id) else { return super::broken() };
+    match plan.attitude {
+        Attitude::NotOurs | Attitude::Elsewhere => return GuestOutcome::NotOurs,
+        Attitude::Create | Attitude::Finish | Attitude::Update | Attitude::Keep | Attitude::Destroy => {}
+    }
+    if let Err(outcome) = wait_for_needs(run, &plan, voice).await {
+        return outcome;
+    }
+    voice.say(EventKind::GuestStarted { name: plan.name.clone(), steps: plan.steps.len() });
+    let before = plan.record.clone();
+    let mut worker = Worker { run, guest, voice, record: plan.record };
+    let steps = plan.steps.len();
+    for step in plan.steps {
+        if run.cancel.is_cancelled() {
+            return GuestOutcome::Cancelled;
+        }
+        match worker.step(&step).await {
+            Ok(()) => {}
+            Err(GuestOutcome::Failed { mut failure }) if guest.on_failure == OnFailure::Rollback => {
+                failure.rollback = worker.roll_back(&before, plan.power).await;
+                return GuestOutcome::Failed { failure };
+            }
+            Err(outcome) => return outcome,
+        }
+    }
+    if steps > 0 {
+        return GuestOutcome::Changed { steps, gates: guest.health.len() };
+    }
+    // Health is part of the state, so the gates of a guest that needs no change are asked once.
+    if guest.state != State::Running || guest.health.is_empty() {
+        return GuestOutcome::Unchanged { gates: 0 };
+    }
+    let started = Instant::now();
+    match gates::ask_all(&guest.health, &gates::surroundings(&run.node, guest), voice).await {
+        Ok(()) => GuestOutcome::Unchanged { gates: guest.health.len() },
+        Err(failure) => {
+            GuestOutcome::Failed { failure: report(Stage::Health, &StepError::Gate(failure), started.elapsed()) }
+        }
+    }
+}
+
+/// Waits, without any slot, until everything that the guest needs is done.
+async fn wait_for_needs(run: &Run, plan: &GuestPlan, voice: &Voice) -> Result<(), GuestOutcome> {
+    let open: Vec<GuestId> =
+        plan.needs.iter().copied().filter(|id| run.words.get(id).is_some_and(|word| word.borrow().is_none())).collect();
+    if !open.is_empty() {
+        voice.say(EventKind::GuestWaiting { on: open });
+    }
+    for need in &plan.needs {
+        let Some(word) = run.words.get(need) else { continue };
+        let mut heard = word.subscribe();
+        let said = tokio::select! {
+            biased;
+            said = heard.wait_for(Option::is_some) => said.ok().and_then(|word| *word),
+            () = run.cancel.cancelled() => return Err(GuestOutcome::Cancelled),
+        };
+        match said {
+            Some(Word::Good) => {}
+            Some(Word::Bad(by)) => return Err(GuestOutcome::Blocked { by }),
+            None => return Err(GuestOutcome::Blocked { by: *need }),
+        }
+    }
+    Ok(())
+}
+
+/// A failed step as people will read it.
+fn report(stage: Stage, error: &StepError, elapsed: Duration) -> Failure {
+    let (attempts, evidence) = match error {
+        StepError::Gate(failure) => (
+            Some(failure.attempts.made),
+            failure.evidence.sections.iter().map(|section| (section.title.clone(), section.text.clone())).collect(),
+        ),
+        _ => (None, Vec::new()),
+    };
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    Failure {
+        stage,
+        message,
+        hint: error.hint(),
+        attempts,
+        last_output: error.tail().to_owned(),
+        elapsed_ms: millis(elapsed),
+        evidence,
+        rollback: None,
+    }
+}
+
+/// Leave to change the node now.
+async fn slot(run: &Run) -> Result<tokio::sync::SemaphorePermit<'_>, StepError> {
+    tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => Err(StepError::Cancelled),
+        slot = run.slots.acquire() => slot.map_err(|_| StepError::Cancelled),
+    }
+}
+
+/// Works on one guest: every piece of work looks first and does nothing where nothing is to be done.
+pub(super) struct Worker<'a> {
+    pub(super) run: &'a Run,
+    pub(super) guest: &'a DesiredGuest,
+    pub(super) voice: &'a Voice,
+    pub(super) record: Record,
+}
+
+impl Worker<'_> {
+    async fn step(&mut self, step: &Step) -> Result<(), GuestOutcome> {
+        self.voice.say(EventKind::StepStarted { stage: step.stage, summary: step.summary.clone() });
+        let started = Instant::now();
+        let result = self.work(step).await;
+        self.voice.say(EventKind::StepFinished {
+            stage: step.stage,
+            summary: step.summary.clone(),
+            ms: millis(started.elapsed()),
+            error: result.as_ref().err().map(ToString::to_string),
+        });
+        match result {
+            Ok(()) => Ok(()),
+            Err(StepError::Cancelled) => Err(GuestOutcome::Cancelled),
+            Err(error) => Err(GuestOutcome::Failed { failure: report(step.stage, &error, started.elapsed()) }),
+        }
+    }
+
+    async fn work(&mut self, step: &Step) -> Result<(), StepError> {
+        let site = self.run.node.at(self.guest.id, step.stage);
+        match &step.work {
+            // What waits, or runs inside the guest, holds no slot.
+            Work::AwaitAgent => self.await_agent().await,
+            Work::AwaitCloudInit => self.await_cloud_init().await,
+            Work::WaitFor => self.pass(&self.guest.wait_for).await,
+            Work::Health => self.pass(&self.guest.health).await,
+            Work::Script(at) => self.script(*at, &site).await,
+            Work::Volumes => volumes::mount(self, &site).await,
+            Work::Undo => {
+                let _slot = slot(self.run).await?;
+                self.undo(&site).await
+            }
+            Work::Define => self.define(&site).await,
+            Work::Settings { restart } => {
+                let _slot = slot(self.run).await?;
+                settings::apply(self, &site, *restart).await
+            }
+            Work::Firewall(file) => Ok(self.files(&site).write_firewall(self.guest.id, file).await?),
+            Work::HostPaths => settings::host_paths(self, &site).await,
+            Work::Grow => {
+                let _slot = slot(self.run).await?;
+                self.grow(&site).await
+            }
+            Work::Start => {
+                let _slot = slot(self.run).await?;
+                self.start(&site).await
+            }
+            Work::Stop => {
+                let _slot = slot(self.run).await?;
+                self.stop(&site).await
+            }
+            Work::Snapshot { name, purpose } => {
+                let _slot = slot(self.run).await?;
+                snapshot::take(self, &site, name, *purpose).await
+            }
+            Work::ConvertToTemplate => {
+                let _slot = slot(self.run).await?;
+                self.convert(&site).await
+            }
+            Work::Guard => {
+                let _slot = slot(self.run).await?;
+                match super::guard::undo_snapshot() {
+                    Some(name) => snapshot::take(self, &site, &name, SnapshotPurpose::Undo).await,
+                    None => Ok(()),
+                }
+            }
+            Work::ForgetGuard => {
+                let _slot = slot(self.run).await?;
+                self.forget_undo(&site).await
+            }
+            Work::Destroy => {
+                let _slot = slot(self.run).await?;
+                self.destroy(&site).await
+            }
+        }
+    }
+
+    pub(super) fn id(&self) -> GuestId {
+        self.guest.id
+    }
+
+    pub(super) fn kind(&self) -> GuestKind {
+        self.guest.kind()
+    }
+
+    pub(super) fn files(&self, site: &Site) -> GuestFiles {
+        GuestFiles::new(site.host.clone(), self.kind())
+    }
+
+    /// The guest's configuration as it is now.
+    pub(super) async fn conf(&self, site: &Site) -> Result<ConfFile, StepError> {
+        self.files(site).conf(self.id()).await?.ok_or(StepError::Vanished(self.id()))
+    }
+
+    async fn pass(&self, gates: &[phoenix_health::Gate]) -> Result<(), StepError> {
+        let around = gates::surroundings(&self.run.node, self.guest);
+        tokio::select! {
+            biased;
+            passed = gates::wait_all(gates, &around, self.voice) => passed.map_err(StepError::Gate),
+            () = self.run.cancel.cancelled() => Err(StepError::Cancelled),
+        }
+    }
+
+    /// Makes the guest, unless it is there already and ours.
+    async fn define(&mut self, site: &Site) -> Result<(), StepError> {
+        if let Some(file) = self.files(site).conf(self.id()).await? {
+            let notes = file.conf.live.description.as_deref().unwrap_or_default();
+            return match Record::find(notes) {
+                Some(record) if record.id == self.id() => Ok(()),
+                _ => Err(StepError::Taken(self.id())),
+            };
+        }
+        let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
+        if notes.chars().count() > crate::record::NOTES_LIMIT {
+            return Err(StepError::NotesFull { length: notes.chars().count() });
+        }
+        // A clone is first kept waiting by its source, and only then takes a slot.
+        let _source = match (self.guest.clone_source(), self.kind()) {
+            (Some(source), GuestKind::Container) => match self.run.clone_sources.get(&source) {
+                Some(lock) => Some(lock.lock().await),
+                None => None,
+            },
+            _ => None,
+        };
+        let _slot = slot(self.run).await?;
+        if let Some(lock) = &self.run.lock {
+            lock.making(self.id()).await?;
+        }
+        self.make(site, notes).await?;
+        // Raw lines and check value are written before anything runs, so that a clone never starts with its source's.
+        settings::write_record(self, site).await?;
+        if let Some(lock) = &self.run.lock {
+            lock.made(self.id()).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the one command that makes the guest.
+    async fn make(&self, site: &Site, notes: String) -> Result<(), StepError> {
+        let (id, voice) = (self.id(), self.voice);
+        match &self.guest.spec {
+            Spec::Container(spec) => match &spec.origin {
+                ContainerOrigin::Template(template) => {
+                    let create = &spec.create(template, self.guest.disk, notes);
+                    while_busy(voice, Stage::Define, || site.containers.create(id, create)).await?;
+                }
+                ContainerOrigin::Clone { source, snapshot } => {
+                    let clone = &spec.clone_of(*source, snapshot.as_ref(), &self.guest.name, notes);
+                    while_busy(voice, Stage::Define, || site.containers.as_ref().clone_from(id, clone)).await?;
+                }
+            },
+            Spec::Vm(spec) => match &spec.origin {
+                VmOrigin::Image(image) => {
+                    fetch(image, site).await?;
+                    let create = &spec.create(image, notes);
+                    while_busy(voice, Stage::Define, || site.machines.create(id, create)).await?;
+                }
+                VmOrigin::Clone { source, snapshot } => {
+                    let clone = &spec.clone_of(*source, snapshot.as_ref(), &self.guest.name, notes);
+                    while_busy(voice, Stage::Define, || site.machines.as_ref().clone_from(id, clone)).await?;
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Takes away what a run that died left of a guest that it was making: no record, and a lock that nobody holds.
+    async fn undo(&self, site: &Site) -> Result<(), StepError> {
+        let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(()) };
+        let notes = file.conf.live.description.as_deref().unwrap_or_default();
+        if Record::find(notes).is_some_and(|record| record.id == self.id()) {
+            return Ok(());
+        }
+        if file.conf.lock().is_some() {
+            site.unlock(self.kind(), self.id()).await?;
+        }
+        Ok(site.destroy(self.kind(), self.id()).await?)
+    }
+
+    /// Grows the root disk; one that is large enough stays.
+    async fn grow(&self, site: &Site) -> Result<(), StepError> {
+        let Some(want) = self.guest.disk else { return Ok(()) };
+        let conf = self.conf(site).await?.conf;
+        let (disk, have) = &root_disk(&conf.live, self.kind()).ok_or(StepError::NoRootDisk(self.id()))?;
+        if have.is_some_and(|have| have >= want) {
+            return Ok(());
+        }
+        let (id, kind) = (self.id(), self.kind());
+        while_busy(self.voice, Stage::Disk, || site.resize(kind, id, disk, want)).await
+    }
+
+    pub(super) async fn start(&self, site: &Site) -> Result<(), StepError> {
+        let (id, kind) = (self.id(), self.kind());
+        let started = while_busy(self.voice, Stage::Start, || site.start(kind, id)).await;
+        match started {
+            Err(error) if error.class() == Some(ErrorClass::AlreadyRunning) => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(super) async fn stop(&self, site: &Site) -> Result<(), StepError> {
+        let (id, kind) = (self.id(), self.kind());
+        let stopped = while_busy(self.voice, Stage::Stop, || site.shutdown(kind, id, SHUTDOWN)).await;
+        match stopped {
+            Err(error) if error.class() == Some(ErrorClass::NotRunning) => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(super) async fn restart(&self, site: &Site) -> Result<(), StepError> {
+        self.stop(site).await?;
+        self.start(site).await?;
+        if self.kind() == GuestKind::Vm {
+            self.await_agent().await?;
+        }
+        Ok(())
+    }
+
+    async fn convert(&self, site: &Site) -> Result<(), StepError> {
+        if self.conf(site).await?.conf.is_template() {
+            return Ok(());
+        }
+        let (id, kind) = (self.id(), self.kind());
+        while_busy(self.voice, Stage::Template, || site.convert_to_template(kind, id)).await
+    }
+
+    async fn destroy(&self, site: &Site) -> Result<(), StepError> {
+        let (id, kind) = (self.id(), self.kind());
+        while_busy(self.voice, Stage::Destroy, || site.destroy(kind, id)).await
+    }
+
+    async fn script(&mut self, at: usize, site: &Site) -> Result<(), StepError> {
+        let Some(desired) = self.guest.scripts.get(at) else { return Ok(()) };
+        let inside = site.inside(self.kind(), self.id());
+        script::run(self.guest, desired, &inside, &site.host, self.voice).await?;
+        // What ran before this one, and is still wanted, stays; what was behind it is no longer true.
+        let earlier: Vec<&str> = self.guest.scripts[..at].iter().map(|script| script.name.as_str()).collect();
+        self.record.scripts.retain(|ran| earlier.contains(&ran.name.as_str()));
+        self.record.ran(&desired.name, &desired.digest);
+        settings::write_record(self, site).await
+    }
+
+    /// Waits until the guest agent answers.
+    async fn await_agent(&self) -> Result<(), StepError> {
+        self.pass(&[gates::agent_gate()]).await
+    }
+
+    /// Waits until cloud-init has finished; where it asks for a reboot, the guest is rebooted once.
+    async fn await_cloud_init(&self) -> Result<(), StepError> {
+        let around = gates::surroundings(&self.run.node, self.guest);
+        let gate = [gates::cloud_init_gate(gates::Reboot::Possible)];
+        let first = tokio::select! {
+            biased;
+            passed = gates::wait_all(&gate, &around, self.voice) => passed,
+            () = self.run.cancel.cancelled() => return Err(StepError::Cancelled),
+        };
+        match first {
+            Ok(()) => Ok(()),
+            Err(failure) if failure.reason == phoenix_health::Reason::NeedsReboot => {
+                self.voice.say(EventKind::Notice {
+                    text: "cloud-init finished with errors that a reboot may mend: rebooting once".to_owned(),
+                });
+                let site = self.run.node.at(self.id(), Stage::CloudInit);
+                self.restart(&site).await?;
+                self.pass(&[gates::cloud_init_gate(gates::Reboot::Done)]).await
+            }
+            Err(failure) => Err(StepError::Gate(failure)),
+        }
+    }
+
+    /// Whether the guest runs, as the node says.
+    pub(super) async fn power(&self, site: &Site) -> Result<Power, StepError> {
+        let power = site.power(self.kind(), self.id()).await?;
+        power.ok_or(StepError::Vanished(self.id()))
+    }
+}
+
+/// How long fetching a cloud image may take.
+const FETCH: Duration = Duration::from_secs(3600);
+
+/// Fetches a cloud image that the node does not have. It gets its name only when it is whole.
+async fn fetch(image: &ImageSource, site: &Site) -> Result<(), StepError> {
+    let ImageSource::Fetched { path, url } = image else { return Ok(()) };
+    if site.host.stat(path).await?.is_some() {
+        return Ok(());
+    }
+    let part = format!("{path}.part");
+    if let Some(folder) = path.parent() {
+        settings::on_node(site, "mkdir", &["-p", "--", folder.as_str()], FETCH).await?;
+    }
+    settings::on_node(site, "wget", &["-q", "-O", part.as_str(), "--", url.as_str()], FETCH).await?;
+    settings::on_node(site, "mv", &["--", part.as_str(), path.as_str()], FETCH).await
+}
+
+/// The key and size of a guest's root disk.
+pub(crate) fn root_disk(live: &phoenix_types::ConfSection, kind: GuestKind) -> Option<(String, Option<DiskSize>)> {
+    let key = match kind {
+        GuestKind::Container => "rootfs",
+        GuestKind::Vm => {
+            let order: Option<phoenix_types::PropertyString> = live.get("boot").and_then(|boot| boot.parse().ok());
+            let boot = order.as_ref().and_then(|order| order.get("order")).unwrap_or_default().to_owned();
+            let is_disk = |key: &str| {
+                live.get(key).is_some_and(|value| !value.contains("media=cdrom") && !value.contains("cloudinit"))
+                    && ["scsi", "virtio", "sata", "ide"].iter().any(|bus| key.starts_with(bus))
+                    && key != "scsihw"
+            };
+            let first = boot.split(';').find(|key| is_disk(key)).map(str::to_owned);
+            let key = first.or_else(|| {
+                ["scsi0", "virtio0", "sata0", "ide0"].into_iter().find(|key| is_disk(key)).map(str::to_owned)
+            })?;
+            return Some((key.clone(), disk_size(live.get(&key)?)));
+        }
+    };
+    Some((key.to_owned(), disk_size(live.get(key)?)))
+}
+
+fn disk_size(value: &str) -> Option<DiskSize> {
+    value.parse::<phoenix_types::PropertyString>().ok()?.get("size")?.parse().ok()
+}

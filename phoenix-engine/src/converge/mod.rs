@@ -1,0 +1,193 @@
+//! Runs a plan: guests in parallel as the graph allows, each one's steps in order.
+
+mod error;
+mod gates;
+mod guard;
+mod guest;
+mod retry;
+mod script;
+mod settings;
+mod snapshot;
+mod volumes;
+
+pub(crate) use gates::surroundings;
+pub(crate) use guest::root_disk;
+pub(crate) use settings::{changes, is_mark, line_digest};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use phoenix_types::GuestId;
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::desired::Desired;
+use crate::event::{Event, EventKind, EventSink, Failure, GuestOutcome, millis};
+use crate::lock::NodeLock;
+use crate::node::Node;
+use crate::plan::{Plan, Stage};
+
+/// How a run is carried out.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// How many commands may change the node at the same time. Gates and scripts do not count. Default: 8.
+    pub jobs: usize,
+    /// Cancelled: no new steps; running ones reach their end.
+    pub cancel: CancellationToken,
+    /// The node's lock, which is told what is being made, so that a run after a crash knows what is ours. Default: none.
+    pub lock: Option<NodeLock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { jobs: 8, cancel: CancellationToken::new(), lock: None }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Summary {
+    /// Each guest's outcome.
+    pub guests: BTreeMap<GuestId, GuestOutcome>,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+impl Summary {
+    /// Whether every guest is as it should be.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.guests.values().all(GuestOutcome::is_good)
+    }
+}
+
+/// What a guest's dependants hear of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Good,
+    /// The guest whose failure is the cause: itself, or one that it needed.
+    Bad(GuestId),
+}
+
+/// What all guests of a run share.
+#[derive(Debug)]
+struct Run {
+    node: Node,
+    desired: Arc<Desired>,
+    cancel: CancellationToken,
+    lock: Option<NodeLock>,
+    /// Who may change the node now.
+    slots: Semaphore,
+    /// A container that is being cloned is locked by `pct` for the whole copy, so its clones are made one after the other.
+    clone_sources: BTreeMap<GuestId, Mutex<()>>,
+    words: BTreeMap<GuestId, watch::Sender<Option<Word>>>,
+}
+
+/// One guest's voice: its events, in order.
+#[derive(Debug, Clone)]
+struct Voice {
+    guest: GuestId,
+    events: mpsc::UnboundedSender<(Instant, Option<GuestId>, EventKind)>,
+}
+
+impl Voice {
+    fn say(&self, kind: EventKind) {
+        // The receiver lives as long as the run; if it is gone, nobody listens.
+        let _ = self.events.send((Instant::now(), Some(self.guest), kind));
+    }
+}
+
+/// Runs a plan to its end. Failures stop only what depends on them.
+///
+/// Cancel safety: use [`Options::cancel`]. A dropped future stops at once: the commands that run are killed, and the next
+/// run finds and finishes what they left.
+pub async fn converge(
+    node: &Node,
+    desired: Arc<Desired>,
+    plan: Plan,
+    options: &Options,
+    sinks: &mut [&mut dyn EventSink],
+) -> Summary {
+    let started = Instant::now();
+    let (events, mut heard) = mpsc::unbounded_channel();
+    let mut emitter = Emitter { sinks, started, seq: 0 };
+    emitter.emit(
+        started,
+        None,
+        EventKind::RunStarted { format: 1, guests: plan.guests.len(), steps: plan.step_count() },
+    );
+    let run = Arc::new(Run {
+        node: node.clone(),
+        cancel: options.cancel.clone(),
+        lock: options.lock.clone(),
+        slots: Semaphore::new(options.jobs.max(1)),
+        clone_sources: desired
+            .guests
+            .values()
+            .filter_map(|guest| Some((guest.clone_source()?, Mutex::new(()))))
+            .collect(),
+        words: plan.guests.iter().map(|guest| (guest.id, watch::Sender::new(None))).collect(),
+        desired,
+    });
+    let mut tasks = JoinSet::new();
+    let mut outcomes = BTreeMap::new();
+    for guest_plan in plan.guests {
+        let id = guest_plan.id;
+        let voice = Voice { guest: id, events: events.clone() };
+        let run = run.clone();
+        outcomes.insert(id, None);
+        tasks.spawn(async move { (id, guest::run(&run, guest_plan, &voice).await) });
+    }
+    drop(events);
+    while let Some((at, guest, kind)) = heard.recv().await {
+        emitter.emit(at, guest, kind);
+    }
+    while let Some(result) = tasks.join_next().await {
+        if let Ok((id, outcome)) = result {
+            outcomes.insert(id, Some(outcome));
+        }
+    }
+    let guests: BTreeMap<GuestId, GuestOutcome> =
+        outcomes.into_iter().map(|(id, outcome)| (id, outcome.unwrap_or_else(broken))).collect();
+    let mut counts = BTreeMap::new();
+    for outcome in guests.values() {
+        *counts.entry(outcome.word()).or_insert(0) += 1;
+    }
+    emitter.emit(Instant::now(), None, EventKind::RunFinished { counts });
+    Summary { guests, elapsed_ms: millis(started.elapsed()) }
+}
+
+/// A guest whose task broke off: a fault of Phoenix itself, which must not look like success.
+fn broken() -> GuestOutcome {
+    GuestOutcome::Failed {
+        failure: Failure {
+            stage: Stage::Define,
+            message: "Phoenix itself failed while it worked on this guest".to_owned(),
+            hint: Some("this is a fault of Phoenix: please report it with the output of RUST_BACKTRACE=1".to_owned()),
+            attempts: None,
+            last_output: String::new(),
+            elapsed_ms: 0,
+            evidence: Vec::new(),
+            rollback: None,
+        },
+    }
+}
+
+struct Emitter<'a, 'b> {
+    sinks: &'a mut [&'b mut dyn EventSink],
+    started: Instant,
+    seq: u64,
+}
+
+impl Emitter<'_, '_> {
+    fn emit(&mut self, at: Instant, guest: Option<GuestId>, kind: EventKind) {
+        self.seq += 1;
+        let event = Event { seq: self.seq, at_ms: millis(at.duration_since(self.started)), guest, kind };
+        for sink in &mut *self.sinks {
+            sink.emit(&event);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! A guest's settings, its raw lines, and the record.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use phoenix_host::pve::{ConfEdit, InvalidSettings};
+use phoenix_host::{Command, Effect};
+use phoenix_types::{Change, ConfSection, GuestKind, KeyChange, Power};
+
+use super::error::StepError;
+use super::guest::Worker;
+use super::retry::while_busy;
+use crate::desired::{DesiredGuest, Spec};
+use crate::node::Site;
+use crate::observe::check_value;
+use crate::plan::{Restart, Stage};
+use crate::record::{CHECK_VARIABLE, Digest, Record};
+
+/// How long a command on the node's own files may take.
+pub(super) const QUICK: Duration = Duration::from_secs(60);
+
+/// What has to change in a guest's settings: what the configuration wants, and what Phoenix once put there and is wanted no
+/// more. What others put there stays.
+///
+/// # Errors
+/// When a wanted value cannot be written.
+pub(crate) fn changes(
+    guest: &DesiredGuest,
+    live: &ConfSection,
+    record: &Record,
+) -> Result<Vec<KeyChange>, InvalidSettings> {
+    let gone = |wanted: BTreeSet<String>| record.keys.difference(&wanted).cloned().collect::<Vec<_>>();
+    let mut changes = match &guest.spec {
+        Spec::Container(spec) => {
+            let mut settings = spec.settings_on(live);
+            settings.absent.extend(gone(settings.keys()?.into_keys().collect()));
+            settings.difference(live)?
+        }
+        Spec::Vm(spec) => {
+            let mut settings = spec.settings.clone();
+            settings.absent.extend(gone(settings.keys()?.into_keys().collect()));
+            settings.difference(live)?
+        }
+    };
+    changes.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(changes)
+}
+
+/// The keys that the configuration sets on a guest that has these settings.
+fn wanted_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
+    let keys = match &guest.spec {
+        Spec::Container(spec) => spec.settings_on(live).keys(),
+        Spec::Vm(spec) => spec.settings.keys(),
+    };
+    Ok(keys?.into_keys().filter(|key| is_owned(key)).collect())
+}
+
+/// Whether a key that is configured no more goes: keys that every guest has stay as they are.
+fn is_owned(key: &str) -> bool {
+    !["cores", "hostname", "memory", "name", "onboot", "protection", "swap", "unprivileged"].contains(&key)
+}
+
+/// A record whose keys and lines are those that a clone brought along from its source, so that they are taken away where
+/// they are not wanted: a clone must not see its source's GPUs.
+async fn inherited(worker: &Worker<'_>, site: &Site) -> Result<Option<Record>, StepError> {
+    let Some(source) = worker.guest.clone_source() else { return Ok(None) };
+    let file = worker.files(site).conf(source).await?;
+    Ok(file.and_then(|file| Record::find(file.conf.live.description.as_deref()?)).filter(|record| record.id == source))
+}
+
+/// Brings the settings to what they should be, with one command for all keys that differ.
+pub(super) async fn apply(worker: &mut Worker<'_>, site: &Site, restart: Restart) -> Result<(), StepError> {
+    let id = worker.id();
+    let mut known = worker.record.clone();
+    if let Some(source) = inherited(worker, site).await? {
+        known.keys.extend(source.keys);
+    }
+    let (this, known) = (&*worker, &known);
+    while_busy(worker.voice, Stage::Configure, move || async move {
+        // The digest makes the tool refuse when somebody changed the file since we looked; then we look again.
+        let file = this.conf(site).await?;
+        let change: Change = changes(this.guest, &file.conf.live, known)?.iter().collect();
+        if change.is_empty() {
+            return Ok::<(), StepError>(());
+        }
+        site.configure(this.kind(), id, &change, Some(&file.digest)).await?;
+        Ok(())
+    })
+    .await?;
+    write_record(worker, site).await?;
+    if restart == Restart::Needed && worker.power(site).await? == Power::Running {
+        worker.restart(site).await?;
+    }
+    Ok(())
+}
+
+/// Writes the record into the guest's notes, and a container's raw lines beside it, in one change of its file and without a
+/// process. Does nothing when all of it stands there already.
+pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result<(), StepError> {
+    let file = worker.conf(site).await?;
+    let wanted = match &worker.guest.spec {
+        Spec::Container(spec) => spec.raw_lines.clone(),
+        Spec::Vm(_) => Vec::new(),
+    };
+    let mut ours = worker.record.lines.clone();
+    if let Some(source) = inherited(worker, site).await? {
+        ours.extend(source.lines);
+    }
+    worker.record.keys = wanted_keys(worker.guest, &file.conf.live)?;
+    worker.record.lines = wanted.iter().map(line_digest).collect();
+    let mut edit = ConfEdit::default();
+    match worker.kind() {
+        GuestKind::Container => {
+            let check = worker.record.fresh_check();
+            let mark = ("lxc.environment".to_owned(), format!("{CHECK_VARIABLE}={check}"));
+            edit.remove_raw = file
+                .conf
+                .live
+                .raw
+                .iter()
+                .filter(|line| {
+                    **line != mark && !wanted.contains(line) && (is_mark(line) || ours.contains(&line_digest(line)))
+                })
+                .cloned()
+                .collect();
+            edit.add_raw = wanted;
+            edit.add_raw.push(mark);
+            worker.record.check = Some(check);
+        }
+        GuestKind::Vm => worker.record.check = file.conf.live.get("vmgenid").map(str::to_owned),
+    }
+    let notes = file.conf.live.description.as_deref().unwrap_or_default();
+    let users = worker.guest.notes.clone().unwrap_or_else(|| Record::strip(notes));
+    let base = if Record::strip(notes) == users { notes.to_owned() } else { users };
+    let text = worker.record.insert_into(&base);
+    if text.chars().count() > crate::record::NOTES_LIMIT {
+        return Err(StepError::NotesFull { length: text.chars().count() });
+    }
+    edit.description = Some(text);
+    let (files, edit, id) = (&worker.files(site), &edit, worker.id());
+    while_busy(worker.voice, Stage::Configure, || files.edit(id, edit)).await
+}
+
+/// Writes the record as it is into the notes, after a rollback brought the settings and raw lines of that moment back.
+pub(super) async fn restore_record(worker: &mut Worker<'_>, site: &Site) -> Result<(), StepError> {
+    let file = worker.conf(site).await?;
+    // A VM's value is a new one after every rollback.
+    worker.record.check = check_value(&file.conf, worker.kind()).map(str::to_owned);
+    let notes = file.conf.live.description.as_deref().unwrap_or_default();
+    let edit = ConfEdit { description: Some(worker.record.insert_into(notes)), ..ConfEdit::default() };
+    Ok(worker.files(site).edit(worker.id(), &edit).await?)
+}
+
+/// The digest by which a raw line that Phoenix put there is known again.
+pub(crate) fn line_digest(line: &(String, String)) -> Digest {
+    Digest::of([line.0.as_bytes(), line.1.as_bytes()])
+}
+
+/// Whether a raw line is the one that carries a check value.
+pub(crate) fn is_mark(line: &(String, String)) -> bool {
+    line.0 == "lxc.environment" && line.1.starts_with(CHECK_VARIABLE)
+}
+
+/// Makes the directories of the node that a container mounts, with the owner that it needs.
+pub(super) async fn host_paths(worker: &Worker<'_>, site: &Site) -> Result<(), StepError> {
+    let Spec::Container(spec) = &worker.guest.spec else { return Ok(()) };
+    for path in &spec.host_paths {
+        let stat = site.host.stat(&path.path).await?;
+        if stat.is_none() {
+            on_node(site, "mkdir", &["-p", "--", path.path.as_str()], QUICK).await?;
+        }
+        let Some((uid, gid)) = path.owner else { continue };
+        if stat.is_none_or(|stat| (stat.uid, stat.gid) != (uid, gid)) {
+            let owner = format!("{uid}:{gid}");
+            on_node(site, "chown", &[owner.as_str(), "--", path.path.as_str()], QUICK).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs an ordinary program on the node.
+pub(super) async fn on_node(site: &Site, program: &str, args: &[&str], deadline: Duration) -> Result<(), StepError> {
+    let command = Command::new(program, Effect::Change, deadline).args(args);
+    let shown = command.display();
+    let output = site.host.run(command).await?;
+    if output.succeeded() {
+        return Ok(());
+    }
+    Err(StepError::HostCommand {
+        command: shown,
+        status: output.status.map_or_else(|| "a signal".to_owned(), |status| status.to_string()),
+        tail: output.stderr_text().trim().to_owned(),
+    })
+}

@@ -1,0 +1,192 @@
+//! What should be: the configuration, lowered into what the adapters and gates take.
+
+mod container;
+mod gate;
+mod script;
+mod vm;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use phoenix_config::model::{Fleet, Kind, OnFailure, State};
+use phoenix_health::Gate;
+use phoenix_host::pve::InvalidSettings;
+use phoenix_types::{DiskSize, FirewallFile, GuestId, GuestKind, Hostname, SnapshotName};
+
+pub use container::{ContainerOrigin, DesiredContainer, HostPath};
+pub use script::DesiredScript;
+pub use vm::{DesiredVm, ImageSource, NfsMount, NfsServer, VmOrigin};
+
+/// A fleet that cannot be lowered, although each of its files is in order.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LowerError {
+    /// A script that was there when the configuration was read is gone or cannot be read.
+    #[error("guest {guest}: cannot read the script `{path}`")]
+    Script {
+        /// The guest.
+        guest: GuestId,
+        /// The script.
+        path: camino::Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A value that Proxmox would not take.
+    #[error("guest {guest}: its settings cannot be written")]
+    Settings {
+        /// The guest.
+        guest: GuestId,
+        /// Which one, and why.
+        #[source]
+        source: InvalidSettings,
+    },
+    /// A secret's file or variable is not there.
+    #[error("guest {guest}: {reason}")]
+    Secret {
+        /// The guest.
+        guest: GuestId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Everything that should be on the node.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The guests.
+    pub guests: BTreeMap<GuestId, DesiredGuest>,
+    /// An order in which each comes after what it needs.
+    pub order: Vec<GuestId>,
+}
+
+/// What a guest should be.
+#[derive(Debug, Clone)]
+pub struct DesiredGuest {
+    /// Its id.
+    pub id: GuestId,
+    /// Its name.
+    pub name: Hostname,
+    /// The guests that must be done first: dependencies and clone source.
+    pub needs: Vec<GuestId>,
+    /// What only one kind of guest has.
+    pub spec: Spec,
+    /// Running, stopped or template in the end.
+    pub state: State,
+    /// Its firewall file. Absent: the configuration says nothing about it.
+    pub firewall: Option<FirewallFile>,
+    /// The size of its root disk.
+    pub disk: Option<DiskSize>,
+    /// What holds back its own provisioning.
+    pub wait_for: Vec<Gate>,
+    /// What holds back its dependants.
+    pub health: Vec<Gate>,
+    /// Its scripts, in order.
+    pub scripts: Vec<DesiredScript>,
+    /// The snapshot before provisioning.
+    pub snapshot_before: Option<SnapshotName>,
+    /// The snapshot of the finished guest.
+    pub snapshot_after: Option<SnapshotName>,
+    /// The snapshot that clones are made from.
+    pub template_snapshot: Option<SnapshotName>,
+    /// What happens when a change fails.
+    pub on_failure: OnFailure,
+    /// The user's own notes; absent: whatever stands there stays.
+    pub notes: Option<String>,
+    /// Its fixed address, for probes from the node.
+    pub address: Option<std::net::IpAddr>,
+    /// The guest's configuration as JSON, for its scripts.
+    pub context: Arc<[u8]>,
+}
+
+/// What only one kind of guest has.
+#[derive(Debug, Clone)]
+pub enum Spec {
+    /// A container.
+    Container(Box<DesiredContainer>),
+    /// A VM.
+    Vm(Box<DesiredVm>),
+}
+
+impl DesiredGuest {
+    /// Container or VM.
+    #[must_use]
+    pub fn kind(&self) -> GuestKind {
+        match self.spec {
+            Spec::Container(_) => GuestKind::Container,
+            Spec::Vm(_) => GuestKind::Vm,
+        }
+    }
+
+    /// The guest that it is cloned from.
+    #[must_use]
+    pub fn clone_source(&self) -> Option<GuestId> {
+        match &self.spec {
+            Spec::Container(container) => match &container.origin {
+                ContainerOrigin::Clone { source, .. } => Some(*source),
+                ContainerOrigin::Template(_) => None,
+            },
+            Spec::Vm(vm) => match &vm.origin {
+                VmOrigin::Clone { source, .. } => Some(*source),
+                VmOrigin::Image(_) => None,
+            },
+        }
+    }
+}
+
+impl Desired {
+    /// Lowers a fleet: all of it, or the named guests and everything that they need.
+    ///
+    /// # Errors
+    /// When a script or a secret cannot be read.
+    pub fn new(fleet: &Fleet, only: Option<&BTreeSet<GuestId>>) -> Result<Self, LowerError> {
+        let wanted: BTreeSet<GuestId> = match only {
+            Some(ids) => fleet.graph.closure(ids.iter().copied()),
+            None => fleet.guests.keys().copied().collect(),
+        };
+        let mut guests = BTreeMap::new();
+        for id in &wanted {
+            if let Some(guest) = fleet.guests.get(id) {
+                guests.insert(*id, lower(fleet, guest)?);
+            }
+        }
+        let order = fleet.graph.order().iter().copied().filter(|id| wanted.contains(id)).collect();
+        Ok(Self { guests, order })
+    }
+}
+
+fn lower(fleet: &Fleet, guest: &phoenix_config::model::Guest) -> Result<DesiredGuest, LowerError> {
+    let context = fleet.context(guest.id).unwrap_or_default();
+    let needs: BTreeSet<GuestId> = fleet.graph.needs(guest.id).iter().map(|edge| edge.to).collect();
+    let invalid = |source| LowerError::Settings { guest: guest.id, source };
+    let spec = match &guest.kind {
+        Kind::Container(container) => Spec::Container(Box::new(container::lower(guest, container).map_err(invalid)?)),
+        Kind::Vm(vm) => Spec::Vm(Box::new(vm::lower(fleet, guest, vm)?)),
+    };
+    Ok(DesiredGuest {
+        id: guest.id,
+        name: guest.name.clone(),
+        needs: needs.into_iter().collect(),
+        spec,
+        state: guest.state,
+        firewall: guest.firewall.as_ref().map(firewall_file),
+        disk: guest.disk,
+        wait_for: guest.wait_for.iter().map(gate::lower).collect(),
+        health: guest.health.iter().map(gate::lower).collect(),
+        scripts: script::lower(guest, &context)?,
+        snapshot_before: guest.lifecycle.before.clone(),
+        snapshot_after: guest.lifecycle.after.clone(),
+        template_snapshot: guest.template_snapshot.clone(),
+        on_failure: guest.on_failure,
+        notes: guest.description.clone(),
+        address: guest.network.as_ref().and_then(phoenix_config::model::Network::address),
+        context: serde_json::to_vec_pretty(&context).unwrap_or_default().into(),
+    })
+}
+
+fn firewall_file(firewall: &phoenix_config::model::Firewall) -> FirewallFile {
+    let mut options = vec![("enable".to_owned(), u8::from(firewall.enabled).to_string())];
+    let policies = [("policy_in", firewall.input_policy), ("policy_out", firewall.output_policy)];
+    options.extend(policies.into_iter().filter_map(|(key, policy)| Some((key.to_owned(), policy?.to_string()))));
+    FirewallFile { options, rules: firewall.rules.clone() }
+}

@@ -1,0 +1,228 @@
+//! VMs of the configuration as what `phoenix-vm` takes.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use camino::Utf8PathBuf;
+use phoenix_config::model::{CloudImage, CloudUser, Fleet, Guest, Vm, VmSource};
+use phoenix_host::pve::InvalidSettings;
+use phoenix_types::{GuestId, Hostname, SnapshotName, StorageId, VolumeId};
+use phoenix_vm::{Agent, CloneMode, CloneVm, CreateVm, Image, IpConfig, VmNet, VmSettings};
+
+use super::LowerError;
+
+/// What only a VM has.
+#[derive(Debug, Clone)]
+pub struct DesiredVm {
+    /// What it is made from.
+    pub origin: VmOrigin,
+    /// The storage of its disk, when it is made from an image.
+    pub storage: StorageId,
+    /// The storage that a clone is copied to; that of its source when absent.
+    pub clone_storage: Option<StorageId>,
+    /// Its settings.
+    pub settings: VmSettings,
+    /// NFS volumes that it mounts.
+    pub volumes: Vec<NfsMount>,
+}
+
+/// What a VM is made from.
+#[derive(Debug, Clone)]
+pub enum VmOrigin {
+    /// A cloud image.
+    Image(ImageSource),
+    /// Another VM.
+    Clone {
+        /// The source.
+        source: GuestId,
+        /// The snapshot of it; absent: as it is now.
+        snapshot: Option<SnapshotName>,
+    },
+}
+
+/// A cloud image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSource {
+    /// A volume that the node knows.
+    Volume(VolumeId),
+    /// A file of the node.
+    File(Utf8PathBuf),
+    /// A file of the node that is fetched when it is not there.
+    Fetched {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Where it comes from.
+        url: String,
+    },
+}
+
+impl ImageSource {
+    fn image(&self) -> Image {
+        match self {
+            Self::Volume(volume) => Image::Volume(volume.clone()),
+            Self::File(path) | Self::Fetched { path, .. } => Image::File(path.clone()),
+        }
+    }
+}
+
+impl fmt::Display for ImageSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Volume(volume) => volume.fmt(f),
+            Self::File(path) | Self::Fetched { path, .. } => f.write_str(path.file_name().unwrap_or(path.as_str())),
+        }
+    }
+}
+
+/// Where an NFS server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NfsServer {
+    /// The node itself, so that its directories can be made.
+    ThisNode,
+    /// Somewhere else.
+    Elsewhere,
+}
+
+/// A directory that a VM mounts over NFS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NfsMount {
+    /// The server.
+    pub server: String,
+    /// Where that is.
+    pub on: NfsServer,
+    /// The exported directory.
+    pub path: Utf8PathBuf,
+    /// Where the VM sees it.
+    pub mount_point: Utf8PathBuf,
+    /// Mount options.
+    pub options: String,
+}
+
+/// Where a fetched image is put: the import folder of the storage `local` (pve-storage, content type `import`).
+const IMAGES: &str = "/var/lib/vz/import";
+
+impl DesiredVm {
+    pub(crate) fn create(&self, image: &ImageSource, notes: String) -> CreateVm {
+        let mut create = CreateVm::from_cloud_image(self.storage.clone(), image.image(), self.settings.clone());
+        create.description = Some(notes);
+        create
+    }
+
+    pub(crate) fn clone_of(
+        &self,
+        source: GuestId,
+        snapshot: Option<&SnapshotName>,
+        name: &Hostname,
+        notes: String,
+    ) -> CloneVm {
+        let mut clone = CloneVm::new(source);
+        clone.snapshot = snapshot.cloned();
+        clone.mode = CloneMode::Full { storage: self.clone_storage.clone() };
+        clone.name = Some(name.clone());
+        clone.description = Some(notes);
+        clone
+    }
+}
+
+pub(super) fn lower(fleet: &Fleet, guest: &Guest, vm: &Vm) -> Result<DesiredVm, LowerError> {
+    let invalid = |source| LowerError::Settings { guest: guest.id, source };
+    let origin = match (&vm.source, &guest.clone_from) {
+        (VmSource::Image(CloudImage::Volume(volume)), _) => VmOrigin::Image(ImageSource::Volume(volume.clone())),
+        (VmSource::Image(CloudImage::Path(path)), _) => VmOrigin::Image(ImageSource::File(path.clone())),
+        (VmSource::Image(CloudImage::Download { name, url }), _) => {
+            VmOrigin::Image(ImageSource::Fetched { path: Utf8PathBuf::from(IMAGES).join(name), url: url.clone() })
+        }
+        (VmSource::Clone, Some(source)) => VmOrigin::Clone { source: source.id, snapshot: source.snapshot.clone() },
+        (VmSource::Clone, None) => {
+            return Err(invalid(InvalidSettings::Key {
+                key: "clone_from_vmid".to_owned(),
+                why: "it is missing".to_owned(),
+            }));
+        }
+    };
+    let settings = settings(guest, vm)?;
+    // Whatever could not be written is found here, before the node is touched.
+    settings.keys().map_err(invalid)?;
+    let storage = guest.storage.clone().map_or_else(super::container::default_storage, Ok).map_err(invalid)?;
+    Ok(DesiredVm { origin, storage, clone_storage: guest.storage.clone(), settings, volumes: volumes(fleet, vm) })
+}
+
+fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
+    let mut settings = VmSettings {
+        name: Some(guest.name.clone()),
+        cores: Some(guest.cores),
+        memory: Some(guest.memory),
+        agent: Some(Agent::default()),
+        onboot: Some(guest.start_at_boot),
+        startup: super::container::startup(guest),
+        protection: Some(guest.protection),
+        ..VmSettings::default()
+    };
+    if !guest.tags.is_empty() {
+        let tags = super::container::tags(guest).map_err(|source| LowerError::Settings { guest: guest.id, source })?;
+        settings.tags = Some(tags);
+    }
+    if let Some(network) = &guest.network {
+        let mut net = VmNet::new(network.bridge.clone());
+        net.mac = network.mac;
+        net.firewall = network.firewall;
+        net.tag = network.vlan;
+        net.mtu = network.mtu.map(u32::from);
+        settings.nets.insert(0, net);
+        let mut ip = IpConfig { ip: Some(network.ipv4), ..IpConfig::default() };
+        match network.gateway {
+            Some(IpAddr::V4(gateway)) => ip.gw = Some(gateway),
+            Some(IpAddr::V6(gateway)) => ip.gw6 = Some(gateway),
+            None => {}
+        }
+        settings.ip_configs.insert(0, ip);
+        if !network.nameservers.is_empty() {
+            settings.nameservers = Some(network.nameservers.clone());
+        }
+        settings.searchdomains = network.search_domain.as_ref().map(|domain| vec![domain.clone()]);
+    }
+    if let Some(user) = &vm.user {
+        settings.ci_user.clone_from(&user.name);
+        settings.ssh_keys = ssh_keys(guest.id, user)?;
+        if user.password.is_some() {
+            // `qm` takes a password only on its command line, where everybody on the node can read it.
+            let reason =
+                "a password for cloud-init would stand on a command line of the node: give the user an ssh key instead";
+            return Err(LowerError::Secret { guest: guest.id, reason: reason.to_owned() });
+        }
+    }
+    Ok(settings)
+}
+
+fn ssh_keys(guest: GuestId, user: &CloudUser) -> Result<Option<String>, LowerError> {
+    let mut keys = user.ssh_keys.clone();
+    if let Some(path) = &user.ssh_key_file {
+        let text = std::fs::read_to_string(path).map_err(|error| LowerError::Secret {
+            guest,
+            reason: format!("cannot read the ssh keys in `{path}`: {error}"),
+        })?;
+        keys.extend(
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned),
+        );
+    }
+    Ok((!keys.is_empty()).then(|| keys.join("\n")))
+}
+
+fn volumes(fleet: &Fleet, vm: &Vm) -> Vec<NfsMount> {
+    let network = fleet.hypervisor.network.as_ref();
+    let node = network.and_then(|network| network.address).map(|cidr| cidr.address().to_string());
+    vm.volumes
+        .iter()
+        .map(|volume| NfsMount {
+            on: if node.as_deref() == Some(volume.server.as_str()) {
+                NfsServer::ThisNode
+            } else {
+                NfsServer::Elsewhere
+            },
+            server: volume.server.clone(),
+            path: volume.path.clone(),
+            mount_point: volume.mount_point.clone(),
+            options: volume.options.clone(),
+        })
+        .collect()
+}

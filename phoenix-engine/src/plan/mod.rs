@@ -1,0 +1,292 @@
+//! What has to be done, as data: pure, deterministic, shown by `phoenix plan` and run by `phoenix up`.
+
+mod container;
+mod guest;
+mod power;
+mod removal;
+mod scripts;
+mod vm;
+
+use phoenix_types::{FirewallFile, GuestId, GuestKind, Power, SnapshotName};
+use serde::Serialize;
+
+use crate::desired::Desired;
+use crate::observe::Observed;
+use crate::record::{Digest, Record};
+
+use guest::plan_guest;
+pub use power::{PowerAction, plan_power};
+pub use removal::{RemovalRefused, plan_removal};
+
+/// One of the fixed phases that a guest goes through, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// The guest comes into being: from a template, an image or as a clone.
+    Define,
+    /// Its settings.
+    Configure,
+    /// Its firewall file.
+    Firewall,
+    /// Directories of the node that it mounts, and who owns them.
+    HostPaths,
+    /// Its root disk grows.
+    Disk,
+    /// It is started, or restarted so that settings act.
+    Start,
+    /// The guest agent answers (VMs).
+    Agent,
+    /// cloud-init has finished (VMs).
+    CloudInit,
+    /// NFS volumes inside (VMs).
+    Volumes,
+    /// The snapshot before provisioning.
+    SnapshotBefore,
+    /// Gates that hold back its own provisioning.
+    WaitFor,
+    /// Features and application script.
+    Provision,
+    /// Gates that hold back its dependants.
+    Health,
+    /// The snapshot that clones are made from, or the conversion to a template.
+    Template,
+    /// The snapshot of the finished guest.
+    SnapshotAfter,
+    /// It is stopped, because that is what it should be.
+    Stop,
+    /// The snapshot that a change could be undone with.
+    Undo,
+    /// It is destroyed.
+    Destroy,
+}
+
+/// The name of the snapshot that a change goes back to when it fails.
+pub(crate) const UNDO: &str = "phoenix-undo";
+
+impl Stage {
+    /// The stage's name, as it stands in the command log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Define => "define",
+            Self::Configure => "configure",
+            Self::Firewall => "firewall",
+            Self::HostPaths => "host-paths",
+            Self::Disk => "disk",
+            Self::Start => "start",
+            Self::Agent => "agent",
+            Self::CloudInit => "cloud-init",
+            Self::Volumes => "volumes",
+            Self::SnapshotBefore => "snapshot-before",
+            Self::WaitFor | Self::Health => "gate",
+            Self::Provision => "provision",
+            Self::Template => "template",
+            Self::SnapshotAfter => "snapshot-after",
+            Self::Stop => "stop",
+            Self::Undo => "undo",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+/// What a step means for a guest that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Nothing that a user of the guest would notice.
+    None,
+    /// It acts at once, while the guest runs.
+    Hot,
+    /// The guest is restarted, or is down for a while.
+    Restart,
+    /// The guest comes into being.
+    Create,
+    /// The guest is destroyed, with its disks.
+    Destroy,
+    /// It cannot be done on this guest; it would have to be made anew, which is never done unasked.
+    Impossible,
+}
+
+/// One changed setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The setting.
+    pub key: String,
+    /// What it is now; absent when it is not set.
+    pub from: Option<String>,
+    /// What it should be; absent when it goes.
+    pub to: Option<String>,
+    /// What the change means.
+    pub effect: Effect,
+}
+
+/// One change of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// Its phase.
+    pub stage: Stage,
+    /// What it does, in a few words.
+    pub summary: String,
+    /// Why it is needed.
+    pub reason: String,
+    /// What it means for the guest.
+    pub effect: Effect,
+    /// The settings that change, where it is about settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// What converge does.
+    #[serde(skip)]
+    pub(crate) work: Work,
+}
+
+/// What a step does, for converge. Each piece of work looks at the guest again and does nothing when it is as it should be,
+/// so that a run that was cut off can be run again.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Work {
+    Undo,
+    Define,
+    Settings {
+        restart: Restart,
+    },
+    Firewall(FirewallFile),
+    HostPaths,
+    Grow,
+    Start,
+    Stop,
+    AwaitAgent,
+    AwaitCloudInit,
+    Volumes,
+    Snapshot {
+        name: SnapshotName,
+        purpose: SnapshotPurpose,
+    },
+    WaitFor,
+    Script(usize),
+    Health,
+    ConvertToTemplate,
+    /// Takes the snapshot that the change can go back to.
+    Guard,
+    /// Removes it, now that the new state is proven.
+    ForgetGuard,
+    Destroy,
+}
+
+/// Whether a running guest is restarted so that its new settings act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restart {
+    NotNeeded,
+    Needed,
+}
+
+/// What a snapshot is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SnapshotPurpose {
+    Lifecycle,
+    Template,
+    Undo,
+}
+
+/// How the plan regards a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attitude {
+    /// It does not exist and is made.
+    Create,
+    /// It was being made when a run was cut off, and is finished.
+    Finish,
+    /// It exists and is changed.
+    Update,
+    /// It exists and is as it should be.
+    Keep,
+    /// It exists, but Phoenix did not make it: left alone until it is adopted.
+    NotOurs,
+    /// It exists on another node of the cluster: left alone.
+    Elsewhere,
+    /// It is destroyed.
+    Destroy,
+}
+
+/// The plan for one guest.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GuestPlan {
+    /// The guest.
+    pub id: GuestId,
+    /// Its name.
+    pub name: String,
+    /// Container or VM.
+    pub kind: GuestKind,
+    /// How it is regarded.
+    pub attitude: Attitude,
+    /// The guests that must be done first.
+    pub needs: Vec<GuestId>,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// The gates that are asked in the end, by name.
+    pub gates: Vec<String>,
+    /// What a person should know: drift that is left alone, what a rollback means, what cannot be done.
+    pub remarks: Vec<String>,
+    /// The record that the guest's scripts are judged by.
+    #[serde(skip)]
+    pub(crate) record: Record,
+    /// Whether it ran before.
+    #[serde(skip)]
+    pub(crate) power: Power,
+}
+
+impl GuestPlan {
+    /// Whether anything is changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// The plan for a fleet, in an order in which every guest comes after what it needs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// The guests.
+    pub guests: Vec<GuestPlan>,
+    /// A digest over all of it: two plans with one digest do the same.
+    pub digest: Digest,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.guests.iter().all(GuestPlan::is_empty)
+    }
+
+    /// How many steps there are in all.
+    #[must_use]
+    pub fn step_count(&self) -> usize {
+        self.guests.iter().map(|guest| guest.steps.len()).sum()
+    }
+}
+
+/// Which scripts run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Provision {
+    /// Those whose digest changed since they ran, and those after them.
+    #[default]
+    WhenChanged,
+    /// All of them.
+    Always,
+}
+
+/// Compares what should be with what is. Pure: the same input gives the same plan, byte for byte.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &Observed, provision: Provision) -> Plan {
+    let mut guests = Vec::with_capacity(desired.guests.len());
+    for id in &desired.order {
+        if let Some(guest) = desired.guests.get(id) {
+            guests.push(plan_guest(guest, observed, provision));
+        }
+    }
+    finish(guests)
+}
+
+fn finish(guests: Vec<GuestPlan>) -> Plan {
+    let json = serde_json::to_vec(&guests).unwrap_or_default();
+    Plan { digest: Digest::of([json.as_slice()]), guests }
+}

@@ -1,0 +1,114 @@
+//! The plan that destroys guests, dependants first.
+
+use std::collections::BTreeSet;
+
+use phoenix_types::{GuestId, Power};
+
+use super::{Attitude, Effect, GuestPlan, Plan, Stage, Step, Work, finish};
+use crate::desired::{Desired, DesiredGuest};
+use crate::observe::Observed;
+use crate::record::Record;
+
+/// Why guests are not destroyed. Nothing is, when one of them cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemovalRefused {
+    /// Others that exist need it.
+    #[error("guest {guest} is needed by {}: name them too, or take the dependency out first", list(.by))]
+    Needed {
+        /// The guest.
+        guest: GuestId,
+        /// Those that need it.
+        by: Vec<GuestId>,
+    },
+    /// Phoenix did not make it.
+    #[error("guest {0} carries no record of Phoenix, so it is not destroyed: adopt it first, or destroy it by hand")]
+    NotOurs(GuestId),
+    /// It is protected on the node.
+    #[error("guest {0} is protected: take `protection` off first")]
+    Protected(GuestId),
+    /// It is on another node.
+    #[error("guest {guest} is on node `{node}`: run Phoenix there")]
+    Elsewhere {
+        /// The guest.
+        guest: GuestId,
+        /// The node.
+        node: String,
+    },
+}
+
+fn list(ids: &[GuestId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The plan that destroys the named guests: those that exist are stopped and destroyed, each after the ones that need it.
+///
+/// # Errors
+/// Everything that stands against it, guest by guest.
+pub fn plan_removal(
+    desired: &Desired,
+    observed: &Observed,
+    ids: &BTreeSet<GuestId>,
+) -> Result<Plan, Vec<RemovalRefused>> {
+    let mut refused = Vec::new();
+    let mut guests = Vec::new();
+    for id in desired.order.iter().rev().filter(|id| ids.contains(id)) {
+        let Some(guest) = desired.guests.get(id) else { continue };
+        if let Some(node) = observed.elsewhere.get(id) {
+            refused.push(RemovalRefused::Elsewhere { guest: *id, node: node.clone() });
+            continue;
+        }
+        let dependants: Vec<GuestId> =
+            desired.guests.values().filter(|other| other.needs.contains(id)).map(|other| other.id).collect();
+        let by: Vec<GuestId> = dependants
+            .iter()
+            .copied()
+            .filter(|other| !ids.contains(other) && observed.present.contains_key(other))
+            .collect();
+        if !by.is_empty() {
+            refused.push(RemovalRefused::Needed { guest: *id, by });
+            continue;
+        }
+        match steps(guest, observed) {
+            Ok((attitude, record, steps)) => guests.push(GuestPlan {
+                id: *id,
+                name: guest.name.to_string(),
+                kind: guest.kind(),
+                attitude,
+                needs: dependants.into_iter().filter(|other| ids.contains(other)).collect(),
+                steps,
+                gates: Vec::new(),
+                remarks: Vec::new(),
+                record,
+                power: observed.present.get(id).map_or(Power::Stopped, |present| present.power),
+            }),
+            Err(refusal) => refused.push(refusal),
+        }
+    }
+    if refused.is_empty() { Ok(finish(guests)) } else { Err(refused) }
+}
+
+fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Attitude, Record, Vec<Step>), RemovalRefused> {
+    let Some(present) = observed.present.get(&guest.id) else {
+        return Ok((Attitude::Keep, Record::new(guest.id), Vec::new()));
+    };
+    let record =
+        present.record(guest.id).filter(|_| present.kind == guest.kind()).ok_or(RemovalRefused::NotOurs(guest.id))?;
+    if present.conf.live.get("protection") == Some("1") {
+        return Err(RemovalRefused::Protected(guest.id));
+    }
+    let step = |stage, summary: &str, reason: &str, work| Step {
+        stage,
+        summary: summary.to_owned(),
+        reason: reason.to_owned(),
+        effect: Effect::Destroy,
+        differences: Vec::new(),
+        work,
+    };
+    let mut steps = Vec::new();
+    if present.power != Power::Stopped {
+        steps.push(step(Stage::Stop, "stop", "it runs", Work::Stop));
+    }
+    steps.push(step(Stage::Destroy, "destroy with all its disks", "asked for", Work::Destroy));
+    Ok((Attitude::Destroy, record, steps))
+}

@@ -1,0 +1,30 @@
+//! What differs of a VM.
+
+use super::guest::Settings;
+use crate::converge::root_disk;
+use crate::desired::{DesiredGuest, DesiredVm, VmOrigin};
+use crate::observe::Present;
+use crate::record::Record;
+
+/// What makes the VM, and why.
+pub(super) fn origin_words(spec: &DesiredVm) -> (String, &'static str) {
+    let summary = match &spec.origin {
+        VmOrigin::Image(image) => format!("create from image {image}"),
+        VmOrigin::Clone { source, snapshot: Some(snapshot) } => format!("clone guest {source} at snapshot {snapshot}"),
+        VmOrigin::Clone { source, snapshot: None } => format!("clone guest {source}"),
+    };
+    (summary, "it does not exist")
+}
+
+pub(super) fn settings(guest: &DesiredGuest, present: &Present, record: &Record) -> Settings {
+    let mut settings = Settings::of_keys(guest, present, record);
+    settings.disk = root_disk(&present.conf.live, present.kind).and_then(|(_, size)| size);
+    settings
+}
+
+/// Why the volumes have to be looked at inside; `None` when what was mounted is what is configured.
+pub(super) fn volumes_reason(spec: &DesiredVm, record: &Record) -> Option<&'static str> {
+    let wanted: std::collections::BTreeSet<String> =
+        spec.volumes.iter().map(|volume| volume.mount_point.to_string()).collect();
+    (wanted != record.volumes).then_some("what it mounts differs")
+}

@@ -1,0 +1,81 @@
+//! Configured and actual, side by side.
+
+use phoenix_config::model::State;
+use phoenix_types::{GuestId, GuestKind, Power};
+use serde::Serialize;
+
+use crate::desired::Desired;
+use crate::observe::Observed;
+use crate::plan::{Attitude, Plan};
+use crate::record::Record;
+
+/// Whose guest it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ownership {
+    /// Phoenix made or adopted it.
+    Ours,
+    /// It exists without a record of Phoenix.
+    NotOurs,
+    /// It does not exist.
+    Absent,
+    /// It is on another node.
+    Elsewhere,
+}
+
+/// One guest, configured and actual.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GuestStatus {
+    /// The guest.
+    pub id: GuestId,
+    /// Its configured name.
+    pub name: String,
+    /// Container or VM.
+    pub kind: GuestKind,
+    /// What it should be.
+    pub configured: State,
+    /// Whether it runs; absent when it does not exist here.
+    pub power: Option<Power>,
+    /// Whether it is a template on the node.
+    pub template: bool,
+    /// Whose it is.
+    pub ownership: Ownership,
+    /// The lock that something holds on it.
+    pub lock: Option<String>,
+    /// How many steps `up` would take.
+    pub pending: usize,
+    /// What a person should know.
+    pub remarks: Vec<String>,
+    /// Its record.
+    pub record: Option<Record>,
+}
+
+/// Puts configuration and node side by side. `plan` is the one of `up`.
+#[must_use]
+pub fn status(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<GuestStatus> {
+    plan.guests
+        .iter()
+        .filter_map(|planned| {
+            let guest = desired.guests.get(&planned.id)?;
+            let present = observed.present.get(&planned.id);
+            Some(GuestStatus {
+                id: planned.id,
+                name: planned.name.clone(),
+                kind: planned.kind,
+                configured: guest.state,
+                power: present.map(|present| present.power),
+                template: present.is_some_and(|present| present.conf.is_template()),
+                ownership: match planned.attitude {
+                    Attitude::Create => Ownership::Absent,
+                    Attitude::NotOurs => Ownership::NotOurs,
+                    Attitude::Elsewhere => Ownership::Elsewhere,
+                    Attitude::Finish | Attitude::Update | Attitude::Keep | Attitude::Destroy => Ownership::Ours,
+                },
+                lock: present.and_then(|present| present.conf.lock()).map(str::to_owned),
+                pending: planned.steps.len(),
+                remarks: planned.remarks.clone(),
+                record: present.and_then(|present| present.record(planned.id)),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,4 @@
+//! The engine over hand-made and simulated nodes.
+
+mod fleet;
+mod planning;

@@ -1,0 +1,174 @@
+//! What is planned, from what should be and what is.
+
+use phoenix_engine::{Attitude, Effect, Plan, PowerAction, Provision, RemovalRefused, plan, plan_power, plan_removal};
+use phoenix_types::Power;
+use pretty_assertions::assert_eq;
+
+use crate::fleet::{Folder, id, node};
+
+const BASE: &str = r#""900": {"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "cores": 1, "memory_mb": 512,
+    "storage_pool": "local-zfs", "storage_size_gb": 4, "unprivileged": true, "start_at_boot": true, "features": ["setup"]}"#;
+
+/// The configuration file that a finished run leaves for [`BASE`].
+fn finished(folder: &Folder) -> String {
+    let scripts: Vec<String> = folder.desired().guests[&id(900)]
+        .scripts
+        .iter()
+        .map(|script| format!(r#"{{"n"%3A"{}","d"%3A"{}"}}"#, script.name, script.digest.as_str()))
+        .collect();
+    format!(
+        "#<!-- phoenix%3A{{\"v\"%3A1,\"id\"%3A900,\"c\"%3A\"aaaaaaaa\",\"s\"%3A[{}]}} -->\narch: amd64\ncores: 1\n\
+         hostname: base\nmemory: 512\nonboot: 1\nostype: debian\nrootfs: local-zfs:subvol-900-disk-0,size=4G\nswap: 512\n\
+         unprivileged: 1\nlxc.environment: PHOENIX_RECORD=aaaaaaaa\n",
+        scripts.join(",")
+    )
+}
+
+fn summaries(plan: &Plan) -> Vec<String> {
+    plan.guests.iter().flat_map(|guest| guest.steps.iter().map(|step| step.summary.clone())).collect()
+}
+
+fn plan_for(folder: &Folder, conf: &str, power: Power) -> Plan {
+    plan(&folder.desired(), &node(&[(900, conf, power)]), Provision::WhenChanged)
+}
+
+#[test]
+fn what_does_not_exist_is_made_from_the_bottom_up() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let plan = plan(&folder.desired(), &node(&[]), Provision::WhenChanged);
+    assert_eq!(plan.guests[0].attitude, Attitude::Create);
+    assert_eq!(summaries(&plan), ["create from local:vztmpl/debian-12.tar.zst", "start", "run setup"]);
+}
+
+#[test]
+fn what_is_as_it_should_be_is_left_alone() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let plan = plan_for(&folder, &finished(&folder), Power::Running);
+    assert_eq!(summaries(&plan), Vec::<String>::new());
+    assert_eq!(plan.guests[0].attitude, Attitude::Keep);
+    assert!(plan.is_empty());
+}
+
+#[test]
+fn the_same_input_gives_the_same_plan_byte_for_byte() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let one = plan_for(&folder, &finished(&folder), Power::Stopped);
+    let two = plan_for(&folder, &finished(&folder), Power::Stopped);
+    assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&two).unwrap());
+    assert_eq!(one.digest, two.digest);
+}
+
+#[test]
+fn a_changed_setting_is_one_step_with_its_effect() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let conf = finished(&folder).replace("memory: 512", "memory: 1024");
+    let plan = plan_for(&folder, &conf, Power::Running);
+    assert_eq!(summaries(&plan), ["change memory"]);
+    let difference = &plan.guests[0].steps[0].differences[0];
+    assert_eq!((difference.from.as_deref(), difference.to.as_deref()), (Some("1024"), Some("512")));
+    assert_eq!(difference.effect, Effect::Hot);
+}
+
+#[test]
+fn a_guest_without_record_is_never_touched() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let conf = "arch: amd64\nhostname: somebody-elses\nmemory: 64\nrootfs: local-zfs:subvol-900-disk-0,size=1G\n";
+    let plan = plan_for(&folder, conf, Power::Stopped);
+    assert_eq!(plan.guests[0].attitude, Attitude::NotOurs);
+    assert!(plan.is_empty());
+}
+
+#[test]
+fn a_clone_that_carries_its_sources_record_is_not_ours() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let conf = finished(&folder).replace("\"id\"%3A900", "\"id\"%3A901");
+    assert_eq!(plan_for(&folder, &conf, Power::Running).guests[0].attitude, Attitude::NotOurs);
+}
+
+#[test]
+fn a_disk_never_shrinks() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let conf = finished(&folder).replace("size=4G", "size=16G");
+    let plan = plan_for(&folder, &conf, Power::Running);
+    assert!(plan.is_empty());
+    assert!(plan.guests[0].remarks[0].contains("never shrinks"), "{:?}", plan.guests[0].remarks);
+}
+
+#[test]
+fn a_rollback_by_somebody_makes_unknown_scripts_run_again() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let conf = finished(&folder).replace("PHOENIX_RECORD=aaaaaaaa", "PHOENIX_RECORD=bbbbbbbb");
+    let plan = plan_for(&folder, &conf, Power::Running);
+    assert_eq!(summaries(&plan), ["run setup"]);
+    assert!(plan.guests[0].remarks[0].contains("rolled back"), "{:?}", plan.guests[0].remarks);
+}
+
+#[test]
+fn a_rollback_to_a_snapshot_of_ours_takes_its_record_up_again() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let text = finished(&folder);
+    let record = text.lines().next().unwrap().trim_start_matches('#').replace("aaaaaaaa", "bbbbbbbb");
+    let conf = format!(
+        "{}\n[mine]\n#Taken by Phoenix.\n#\n#{record}\narch: amd64\n",
+        text.replace("RECORD=aaaaaaaa", "RECORD=bbbbbbbb")
+    );
+    let plan = plan_for(&folder, &conf, Power::Running);
+    assert!(plan.is_empty(), "{:?}", summaries(&plan));
+    assert!(plan.guests[0].remarks[0].contains("snapshot `mine`"), "{:?}", plan.guests[0].remarks);
+}
+
+#[test]
+fn a_stopped_guest_that_should_run_is_started() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    assert_eq!(summaries(&plan_for(&folder, &finished(&folder), Power::Stopped)), ["start"]);
+}
+
+const PAIR: &str = r#""900": {"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "start_at_boot": true},
+    "901": {"name": "app", "template": "local:vztmpl/debian-12.tar.zst", "start_at_boot": true, "dependencies": ["900"]}"#;
+
+fn ours(number: u32) -> String {
+    format!(
+        "#<!-- phoenix%3A{{\"v\"%3A1,\"id\"%3A{number}}} -->\narch: amd64\nhostname: x\nrootfs: local:{number}/vm-{number}-disk-0.raw,size=4G\n"
+    )
+}
+
+#[test]
+fn nothing_is_destroyed_that_others_need() {
+    let desired = Folder::new(PAIR, "", &[]).desired();
+    let observed = node(&[(900, &ours(900), Power::Running), (901, &ours(901), Power::Running)]);
+    let refused = plan_removal(&desired, &observed, &[id(900)].into()).unwrap_err();
+    assert_eq!(refused, [RemovalRefused::Needed { guest: id(900), by: vec![id(901)] }]);
+    let both = plan_removal(&desired, &observed, &[id(900), id(901)].into()).unwrap();
+    let order: Vec<u32> = both.guests.iter().map(|guest| guest.id.get()).collect();
+    assert_eq!(order, [901, 900]);
+    assert_eq!(both.guests[1].needs, [id(901)]);
+}
+
+#[test]
+fn nothing_is_destroyed_that_is_protected_or_not_ours() {
+    let desired = Folder::new(PAIR, "", &[]).desired();
+    let protected = format!("{}protection: 1\n", ours(901));
+    let observed = node(&[(901, &protected, Power::Stopped)]);
+    assert_eq!(plan_removal(&desired, &observed, &[id(901)].into()).unwrap_err(), [RemovalRefused::Protected(id(901))]);
+    let observed = node(&[(901, "arch: amd64\n", Power::Stopped)]);
+    assert_eq!(plan_removal(&desired, &observed, &[id(901)].into()).unwrap_err(), [RemovalRefused::NotOurs(id(901))]);
+}
+
+#[test]
+fn start_pulls_dependencies_up_and_stop_takes_dependants_down() {
+    let desired = Folder::new(PAIR, "", &[]).desired();
+    let off = node(&[(900, &ours(900), Power::Stopped), (901, &ours(901), Power::Stopped)]);
+    let start = plan_power(&desired, &off, &[id(901)].into(), PowerAction::Start);
+    assert_eq!(
+        start.guests.iter().map(|guest| (guest.id.get(), guest.steps.len())).collect::<Vec<_>>(),
+        [(900, 1), (901, 1)]
+    );
+    let on = node(&[(900, &ours(900), Power::Running), (901, &ours(901), Power::Running)]);
+    let stop = plan_power(&desired, &on, &[id(900)].into(), PowerAction::Stop);
+    assert_eq!(
+        stop.guests.iter().map(|guest| (guest.id.get(), guest.steps.len())).collect::<Vec<_>>(),
+        [(901, 1), (900, 1)]
+    );
+    let only = plan_power(&desired, &on, &[id(901)].into(), PowerAction::Stop);
+    assert_eq!(only.guests.iter().map(|guest| guest.id.get()).collect::<Vec<_>>(), [901]);
+}
