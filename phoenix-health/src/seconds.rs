@@ -19,9 +19,14 @@ pub(crate) mod optional {
     }
 }
 
-/// A duration for people: `0.25 s`, `10 s`, `4 min 50 s`.
+/// A duration for people, to three or four figures: `0.25 s`, `10 s`, `4 min 50 s`.
 pub(crate) fn display(duration: Duration) -> String {
-    let millis = duration.as_millis();
+    let unit = match duration.as_millis() {
+        0..1_000 => 1,
+        1_000..10_000 => 10,
+        _ => 100,
+    };
+    let millis = (duration.as_millis() + unit / 2) / unit * unit;
     let (minutes, rest) = (millis / 60_000, millis % 60_000);
     let seconds = match rest % 1000 {
         0 => format!("{} s", rest / 1000),
@@ -43,7 +48,10 @@ mod tests {
     #[test_case(250, "0.25 s")]
     #[test_case(10_000, "10 s")]
     #[test_case(60_000, "1 min")]
-    #[test_case(290_005, "4 min 50.005 s")]
+    #[test_case(1_234, "1.23 s")]
+    #[test_case(19_029, "19 s")]
+    #[test_case(59_960, "1 min")]
+    #[test_case(290_160, "4 min 50.2 s")]
     fn durations_are_readable(millis: u64, text: &str) {
         assert_eq!(display(Duration::from_millis(millis)), text);
     }

@@ -212,3 +212,47 @@ fn probes_in_words() {
         "all of (tcp 1, GET http://guest:80/)"
     );
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever a guest's programs print and however they end, nothing panics, and only status 0 can be a yes.
+    #[test]
+    fn nothing_but_success_is_healthy(
+        status in proptest::option::of(0i32..256),
+        stdout in proptest::prop_oneof![
+            proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+            proptest::string::bytes_regex("(status|errors|extended_status): ?[a-z ]{0,9}\n(1 2 3\n)?[0-9. ]{0,20}\n200").unwrap(),
+        ],
+        stderr in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..100),
+    ) {
+        let output = phoenix_host::Output { status, stdout, stderr, ..Default::default() };
+        let file = |contents, age| {
+            Probe::File(FileProbe { path: "/x".into(), place: Place::Guest, contents, age })
+        };
+        let log = |pattern| Probe::Log(LogProbe { source: LogSource::Journal { unit: None }, pattern });
+        let probes = [
+            Probe::shell("x"),
+            Probe::Tcp(TcpProbe { port: 1, address: None, from: Place::Guest }),
+            file(Contents::NonEmpty, Age::SinceStart),
+            file(Contents::Match(Pattern::Text("a".to_owned())), Age::SinceStart),
+            log(Pattern::Text("a".to_owned())),
+            log(Pattern::regex("^.").unwrap()),
+            Probe::CloudInit(CloudInitProbe::default()),
+            Probe::CloudInit(CloudInitProbe { recoverable: Recoverable::NeedsReboot }),
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let around = FakeGuest::new(103).answers(move |_| Reply::Ends(output.clone())).surroundings();
+            for probe in &probes {
+                let answer = probe.ask(&around, LIMIT).await;
+                let done_with_errors = status == Some(2) && matches!(probe, Probe::CloudInit(_));
+                proptest::prop_assert!(
+                    answer.verdict != Verdict::Yes || status == Some(0) || done_with_errors, "{probe}: {answer:?}"
+                );
+                crate::gather_evidence(&around, Some((probe, &answer))).await;
+            }
+            Ok(())
+        })?;
+    }
+}
