@@ -40,6 +40,6 @@ pub mod source;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use graph::{Edge, EdgeKind, Graph};
-pub use load::{Loaded, Loader, load};
+pub use load::{Loaded, Loader, Warnings, load};
 pub use model::{Fleet, Gate, Guest, Hypervisor, Kind, Probe, Script, ScriptPlace, State};
 pub use settings::{Origin, Setting};

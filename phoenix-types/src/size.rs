@@ -103,7 +103,8 @@ impl Serialize for DiskSize {
 
 impl<'de> Deserialize<'de> for DiskSize {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::text::from_text(deserializer)
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -60,11 +60,10 @@ fn mounted_twice<'a>(
     findings: &mut Vec<Finding>,
 ) {
     let target = Target::Guest(guest.id);
-    let mut seen: HashMap<&Utf8Path, [Segment; 2]> = HashMap::new();
+    let mut seen: HashMap<Utf8PathBuf, [Segment; 2]> = HashMap::new();
     for (key, index, path) in mounts {
         let place = [Segment::from(key), Segment::from(index)];
-        // Paths are compared by their parts, so a last slash makes no difference.
-        match seen.get(path) {
+        match seen.get(&plain_components(path)) {
             Some(first) => findings.push(
                 Finding::error(Code::MountTwice, target, format!("something else is mounted at `{path}` already"))
                     .at(place)
@@ -72,10 +71,14 @@ fn mounted_twice<'a>(
                     .help("choose another place"),
             ),
             None => {
-                seen.insert(path, place);
+                seen.insert(plain_components(path), place);
             }
         }
     }
+}
+
+fn plain_components(path: &Utf8Path) -> Utf8PathBuf {
+    path.components().collect()
 }
 
 /// Whether the node is the server of a volume; when nothing is known about the node's addresses, it is.
@@ -188,8 +191,7 @@ impl Rule for Snapshots {
                 findings.push(name_twice(guest, Severity::Warning));
             }
             let bound = guest.container().is_some_and(|container| !container.mount_points.is_empty());
-            let asked = lifecycle.before.is_some() || lifecycle.after.is_some() || guest.template_snapshot.is_some();
-            if !bound || !asked {
+            if !bound {
                 continue;
             }
             // They are the guest's own, or the hypervisor file shares them with it.

@@ -130,7 +130,7 @@ impl HttpProbe {
         }
     }
 
-    pub(super) async fn request(&self, stream: impl ByteStream + 'static, address: &str) -> Result<Answer, Answer> {
+    async fn request(&self, stream: impl ByteStream + 'static, address: &str) -> Result<Answer, Answer> {
         let request = self.build(address)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -159,11 +159,7 @@ impl HttpProbe {
         let name = if name.contains(':') && !name.starts_with('[') { format!("[{name}]") } else { name.to_owned() };
         let mut request = Request::builder().method(self.method.as_str()).uri(&self.path);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            let usual = matches!((&self.scheme, self.port), (Scheme::Http, 80) | (Scheme::Https(_), 443));
-            request = request.header(header::HOST, if usual { name } else { format!("{name}:{}", self.port) });
-        }
-        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
-            request = request.header(header::USER_AGENT, concat!("phoenix-health/", env!("CARGO_PKG_VERSION")));
+            request = request.header(header::HOST, format!("{name}:{}", self.port));
         }
         for (name, value) in &self.headers {
             request = request.header(name, value.expose());

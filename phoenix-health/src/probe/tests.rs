@@ -157,29 +157,6 @@ async fn http_expectations() {
     assert_eq!(ask(&bad, serve(ok)).await.verdict, Verdict::Never);
 }
 
-#[test_case(HttpProbe::new(8080), "192.0.2.103:8080"; "an odd port is named")]
-#[test_case(HttpProbe::new(80), "192.0.2.103"; "the usual one is not")]
-#[test_case(HttpProbe { address: Some("fd00::1".into()), ..HttpProbe::new(81) }, "[fd00::1]:81"; "ipv6")]
-#[test_case(HttpProbe { headers: vec![("host".into(), phoenix_types::Secret::new("ca.lan"))], ..HttpProbe::new(81) },
-    "ca.lan"; "a virtual host")]
-#[tokio::test(start_paused = true)]
-async fn the_request_names_its_server(probe: HttpProbe, name: &str) {
-    let (ours, mut theirs) = tokio::io::duplex(4096);
-    let listener = async {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut asked = vec![0; 4096];
-        let count = theirs.read(&mut asked).await.unwrap();
-        theirs.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
-        String::from_utf8(asked[..count].to_vec()).unwrap()
-    };
-    let address = probe.address.clone().unwrap_or_else(|| "192.0.2.103".to_owned());
-    let (answer, asked) = tokio::join!(probe.request(ours, &address), listener);
-    assert_eq!(answer.unwrap().verdict, Verdict::Yes);
-    assert!(asked.starts_with("GET / HTTP/1.1\r\n"), "{asked}");
-    assert_eq!(asked.matches(&format!("host: {name}\r\n")).count(), 1, "{asked}");
-    assert_eq!(asked.to_lowercase().matches("\nhost:").count(), 1, "{asked}");
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_endless_body_is_cut_off() {
     let mut flood = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();

@@ -1,3 +1,4 @@
 //! Tests over all crates and the real program.
 
+#[cfg(test)]
 mod architecture;

@@ -1,0 +1,289 @@
+//! What can be typed. What it means is decided in [`crate::settings`].
+
+use std::str::FromStr;
+
+use camino::Utf8PathBuf;
+use clap::builder::styling::{AnsiColor, Effects, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use phoenix_engine::Provision;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
+    .usage(AnsiColor::Green.on_default().effects(Effects::BOLD))
+    .literal(AnsiColor::Cyan.on_default().effects(Effects::BOLD))
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER_HELP: &str = "\
+Exit status: 0 done and healthy, 1 convergence or health failed, 2 usage or invalid configuration,
+3 changes pending (`plan --exit-code`), 4 another run holds the lock, 5 not a Proxmox VE node, 130 cancelled.
+
+Try it without a node: `phoenix -C examples/step-ca --host sim: up`";
+
+/// Brings a Proxmox VE node to the state that JSON files describe, gated by health.
+#[derive(Debug, Parser)]
+#[command(name = "phoenix", version, styles = STYLES, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that
+    /// has some]
+    #[arg(short = 'C', long = "config-dir", value_name = "DIR", global = true, env = "PHOENIX_CONFIG_DIR")]
+    pub(crate) config_dir: Option<Utf8PathBuf>,
+
+    /// The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default:
+    /// `local` where `pct` and `qm` are]
+    #[arg(long, value_name = "HOST", global = true, env = "PHOENIX_HOST")]
+    pub(crate) host: Option<HostArg>,
+
+    /// How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) world: Option<Utf8PathBuf>,
+
+    /// Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]
+    #[arg(long, value_name = "N", global = true, value_parser = pace)]
+    pub(crate) pace: Option<f64>,
+
+    /// How results are written to standard output
+    #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+
+    /// Write one JSON object a line for every command that reaches the host
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) command_log: Option<Utf8PathBuf>,
+
+    /// Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", global = true, value_enum, default_value_t = ColorArg::Auto)]
+    pub(crate) color: ColorArg,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Check the configuration; touches no node
+    Validate(Validate),
+    /// Print a JSON Schema
+    Schema(Schema),
+    /// Show what `up` would do, and why
+    Plan(Plan),
+    /// Bring guests to the state that the configuration describes
+    #[command(visible_alias = "LetsGo")]
+    Up(Up),
+    /// As `up` for these guests and what they need, with all their scripts run again
+    Converge(UpOf),
+    /// Show what is configured and what there is
+    Status(Guests),
+    /// Ask the gates once, now
+    #[command(visible_alias = "health-check")]
+    Health(Guests),
+    /// Destroy guests
+    Delete(Delete),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Warnings fail too
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+    /// Print every setting of every guest, defaults included, and where each comes from
+    #[arg(long)]
+    pub(crate) show_defaults: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// The file that it describes
+    #[arg(value_enum)]
+    pub(crate) file: SchemaFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    /// End with exit status 3 when there is something to do
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// Also write the plan as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(crate) provision: ProvisionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) provision: ProvisionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpOf {
+    /// The guests, by id or name
+    #[arg(value_name = "GUEST", required = true)]
+    pub(crate) guests: Vec<String>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Do not ask before changing the node
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Show the plan, and end there
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How many commands may change the node at the same time
+    #[arg(short, long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProvisionArgs {
+    /// Run all scripts again, changed or not
+    #[arg(long)]
+    pub(crate) force_provision: bool,
+}
+
+impl ProvisionArgs {
+    /// Which scripts run again.
+    pub(crate) fn get(&self) -> Provision {
+        if self.force_provision { Provision::Always } else { Provision::WhenChanged }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Guests {
+    /// The guests, by id or name [default: all]
+    #[arg(value_name = "GUEST")]
+    pub(crate) guests: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// The guests, by id or name
+    #[arg(value_name = "GUEST", required = true)]
+    pub(crate) guests: Vec<String>,
+    /// Do not ask before destroying them
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Show what would be destroyed, and end there
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for people
+    Human,
+    /// One JSON document
+    Json,
+    /// JSON, one object a line
+    Jsonl,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorArg {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Which schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFile {
+    /// `phoenix_lxc_configs.json`
+    Lxc,
+    /// `phoenix_vm_configs.json`
+    Vm,
+    /// `phoenix_hypervisor_config.json`
+    Hypervisor,
+    /// `world.json` of the simulated node
+    World,
+}
+
+/// The way to the node, as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HostArg {
+    Local,
+    /// A simulated node; with a folder it is kept there.
+    Sim(Option<Utf8PathBuf>),
+    Ssh(String),
+}
+
+impl FromStr for HostArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "local" => Ok(Self::Local),
+            Some(("sim", "")) => Ok(Self::Sim(None)),
+            Some(("sim", folder)) => Ok(Self::Sim(Some(folder.into()))),
+            Some(("ssh", rest)) if rest.len() > 2 && rest.starts_with("//") => Ok(Self::Ssh(text.to_owned())),
+            _ => Err("expected `local`, `sim:`, `sim:DIR` or `ssh://USER@NODE`".to_owned()),
+        }
+    }
+}
+
+fn pace(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(pace) if pace > 0.0 && pace <= 10_000.0 => Ok(pace),
+        _ => Err("expected a number above 0 and at most 10000".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test_case("local", "Some(Local)")]
+    #[test_case("sim:", "Some(Sim(None))")]
+    #[test_case("sim:a:b", "Some(Sim(Some(\"a:b\")))"; "a folder may have a colon")]
+    #[test_case("ssh://root@node", "Some(Ssh(\"ssh://root@node\"))")]
+    #[test_case("sim", "None")]
+    #[test_case("ssh://", "None")]
+    #[test_case("", "None"; "nothing")]
+    fn hosts(text: &str, expected: &str) {
+        assert_eq!(format!("{:?}", text.parse::<HostArg>().ok()), expected);
+    }
+
+    #[test_case("20", true)]
+    #[test_case("0.5", true)]
+    #[test_case("0", false)]
+    #[test_case("-1", false)]
+    #[test_case("NaN", false)]
+    #[test_case("inf", false)]
+    fn paces(text: &str, valid: bool) {
+        assert_eq!(pace(text).is_ok(), valid);
+    }
+}

@@ -1,0 +1,123 @@
+//! What happened to each guest in a run, put together from its events. The table, the timeline and the report of failures
+//! are read off it.
+
+use std::collections::BTreeMap;
+
+use phoenix_engine::{Event, EventKind, GuestOutcome, Plan, Stage};
+use phoenix_types::{GuestId, GuestKind};
+
+/// What a guest did in a span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Activity {
+    /// It waited for the guests that it needs.
+    Waiting,
+    /// One of its own gates was being asked.
+    Gated,
+    /// It was worked on.
+    Working,
+}
+
+/// A span of a guest's time, in milliseconds since the run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Period {
+    pub(crate) activity: Activity,
+    pub(crate) from: u64,
+    /// Absent while it lasts.
+    pub(crate) to: Option<u64>,
+}
+
+/// What happened to one guest.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Story {
+    pub(crate) name: String,
+    pub(crate) kind: GuestKind,
+    pub(crate) periods: Vec<Period>,
+    /// What it does just now, and since when.
+    pub(crate) doing: Option<(u64, String)>,
+    /// Gates that passed.
+    pub(crate) passed: usize,
+    /// Gates that there are, as far as the plan says.
+    pub(crate) gates: usize,
+    /// The moment and the way in which it ended.
+    pub(crate) end: Option<(u64, GuestOutcome)>,
+}
+
+impl Story {
+    /// How long it was worked on and gated, in milliseconds.
+    pub(crate) fn busy_ms(&self) -> u64 {
+        let busy = self.periods.iter().filter(|period| period.activity != Activity::Waiting);
+        busy.map(|period| period.to.unwrap_or(period.from).saturating_sub(period.from)).sum()
+    }
+
+    fn turn(&mut self, at: u64, activity: Option<Activity>) {
+        if let Some(last) = self.periods.last_mut().filter(|period| period.to.is_none()) {
+            if Some(last.activity) == activity {
+                return;
+            }
+            last.to = Some(at);
+        }
+        self.periods.extend(activity.map(|activity| Period { activity, from: at, to: None }));
+    }
+}
+
+/// What happened in a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Chronicle {
+    /// In the order of the plan: each guest after what it needs.
+    pub(crate) order: Vec<GuestId>,
+    pub(crate) guests: BTreeMap<GuestId, Story>,
+    /// The moment of the last event, in milliseconds since the run began.
+    pub(crate) now: u64,
+}
+
+impl Chronicle {
+    /// An empty one for the guests of a plan.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        Self::new(plan.guests.iter().map(|guest| (guest.id, guest.name.clone(), guest.kind, guest.gates.len())))
+    }
+
+    pub(crate) fn new(guests: impl IntoIterator<Item = (GuestId, String, GuestKind, usize)>) -> Self {
+        let mut chronicle = Self::default();
+        for (id, name, kind, gates) in guests {
+            chronicle.order.push(id);
+            let story = Story { name, kind, periods: Vec::new(), doing: None, passed: 0, gates, end: None };
+            chronicle.guests.insert(id, story);
+        }
+        chronicle
+    }
+
+    /// Takes in the next event.
+    pub(crate) fn take(&mut self, event: &Event) {
+        self.now = self.now.max(event.at_ms);
+        let at = event.at_ms;
+        let Some(story) = event.guest.and_then(|id| self.guests.get_mut(&id)) else { return };
+        match &event.kind {
+            EventKind::StepStarted { summary, .. } => story.doing = Some((at, summary.clone())),
+            EventKind::GateAsked { gate, attempt, of, passed: false, .. } => {
+                let of = of.map_or_else(String::new, |of| format!(" of {of}"));
+                let since = story.doing.as_ref().map_or(at, |(since, _)| *since);
+                story.doing = Some((since, format!("gate `{gate}`, attempt {attempt}{of}")));
+            }
+            EventKind::StepFinished { .. } | EventKind::GuestFinished { .. } => story.doing = None,
+            _ => {}
+        }
+        match &event.kind {
+            EventKind::GuestWaiting { .. } => story.turn(at, Some(Activity::Waiting)),
+            EventKind::StepStarted {
+                stage: Stage::WaitFor | Stage::Health | Stage::Agent | Stage::CloudInit, ..
+            } => story.turn(at, Some(Activity::Gated)),
+            EventKind::GuestStarted { .. } | EventKind::StepStarted { .. } => story.turn(at, Some(Activity::Working)),
+            EventKind::GatePassed { .. } => story.passed += 1,
+            EventKind::GuestFinished { outcome } => {
+                story.turn(at, None);
+                story.end = Some((at, outcome.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    /// The guests with their stories, in order.
+    pub(crate) fn stories(&self) -> impl Iterator<Item = (GuestId, &Story)> {
+        self.order.iter().filter_map(|id| Some((*id, self.guests.get(id)?)))
+    }
+}

@@ -1,0 +1,219 @@
+//! What every verb that changes a node does: show the plan, ask, run it, tell how it went.
+
+use std::collections::BTreeMap;
+
+use phoenix_engine::{Node, NodeLock, Observed, Options, Plan, Summary, converge};
+use phoenix_host::{Changes, Host as _};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Format;
+use crate::chronicle::Chronicle;
+use crate::error::CliError;
+use crate::exit::ExitStatus;
+use crate::render::{Tone, plan, summary, timeline};
+use crate::reporter::{Reporter, Told};
+use crate::session::Session;
+
+/// A change that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change {
+    /// The verb, for the lock and for questions.
+    pub(crate) verb: &'static str,
+    pub(crate) consent: Consent,
+    pub(crate) extent: Extent,
+    /// How many commands may change the node at the same time.
+    pub(crate) jobs: usize,
+}
+
+/// Whether a person has agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// With `--yes`.
+    Given,
+    /// Whoever changes a real node is asked.
+    Ask,
+}
+
+/// How far it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// To its end.
+    Whole,
+    /// Up to the plan (`--dry-run`).
+    PlanOnly,
+}
+
+/// What a run prints with `--format json`.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'a Summary>,
+}
+
+/// Carries out a change. `make` plans it.
+pub(super) fn carry_out(
+    session: &Session<'_>,
+    change: Change,
+    make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
+) -> Result<ExitStatus, CliError> {
+    if change.extent == Extent::PlanOnly {
+        return session.work(Changes::Refused, async |node| {
+            let plan = make(&session.observe(node).await?)?;
+            show(session, &plan)?;
+            report(session, &plan, None)?;
+            Ok(ExitStatus::Done)
+        });
+    }
+    session.work(Changes::Allowed, async |node| {
+        let lock = session.lock(node, change.verb).await?;
+        match under_lock(session, change, node, &lock, make).await {
+            // What a killed run was making stands in its lock: it is left for the next run to find.
+            Ok(End::Killed) => Ok(ExitStatus::Cancelled),
+            Ok(End::Ended(status)) => {
+                lock.release().await?;
+                Ok(status)
+            }
+            Err(error) => {
+                lock.release().await?;
+                Err(error)
+            }
+        }
+    })
+}
+
+enum End {
+    Ended(ExitStatus),
+    Killed,
+}
+
+async fn under_lock(
+    session: &Session<'_>,
+    change: Change,
+    node: &Node,
+    lock: &NodeLock,
+    make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
+) -> Result<End, CliError> {
+    let mut observed = session.observe(node).await?;
+    observed.half_made.clone_from(lock.half_made());
+    let plan = make(&observed)?;
+    show(session, &plan)?;
+    if !plan.is_empty() {
+        agree(session, change, node)?;
+    }
+    let cancel = CancellationToken::new();
+    let mut options = Options::default();
+    options.jobs = change.jobs;
+    options.cancel = cancel.clone();
+    options.lock = Some(lock.clone());
+    let reporter = Reporter::new(session.settings, Chronicle::of(&plan), session.choice.time());
+    let ended = {
+        let mut sink = reporter.clone();
+        let mut sinks: [&mut dyn phoenix_engine::EventSink; 1] = [&mut sink];
+        let run = converge(node, session.desired.clone(), plan.clone(), &options, &mut sinks);
+        tokio::select! {
+            ended = interruptible(session, &cancel, run) => ended?,
+            never = reporter.keep_up_to_date() => match never {},
+        }
+    };
+    let Told { chronicle, failed } = reporter.finish();
+    let Some(result) = ended else { return Ok(End::Killed) };
+    conclude(session, &plan, &chronicle);
+    if let Some(error) = failed {
+        return Err(CliError::Output(error));
+    }
+    report(session, &plan, Some(&result))?;
+    Ok(End::Ended(match result {
+        _ if cancel.is_cancelled() => ExitStatus::Cancelled,
+        result if result.is_good() => ExitStatus::Done,
+        _ => ExitStatus::Failed,
+    }))
+}
+
+/// Runs to the end, or until the user has interrupted twice.
+async fn interruptible<T>(
+    session: &Session<'_>,
+    cancel: &CancellationToken,
+    run: impl Future<Output = T>,
+) -> Result<Option<T>, CliError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Start)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Start)?;
+    tokio::pin!(run);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut run => return Ok(Some(done)),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if cancel.is_cancelled() {
+            return Ok(None);
+        }
+        cancel.cancel();
+        let canvas = session.settings.terminal.err();
+        let text = "no new steps are begun; those that run come to their end (interrupt again to kill them)";
+        session.settings.terminal.note(&format!("{}\n", canvas.paint(Tone::Warn, text)));
+    }
+}
+
+/// The plan, for people.
+fn show(session: &Session<'_>, planned: &Plan) -> Result<(), CliError> {
+    let terminal = &session.settings.terminal;
+    if session.settings.format == Format::Human {
+        let text = plan::outline(planned, session.settings.detail, terminal.out());
+        terminal.data(&text).map_err(CliError::Output)?;
+    }
+    Ok(())
+}
+
+/// Makes sure that somebody wants a real node changed.
+fn agree(session: &Session<'_>, change: Change, node: &Node) -> Result<(), CliError> {
+    if change.consent == Consent::Given || session.choice.is_simulated() {
+        return Ok(());
+    }
+    let host = node.host().name();
+    let terminal = &session.settings.terminal;
+    if !terminal.can_ask() {
+        return Err(CliError::CannotAsk { host });
+    }
+    match terminal.ask(&format!("Do this on {host}?")) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(CliError::Declined),
+        Err(error) => Err(CliError::Start(error)),
+    }
+}
+
+/// How it went, for people: what failed, all guests, the run over time.
+fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle) {
+    let settings = session.settings;
+    let terminal = &settings.terminal;
+    let states: BTreeMap<_, _> =
+        session.desired.guests.iter().map(|(id, guest)| (*id, guest.state.to_string())).collect();
+    let mut failures = summary::failures(chronicle, terminal.err());
+    if !failures.is_empty() {
+        failures.insert(0, '\n');
+        terminal.note(&failures);
+    }
+    if settings.format == Format::Human {
+        let canvas = terminal.out();
+        let mut text = format!("\n{}\n", summary::guests(chronicle, &states, canvas));
+        if !planned.is_empty() {
+            text.push_str(&format!("{}\n", timeline(chronicle, canvas)));
+        }
+        text.push_str(&summary::verdict(chronicle, canvas));
+        // What has been done stands, whether anybody reads of it or not.
+        let _ = terminal.data(&text);
+    }
+}
+
+/// The same for programs.
+fn report(session: &Session<'_>, plan: &Plan, summary: Option<&Summary>) -> Result<(), CliError> {
+    match (session.settings.format, summary) {
+        (Format::Human, _) | (Format::Jsonl, Some(_)) => Ok(()),
+        (Format::Json, _) | (Format::Jsonl, None) => {
+            session.settings.data(String::new, || Report { plan, summary }, || plan.guests.iter().collect())
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The verbs: each calls the library, shows what came of it, and says how it ended.
+
+mod change;
+mod delete;
+mod health;
+mod plan;
+mod schema;
+mod status;
+mod up;
+mod validate;
+
+use serde::Serialize;
+
+pub(crate) use status::Standing;
+
+use crate::args::{Format, Verb};
+use crate::configuration::{self, Configuration};
+use crate::error::CliError;
+use crate::exit::ExitStatus;
+use crate::render::diagnostics;
+use crate::settings::Settings;
+
+/// Carries out what was typed.
+pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliError> {
+    match verb {
+        Verb::Validate(args) => validate::run(&args, settings),
+        Verb::Schema(args) => schema::run(&args, settings),
+        Verb::Plan(args) => plan::run(&args, settings),
+        Verb::Up(args) => up::up(&args, settings),
+        Verb::Converge(args) => up::converge(&args, settings),
+        Verb::Status(args) => status::run(&args, settings),
+        Verb::Health(args) => health::run(&args, settings),
+        Verb::Delete(args) => delete::run(&args, settings),
+    }
+}
+
+/// Reads the configuration; what is wrong with it goes to standard error.
+pub(crate) fn configuration(settings: &Settings) -> Result<Configuration, CliError> {
+    let dir = configuration::find(settings.config_dir.as_deref())?;
+    let loaded = phoenix_config::load(&dir);
+    Configuration::of(dir, loaded, |loaded| {
+        settings.terminal.note(&diagnostics(loaded, settings.terminal.err()));
+    })
+}
+
+impl Settings {
+    /// Writes text for people, or the value as JSON: one document, or its items one a line.
+    fn data<T: Serialize, L: Serialize>(
+        &self,
+        human: impl FnOnce() -> String,
+        json: impl FnOnce() -> T,
+        lines: impl FnOnce() -> Vec<L>,
+    ) -> Result<(), CliError> {
+        let text = match self.format {
+            Format::Human => human(),
+            Format::Json => serde_json::to_string_pretty(&json()).map_err(io)? + "\n",
+            Format::Jsonl => {
+                let mut text = String::new();
+                for line in lines() {
+                    text.push_str(&serde_json::to_string(&line).map_err(io)?);
+                    text.push('\n');
+                }
+                text
+            }
+        };
+        self.terminal.data(&text).map_err(CliError::Output)
+    }
+}
+
+fn io(error: serde_json::Error) -> CliError {
+    CliError::Output(error.into())
+}

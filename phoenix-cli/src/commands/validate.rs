@@ -1,0 +1,67 @@
+//! `phoenix validate`
+
+use phoenix_config::{Diagnostic, Loader, Setting, Warnings};
+use serde::Serialize;
+
+use crate::args::Validate;
+use crate::configuration;
+use crate::error::CliError;
+use crate::exit::ExitStatus;
+use crate::render::{self, Tone, diagnostics};
+use crate::settings::Settings;
+
+/// What `validate --format json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    valid: bool,
+    errors: usize,
+    warnings: usize,
+    guests: usize,
+    diagnostics: &'a [Diagnostic],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    settings: Vec<Setting>,
+}
+
+/// One line of `validate --format jsonl`.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    Diagnostic(&'a Diagnostic),
+    Setting(&'a Setting),
+}
+
+pub(super) fn run(args: &Validate, settings: &Settings) -> Result<ExitStatus, CliError> {
+    let dir = configuration::find(settings.config_dir.as_deref())?;
+    let warnings = if args.deny_warnings { Warnings::Deny } else { Warnings::Allow };
+    let loaded = Loader::new(&dir).warnings(warnings).load();
+    let canvas = settings.terminal.out();
+    let guests = loaded.fleet.as_ref().map_or(0, |fleet| fleet.guests.len());
+    let valid = loaded.fleet.is_some();
+    let resolved = if args.show_defaults { loaded.settings() } else { Vec::new() };
+    settings.data(
+        || {
+            let mut text = diagnostics(&loaded, canvas);
+            if let Some(fleet) = &loaded.fleet {
+                text.push_str(&render::settings(fleet, &resolved, canvas));
+                let sign = canvas.glyph("✓", "OK");
+                let noun = if guests == 1 { "guest" } else { "guests" };
+                let line = format!("{sign} `{dir}` is valid: {guests} {noun}");
+                text.push_str(&format!("{}\n", canvas.paint(Tone::Good, line)));
+            }
+            text
+        },
+        || Report {
+            valid,
+            errors: loaded.errors(),
+            warnings: loaded.warnings(),
+            guests,
+            diagnostics: &loaded.diagnostics,
+            settings: resolved.clone(),
+        },
+        || {
+            let diagnostics = loaded.diagnostics.iter().map(Line::Diagnostic);
+            diagnostics.chain(resolved.iter().map(Line::Setting)).collect()
+        },
+    )?;
+    Ok(if valid { ExitStatus::Done } else { ExitStatus::Invalid })
+}

@@ -1,0 +1,173 @@
+//! What ends the program early.
+
+use std::io;
+
+use camino::Utf8PathBuf;
+
+use phoenix_engine::{LockError, LowerError, ObserveError, RemovalRefused};
+use phoenix_host::HostError;
+
+use crate::exit::ExitStatus;
+
+/// Why a verb could not be carried out. Its message says what happened; [`CliError::hint`] what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// The filter of tracing is none.
+    #[error("`PHOENIX_LOG` is not a filter: {reason}")]
+    Log {
+        /// Why.
+        reason: String,
+    },
+    /// No folder with configuration files.
+    #[error("no configuration found: none of `phoenix_lxc_configs.json`, `phoenix_vm_configs.json` and `phoenix_hypervisor_config.json` is in {}", places(.looked))]
+    NoConfiguration {
+        /// The folders that were looked at.
+        looked: Vec<Utf8PathBuf>,
+    },
+    /// The configuration is not valid; the diagnostics have been shown.
+    #[error("the configuration in `{dir}` is not valid")]
+    InvalidConfiguration {
+        /// The folder.
+        dir: Utf8PathBuf,
+    },
+    /// A guest that nobody has configured.
+    #[error("no guest `{asked}` is configured in `{dir}`")]
+    UnknownGuest {
+        /// What was asked for.
+        asked: String,
+        /// The folder of the configuration.
+        dir: Utf8PathBuf,
+        /// The guests that there are: id and name.
+        known: Vec<String>,
+    },
+    /// No node.
+    #[error("this machine is not a Proxmox VE node: `pct` and `qm` are not on its path")]
+    NotANode,
+    /// A way to the node that does not exist.
+    #[error("`--host {host}` is not supported yet")]
+    NoSuchHost {
+        /// What was asked for.
+        host: String,
+    },
+    /// An option that only the simulated node has.
+    #[error("`{option}` is for simulated nodes, and the host is {host}")]
+    SimulatedOnly {
+        /// The option.
+        option: &'static str,
+        /// The host.
+        host: String,
+    },
+    /// The description of the simulated node cannot be used.
+    #[error("`{path}` does not describe a simulated node: {reason}")]
+    World {
+        /// The file, with the place when that is known.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A change without a word from the user.
+    #[error("this changes {host}, and nobody can be asked because standard input is not a terminal")]
+    CannotAsk {
+        /// The host.
+        host: String,
+    },
+    /// The user said no.
+    #[error("nothing was changed")]
+    Declined,
+    /// A file of ours cannot be read or written.
+    #[error("cannot {action} `{path}`")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A script or a secret is gone since the configuration was read.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    /// The node cannot be looked at.
+    #[error("cannot look at the node")]
+    Observe(#[from] ObserveError),
+    /// The node's lock was not got.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The node's files cannot be reached.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Guests are not destroyed.
+    #[error("nothing was destroyed")]
+    RemovalRefused(Vec<RemovalRefused>),
+    /// Standard output is gone.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    /// The program's own start failed.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+}
+
+impl CliError {
+    /// The status that the program ends with.
+    #[must_use]
+    pub fn status(&self) -> ExitStatus {
+        match self {
+            Self::Log { .. }
+            | Self::NoConfiguration { .. }
+            | Self::InvalidConfiguration { .. }
+            | Self::UnknownGuest { .. }
+            | Self::NoSuchHost { .. }
+            | Self::SimulatedOnly { .. }
+            | Self::World { .. }
+            | Self::CannotAsk { .. }
+            | Self::Lower(_)
+            | Self::RemovalRefused(_)
+            | Self::File { .. } => ExitStatus::Invalid,
+            Self::Lock(LockError::Held(_)) => ExitStatus::Locked,
+            Self::NotANode => ExitStatus::NoNode,
+            Self::Declined => ExitStatus::Cancelled,
+            // Whoever read our output has seen enough.
+            Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Done,
+            Self::Observe(_) | Self::Lock(_) | Self::Host(_) | Self::Output(_) | Self::Start(_) => ExitStatus::Failed,
+        }
+    }
+
+    /// Single things that stand against it, when there are several.
+    pub fn details(&self) -> Vec<String> {
+        match self {
+            Self::RemovalRefused(refused) => refused.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoConfiguration { .. } => "name the folder with `-C DIR`, or in `$PHOENIX_CONFIG_DIR`".to_owned(),
+            Self::UnknownGuest { known, .. } if known.is_empty() => "the configuration has no guests".to_owned(),
+            Self::UnknownGuest { known, .. } => format!("configured are {}", known.join(", ")),
+            Self::NotANode => {
+                "run it on a node, or try the configuration on a simulated one with `--host sim:`".to_owned()
+            }
+            Self::NoSuchHost { .. } => {
+                "run phoenix on the node itself, or on a simulated one with `--host sim:`".to_owned()
+            }
+            Self::SimulatedOnly { .. } => "add `--host sim:` or leave it out".to_owned(),
+            Self::World { .. } => "`phoenix schema world` prints what the file may hold".to_owned(),
+            Self::CannotAsk { .. } => "look with `phoenix plan`, then add `--yes`".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+fn places(looked: &[Utf8PathBuf]) -> String {
+    let quoted: Vec<String> = looked.iter().map(|path| format!("`{path}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => "any folder".to_owned(),
+    }
+}

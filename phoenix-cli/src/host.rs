@@ -1,0 +1,133 @@
+//! The way to the node that was asked for.
+
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use phoenix_host::{Changes, Host, Layered, Local};
+use phoenix_sim::{SimNode, World};
+
+use crate::args::HostArg;
+use crate::command_log::CommandLog;
+use crate::error::CliError;
+use crate::render::{Canvas, Tone};
+use crate::runtime::Time;
+use crate::settings::Settings;
+
+/// The description of a simulated node beside a configuration or in the node's own folder.
+const WORLD_FILE: &str = "world.json";
+
+/// The node that was chosen, before anything reaches out to it.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    node: ChosenNode,
+    time: Time,
+    log: Option<Arc<CommandLog>>,
+}
+
+#[derive(Debug)]
+enum ChosenNode {
+    Local,
+    Simulated {
+        /// Where it is kept; absent for a throw-away one.
+        folder: Option<Utf8PathBuf>,
+        world: Box<World>,
+        /// The file of its world; absent: all defaults.
+        file: Option<Utf8PathBuf>,
+    },
+}
+
+impl Choice {
+    /// Decides which node it is, without touching it. `dir` is the folder of the configuration.
+    pub(crate) fn new(settings: &Settings, dir: &Utf8Path) -> Result<Self, CliError> {
+        let node = match &settings.host {
+            Some(HostArg::Local) => ChosenNode::Local,
+            Some(HostArg::Sim(folder)) => simulated(folder.as_deref(), settings.world.as_deref(), dir)?,
+            Some(HostArg::Ssh(host)) => return Err(CliError::NoSuchHost { host: host.clone() }),
+            None if Local::is_node() => ChosenNode::Local,
+            None => return Err(CliError::NotANode),
+        };
+        if let ChosenNode::Local = node {
+            let given = [("--world", settings.world.is_some()), ("--pace", settings.pace.is_some())];
+            if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+                return Err(CliError::SimulatedOnly { option, host: Local.name() });
+            }
+        }
+        let time = match (&node, settings.pace) {
+            (ChosenNode::Local, _) => Time::Real,
+            (ChosenNode::Simulated { .. }, None) => Time::Virtual,
+            (ChosenNode::Simulated { .. }, Some(pace)) => Time::Paced(pace),
+        };
+        let log = settings.command_log.as_deref().map(CommandLog::create).transpose()?.map(Arc::new);
+        Ok(Self { node, time, log })
+    }
+
+    /// Whose time the work runs in.
+    pub(crate) fn time(&self) -> Time {
+        self.time
+    }
+
+    /// Whether nothing real can be harmed.
+    pub(crate) fn is_simulated(&self) -> bool {
+        matches!(self.node, ChosenNode::Simulated { .. })
+    }
+
+    /// What is worth knowing about the node before work begins on it.
+    pub(crate) fn introduction(&self, canvas: Canvas) -> String {
+        let ChosenNode::Simulated { folder, world, file } = &self.node else { return String::new() };
+        let kept = folder.as_ref().map_or_else(String::new, |folder| format!(", kept in `{folder}`"));
+        let world_file =
+            file.as_ref().map_or_else(|| "a world of defaults".to_owned(), |file| format!("world `{file}`"));
+        let text = format!("simulated node{kept}: {world_file}, seed {}", world.seed);
+        format!("{}\n", canvas.paint(Tone::Faint, text))
+    }
+
+    /// The host with its command log. Must be called on the runtime: a simulated node's clock is the runtime's.
+    pub(crate) fn connect(&self, changes: Changes) -> Result<Layered, CliError> {
+        let host: Arc<dyn Host> = match &self.node {
+            ChosenNode::Local => Arc::new(Local),
+            ChosenNode::Simulated { folder: None, world, .. } => Arc::new(SimNode::new((**world).clone())),
+            ChosenNode::Simulated { folder: Some(folder), .. } => {
+                return Err(CliError::NoSuchHost { host: format!("sim:{folder}") });
+            }
+        };
+        let host = Layered::new(host).changes(changes);
+        Ok(match &self.log {
+            Some(log) => host.recorded(log.clone()),
+            None => host,
+        })
+    }
+
+    /// Reports a command log that could not be written to its end.
+    pub(crate) fn finish(&self, settings: &Settings) {
+        if let (Some(error), Some(path)) = (self.log.as_ref().and_then(|log| log.failure()), &settings.command_log) {
+            let canvas = settings.terminal.err();
+            let label = canvas.paint(Tone::Warn, "warning:");
+            settings.terminal.note(&format!("{label} the command log `{path}` ends early: {error}\n"));
+        }
+    }
+}
+
+fn simulated(folder: Option<&Utf8Path>, asked: Option<&Utf8Path>, dir: &Utf8Path) -> Result<ChosenNode, CliError> {
+    let usual = [folder, Some(dir)].into_iter().flatten().map(|folder| folder.join(WORLD_FILE));
+    let file = asked.map(Utf8Path::to_owned).or_else(|| usual.into_iter().find(|path| path.exists()));
+    let world = match &file {
+        Some(file) => world(file)?,
+        None => World::default(),
+    };
+    Ok(ChosenNode::Simulated { folder: folder.map(Utf8Path::to_owned), world: Box::new(world), file })
+}
+
+fn world(path: &Utf8Path) -> Result<World, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|source| CliError::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    serde_json::from_str(&text).map_err(|error| {
+        let place =
+            if error.line() == 0 { path.to_string() } else { format!("{path}:{}:{}", error.line(), error.column()) };
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or(&reason).to_owned();
+        CliError::World { path: place, reason }
+    })
+}

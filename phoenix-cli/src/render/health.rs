@@ -1,0 +1,44 @@
+//! What the gates of guests answered.
+
+use phoenix_engine::GuestHealth;
+
+use super::style::tame;
+use super::{Canvas, Column, Table, Tone};
+
+/// One row a gate.
+pub(crate) fn answers(healths: &[GuestHealth], canvas: Canvas) -> String {
+    if healths.is_empty() {
+        return "no guest of the configuration should run\n".to_owned();
+    }
+    let mut table = Table::new([
+        Column::right("ID"),
+        Column::left("NAME").giving_way(8),
+        Column::left("GATE").giving_way(8),
+        Column::left("ANSWER"),
+        Column::left("DETAIL").giving_way(16),
+    ]);
+    for health in healths {
+        let mut row = |gate: &str, tone: Tone, answer: &str, detail: &str| {
+            let detail = detail.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+            table.row([
+                (Tone::Strong, health.id.to_string()),
+                (Tone::Plain, health.name.clone()),
+                (Tone::Plain, gate.to_owned()),
+                (tone, answer.to_owned()),
+                (Tone::Faint, tame(detail)),
+            ]);
+        };
+        match (health.power, health.gates.as_slice()) {
+            (None, _) => row("-", Tone::Bad, "absent", "the guest does not exist"),
+            (Some(_), []) if health.is_healthy() => row("-", Tone::Good, "running", "no gate is configured"),
+            (Some(power), []) => row("-", Tone::Bad, &power.to_string(), "gates are asked of guests that run"),
+            (Some(_), gates) => {
+                for (name, attempt) in gates {
+                    let (tone, answer) = if attempt.passed() { (Tone::Good, "passed") } else { (Tone::Bad, "failed") };
+                    row(name, tone, answer, &attempt.answer.said);
+                }
+            }
+        }
+    }
+    table.render(canvas)
+}

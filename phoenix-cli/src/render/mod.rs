@@ -1,0 +1,23 @@
+//! From values to text. Pure: what the terminal can show is passed in, nothing is written.
+
+mod diagnostics;
+mod duration;
+pub(crate) mod health;
+pub(crate) mod plan;
+pub(crate) mod progress;
+mod settings;
+pub(crate) mod status;
+mod style;
+pub(crate) mod summary;
+mod table;
+mod timeline;
+
+pub(crate) use diagnostics::diagnostics;
+pub(crate) use duration::{clock, span};
+pub(crate) use settings::settings;
+pub(crate) use style::{Canvas, Colour, Glyphs, Tone};
+pub(crate) use table::{Align, Column, Table};
+pub(crate) use timeline::timeline;
+
+#[cfg(test)]
+mod tests;

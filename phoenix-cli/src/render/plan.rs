@@ -1,0 +1,151 @@
+//! A plan for people: quiet when there is nothing to do, exact when there is.
+
+use phoenix_engine::{Attitude, Difference, Effect, GuestPlan, Plan, Step};
+
+use super::progress::Detail;
+use super::style::{tame, wrap};
+use super::{Canvas, Tone};
+
+/// Every step of every guest.
+pub(crate) fn full(plan: &Plan, canvas: Canvas) -> String {
+    draw(plan, Detail::Full, canvas)
+}
+
+/// The same before it is carried out: guests that are made take one line, since all of each is new.
+pub(crate) fn outline(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
+    draw(plan, detail, canvas)
+}
+
+fn draw(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
+    let mut text = String::new();
+    let shown = |guest: &&GuestPlan| !guest.is_empty() || !guest.remarks.is_empty() || is_left_alone(guest.attitude);
+    for guest in plan.guests.iter().filter(shown) {
+        text.push_str(&heading(guest, canvas));
+        let is_new = matches!(guest.attitude, Attitude::Create | Attitude::Finish);
+        if is_new && detail == Detail::Brief {
+            text.push_str(&brief(guest, canvas));
+        } else {
+            for step in &guest.steps {
+                text.push_str(&one(step, is_new, canvas));
+            }
+        }
+        for remark in &guest.remarks {
+            push_wrapped(&mut text, "      ", &format!("note: {}", tame(remark)), Tone::Warn, canvas);
+        }
+        if detail == Detail::Full {
+            text.push('\n');
+        }
+    }
+    if !text.is_empty() && detail == Detail::Brief {
+        text.push('\n');
+    }
+    text.push_str(&count(plan, canvas));
+    text
+}
+
+fn is_left_alone(attitude: Attitude) -> bool {
+    matches!(attitude, Attitude::NotOurs | Attitude::Elsewhere)
+}
+
+fn heading(guest: &GuestPlan, canvas: Canvas) -> String {
+    let worst = guest.steps.iter().map(|step| step.effect).max();
+    let (tone, sign, what) = match guest.attitude {
+        Attitude::Create => (Tone::Good, "+", "is created"),
+        Attitude::Finish => (Tone::Good, "+", "is finished: an earlier run was making it when it ended"),
+        Attitude::Update if worst == Some(Effect::Restart) => (Tone::Warn, "~", "is changed, with a restart"),
+        Attitude::Update => (Tone::Warn, "~", "is changed"),
+        Attitude::Keep => (Tone::Plain, " ", "is as it should be"),
+        Attitude::NotOurs => (Tone::Warn, "!", "exists, but not by Phoenix: left alone until it is adopted"),
+        Attitude::Elsewhere => (Tone::Warn, "!", "is on another node of the cluster: left alone"),
+        Attitude::Destroy => (Tone::Bad, "-", "is destroyed, with its disks"),
+    };
+    let id = canvas.paint(Tone::Strong, format!("{:>4} {}", guest.id, guest.name));
+    format!("{} {id} ({}) {}\n", canvas.paint(tone, sign), guest.kind, canvas.paint(tone, what))
+}
+
+/// What a new guest is made from, and what is run in it.
+fn brief(guest: &GuestPlan, canvas: Canvas) -> String {
+    let mut parts: Vec<String> = guest.steps.first().map(|step| step.summary.clone()).into_iter().collect();
+    match guest.steps.len() {
+        0 | 1 => {}
+        2 => parts.push("1 more step".to_owned()),
+        steps => parts.push(format!("{} more steps", steps - 1)),
+    }
+    if !guest.gates.is_empty() {
+        parts.push(format!("done when `{}` passes", guest.gates.join("` and `")));
+    }
+    let mut text = String::new();
+    push_wrapped(&mut text, "       ", &tame(&parts.join(", ")), Tone::Faint, canvas);
+    text
+}
+
+fn one(step: &Step, is_new: bool, canvas: Canvas) -> String {
+    let effect = match step.effect {
+        // Everything about a new guest is new.
+        _ if is_new => "",
+        Effect::Hot => " (while it runs)",
+        Effect::Restart => " (restart)",
+        Effect::Impossible => " (cannot be done)",
+        _ => "",
+    };
+    let mut text = String::new();
+    let summary = format!("{}{effect}", tame(&step.summary));
+    let tone = if step.effect == Effect::Impossible { Tone::Bad } else { Tone::Plain };
+    push_wrapped(&mut text, "       ", &summary, tone, canvas);
+    if !is_new && !step.reason.is_empty() {
+        push_wrapped(&mut text, "         because ", &tame(&step.reason), Tone::Faint, canvas);
+    }
+    if !is_new {
+        for difference in &step.differences {
+            text.push_str(&changed(difference, canvas));
+        }
+    }
+    text
+}
+
+fn changed(difference: &Difference, canvas: Canvas) -> String {
+    let Difference { key, from, to, .. } = difference;
+    let arrow = canvas.glyph("→", "->");
+    let (tone, line) = match (from, to) {
+        (None, Some(to)) => (Tone::Good, format!("+ {key}: {to}")),
+        (Some(from), None) => (Tone::Bad, format!("- {key}: {from}")),
+        (Some(from), Some(to)) => (Tone::Warn, format!("~ {key}: {from} {arrow} {to}")),
+        (None, None) => (Tone::Plain, format!("  {key}")),
+    };
+    format!("         {}\n", canvas.paint(tone, tame(&line)))
+}
+
+/// One sentence about the whole plan.
+fn count(plan: &Plan, canvas: Canvas) -> String {
+    let of = |wanted: &[Attitude]| plan.guests.iter().filter(|guest| wanted.contains(&guest.attitude)).count();
+    let all = plan.guests.len();
+    let noun = if all == 1 { "guest" } else { "guests" };
+    if plan.is_empty() && of(&[Attitude::NotOurs, Attitude::Elsewhere]) == 0 {
+        let sign = canvas.glyph("✓", "OK");
+        let text = if all == 1 {
+            format!("{sign} the guest is as it should be")
+        } else {
+            format!("{sign} all {all} guests are as they should be")
+        };
+        return format!("{}\n", canvas.paint(Tone::Good, text));
+    }
+    let counts = [
+        (of(&[Attitude::Create, Attitude::Finish]), "to create"),
+        (of(&[Attitude::Update]), "to change"),
+        (of(&[Attitude::Destroy]), "to destroy"),
+        (of(&[Attitude::NotOurs, Attitude::Elsewhere]), "left alone"),
+        (of(&[Attitude::Keep]), "as they should be"),
+    ];
+    let parts: Vec<String> =
+        counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    format!("{}\n", canvas.paint(Tone::Strong, format!("{all} {noun}: {}", parts.join(", "))))
+}
+
+fn push_wrapped(text: &mut String, indent: &str, words: &str, tone: Tone, canvas: Canvas) {
+    let room = canvas.width.saturating_sub(indent.len()).max(20);
+    let hanging = " ".repeat(indent.len());
+    for (index, line) in wrap(words, room).iter().enumerate() {
+        let indent = if index == 0 { indent } else { &hanging };
+        text.push_str(&format!("{indent}{}\n", canvas.paint(tone, line)));
+    }
+}

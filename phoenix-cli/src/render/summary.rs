@@ -1,0 +1,155 @@
+//! How a run ended: what failed and why, and a table of all guests.
+
+use std::collections::BTreeMap;
+
+use phoenix_engine::{Failure, GuestOutcome};
+use phoenix_types::GuestId;
+
+use super::style::{tame, wrap};
+use super::timeline::tone;
+use super::{Align, Canvas, Column, Table, Tone, span};
+use crate::chronicle::{Chronicle, Story};
+
+/// How many lines of output are shown for a failure.
+const OUTPUT_LINES: usize = 12;
+
+/// The guests, one row each. `states` says what each should be: running, stopped, template.
+pub(crate) fn guests(chronicle: &Chronicle, states: &BTreeMap<GuestId, String>, canvas: Canvas) -> String {
+    let mut table = Table::new([
+        Column { align: Align::Right, ..Column::right("ID") },
+        Column::left("NAME").giving_way(8),
+        Column::left("KIND"),
+        Column::left("STATE"),
+        Column::left("RESULT").giving_way(12),
+        Column::right("GATES"),
+        Column::right("TIME"),
+    ]);
+    for (id, story) in chronicle.stories() {
+        let outcome = story.end.as_ref().map(|(_, outcome)| outcome);
+        // Of a guest that did not get there nobody knows the state.
+        let state = states.get(&id).filter(|_| outcome.is_some_and(GuestOutcome::is_good)).cloned();
+        let gates = if story.gates == 0 { String::new() } else { format!("{}/{}", story.passed, story.gates) };
+        let time = if story.busy_ms() == 0 { String::new() } else { span(story.busy_ms()) };
+        table.row([
+            (Tone::Strong, id.to_string()),
+            (Tone::Plain, story.name.clone()),
+            (Tone::Faint, story.kind.to_string()),
+            (Tone::Plain, state.unwrap_or_else(|| "-".to_owned())),
+            (outcome.map_or(Tone::Warn, tone), outcome.map_or_else(|| "unknown".to_owned(), result)),
+            (Tone::Plain, gates),
+            (Tone::Plain, time),
+        ]);
+    }
+    table.render(canvas)
+}
+
+fn result(outcome: &GuestOutcome) -> String {
+    match outcome {
+        GuestOutcome::Blocked { by } => format!("blocked by {by}"),
+        GuestOutcome::Changed { steps: 1, .. } => "done, 1 step".to_owned(),
+        GuestOutcome::Changed { steps, .. } => format!("done, {steps} steps"),
+        outcome => outcome.word().to_owned(),
+    }
+}
+
+/// One sentence about the whole run.
+pub(crate) fn verdict(chronicle: &Chronicle, canvas: Canvas) -> String {
+    let mut counts: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+    for (_, story) in chronicle.stories() {
+        let (rank, word) = match story.end.as_ref().map(|(_, outcome)| outcome) {
+            Some(GuestOutcome::Changed { .. }) => (0, "done"),
+            Some(GuestOutcome::Unchanged { .. }) => (1, "unchanged"),
+            Some(GuestOutcome::Failed { .. }) => (2, "failed"),
+            Some(outcome) => (3, outcome.word()),
+            None => (4, "unknown"),
+        };
+        *counts.entry((rank, word)).or_default() += 1;
+    }
+    let good = chronicle.stories().all(|(_, story)| story.end.as_ref().is_some_and(|(_, outcome)| outcome.is_good()));
+    let parts: Vec<String> = counts.iter().map(|((_, word), count)| format!("{count} {word}")).collect();
+    let all = chronicle.order.len();
+    let noun = if all == 1 { "guest" } else { "guests" };
+    let text = format!("{all} {noun}: {} in {}", parts.join(", "), span(chronicle.now));
+    let text = if good {
+        format!("{} {text}", canvas.glyph("✓", "OK"))
+    } else {
+        format!("{} {text}", canvas.glyph("✗", "FAILED"))
+    };
+    format!("{}\n", canvas.paint(if good { Tone::Good } else { Tone::Bad }, text))
+}
+
+/// What failed, each with its evidence, what to do, and who is held back by it.
+pub(crate) fn failures(chronicle: &Chronicle, canvas: Canvas) -> String {
+    let mut text = String::new();
+    for (id, story) in chronicle.stories() {
+        let Some((_, GuestOutcome::Failed { failure })) = &story.end else { continue };
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&failed(id, story, failure, canvas));
+        let blocked: Vec<String> = chronicle
+            .stories()
+            .filter(|(_, other)| matches!(&other.end, Some((_, GuestOutcome::Blocked { by })) if *by == id))
+            .map(|(other, story)| format!("{other} {}", story.name))
+            .collect();
+        if !blocked.is_empty() {
+            field(&mut text, "held back", &blocked.join(", "), canvas);
+        }
+    }
+    text
+}
+
+fn failed(id: GuestId, story: &Story, failure: &Failure, canvas: Canvas) -> String {
+    let title = format!("{id} {}: {}", story.name, tame(&failure.message));
+    let mut text = format!("{} {}\n", canvas.paint(Tone::Bad, "error:"), canvas.paint(Tone::Strong, title));
+    field(&mut text, "stage", failure.stage.name(), canvas);
+    if let Some(attempts) = failure.attempts {
+        field(&mut text, "attempts", &attempts.to_string(), canvas);
+    }
+    field(&mut text, "elapsed", &span(failure.elapsed_ms), canvas);
+    block(&mut text, "last output", &failure.last_output, canvas);
+    for (title, evidence) in &failure.evidence {
+        block(&mut text, title, evidence, canvas);
+    }
+    if let Some(rollback) = &failure.rollback {
+        field(&mut text, "rolled back", rollback, canvas);
+    }
+    if let Some(hint) = &failure.hint {
+        field(&mut text, "hint", hint, canvas);
+    }
+    text
+}
+
+/// The width of the names of fields.
+const FIELD: usize = 11;
+
+fn field(text: &mut String, name: &str, value: &str, canvas: Canvas) {
+    let room = canvas.width.saturating_sub(FIELD + 4).max(20);
+    for (index, line) in wrap(&tame(value), room).iter().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        text.push_str(&format!("  {}  {line}\n", canvas.paint(Tone::Faint, format!("{name:<FIELD$}"))));
+    }
+}
+
+/// Output as it was, the last lines of it.
+fn block(text: &mut String, name: &str, value: &str, canvas: Canvas) {
+    let lines: Vec<&str> = value.trim_end().lines().collect();
+    match lines.as_slice() {
+        [] => {}
+        [line] if line.len() + FIELD + 4 <= canvas.width => field(text, name, line, canvas),
+        lines => {
+            let left_out = lines.len().saturating_sub(OUTPUT_LINES);
+            let note = if left_out > 0 {
+                format!(" (the last {OUTPUT_LINES} of {} lines)", lines.len())
+            } else {
+                String::new()
+            };
+            text.push_str(&format!("  {}\n", canvas.paint(Tone::Faint, format!("{name}{note}"))));
+            let bar = canvas.paint(Tone::Faint, canvas.glyph("│", "|"));
+            for line in &lines[left_out..] {
+                text.push_str(format!("    {bar} {}", tame(line)).trim_end());
+                text.push('\n');
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Runs written by hand, drawn at the widths that people have.
+
+use std::collections::BTreeMap;
+
+use insta::assert_snapshot;
+use phoenix_engine::{Event, EventKind, Failure, GuestOutcome, Stage};
+use phoenix_types::{GuestId, GuestKind};
+
+use super::{Canvas, Colour, Glyphs, progress, summary, timeline};
+use crate::chronicle::Chronicle;
+
+fn id(number: u32) -> GuestId {
+    GuestId::new(number).unwrap()
+}
+
+struct Script {
+    chronicle: Chronicle,
+    events: Vec<Event>,
+}
+
+impl Script {
+    fn new() -> Self {
+        let guests = [
+            (900, "base", GuestKind::Container, 0),
+            (103, "step-ca", GuestKind::Container, 1),
+            (101, "nginx", GuestKind::Container, 1),
+            (1001, "docker-host", GuestKind::Vm, 2),
+        ];
+        let guests = guests.map(|(number, name, kind, gates)| (id(number), name.to_owned(), kind, gates));
+        Self { chronicle: Chronicle::new(guests), events: Vec::new() }
+    }
+
+    fn at(&mut self, at_ms: u64, guest: u32, kind: EventKind) {
+        let seq = self.events.len() as u64 + 1;
+        let event = Event { seq, at_ms, guest: Some(id(guest)), kind };
+        self.chronicle.take(&event);
+        self.events.push(event);
+    }
+
+    fn waits(&mut self, guest: u32, on: u32) {
+        self.at(0, guest, EventKind::GuestWaiting { on: vec![id(on)] });
+    }
+
+    fn step(&mut self, from: u64, to: u64, guest: u32, stage: Stage, summary: &str) {
+        self.at(from, guest, EventKind::StepStarted { stage, summary: summary.into() });
+        self.at(to, guest, EventKind::StepFinished { stage, summary: summary.into(), ms: to - from, error: None });
+    }
+
+    fn ends(&mut self, at: u64, guest: u32, outcome: GuestOutcome) {
+        self.at(at, guest, EventKind::GuestFinished { outcome });
+    }
+
+    fn gate(&mut self, from: u64, attempts: u32, guest: u32, name: &str) -> u64 {
+        self.at(from, guest, EventKind::StepStarted { stage: Stage::Health, summary: "health gates".into() });
+        let mut at = from;
+        for attempt in 1..=attempts {
+            let passed = attempt == attempts;
+            let detail =
+                if passed { "" } else { "nc: connect to localhost port 9000 (tcp) failed: Connection refused\n" };
+            let kind = EventKind::GateAsked { gate: name.into(), attempt, of: Some(30), passed, detail: detail.into() };
+            self.at(at, guest, kind);
+            at += if passed { 0 } else { 10_000 };
+        }
+        self.at(at, guest, EventKind::GatePassed { gate: name.into(), attempts, ms: at - from });
+        at
+    }
+
+    fn base_and_ca(&mut self) {
+        self.waits(103, 900);
+        self.waits(101, 103);
+        self.waits(1001, 103);
+        self.at(0, 900, EventKind::GuestStarted { name: "base".into(), steps: 1 });
+        self.step(0, 4200, 900, Stage::Define, "create from local:vztmpl/debian-12");
+        self.ends(4200, 900, GuestOutcome::Changed { steps: 1, gates: 0 });
+        self.at(4200, 103, EventKind::GuestStarted { name: "step-ca".into(), steps: 2 });
+        self.step(4200, 8000, 103, Stage::Define, "clone 900 at `ready`");
+        self.step(8000, 20_000, 103, Stage::Provision, "feature `step_ca`");
+    }
+}
+
+fn healthy() -> Script {
+    let mut script = Script::new();
+    script.base_and_ca();
+    let passed = script.gate(20_000, 9, 103, "ca port");
+    script.ends(passed, 103, GuestOutcome::Changed { steps: 2, gates: 1 });
+    script.at(passed, 101, EventKind::GuestStarted { name: "nginx".into(), steps: 1 });
+    script.at(passed, 1001, EventKind::GuestStarted { name: "docker-host".into(), steps: 1 });
+    script.step(passed, passed + 900, 101, Stage::Define, "clone 900 at `ready`");
+    let reason = "can't lock file '/run/lock/lxc/pve-config-900.lock' - got timeout\n".to_owned();
+    script.at(passed, 1001, EventKind::StepRetried { stage: Stage::Define, reason, delay_ms: 2000 });
+    script.step(passed, passed + 30_000, 1001, Stage::CloudInit, "wait for cloud-init");
+    let nginx = script.gate(passed + 900, 1, 101, "https port");
+    script.ends(nginx, 101, GuestOutcome::Unchanged { gates: 1 });
+    script.ends(passed + 30_000, 1001, GuestOutcome::Changed { steps: 1, gates: 2 });
+    script
+}
+
+fn never_ready() -> Script {
+    let mut script = Script::new();
+    script.base_and_ca();
+    let failure = Failure {
+        stage: Stage::Health,
+        message: "gate `ca port` did not pass: port 9000 is closed".into(),
+        hint: Some(
+            "look at the unit inside: `pct exec 103 -- journalctl -u step-ca`, mend it, then run `phoenix up` again"
+                .into(),
+        ),
+        attempts: Some(30),
+        last_output: "nc: connect to localhost port 9000 (tcp) failed: Connection refused\n".into(),
+        elapsed_ms: 290_000,
+        evidence: vec![("journal".into(), (1..=20).map(|n| format!("step-ca[{n}]: waiting\u{7}\n")).collect())],
+        rollback: None,
+    };
+    script.ends(310_000, 103, GuestOutcome::Failed { failure });
+    script.ends(310_000, 101, GuestOutcome::Blocked { by: id(103) });
+    script.ends(310_000, 1001, GuestOutcome::Blocked { by: id(103) });
+    script
+}
+
+fn states() -> BTreeMap<GuestId, String> {
+    [(900, "stopped"), (103, "running"), (101, "running"), (1001, "running")]
+        .map(|(number, state)| (id(number), state.to_owned()))
+        .into()
+}
+
+fn after(script: &Script, canvas: Canvas) -> String {
+    let Script { chronicle, .. } = script;
+    format!(
+        "{}\n{}\n{}\n{}",
+        summary::failures(chronicle, canvas),
+        summary::guests(chronicle, &states(), canvas),
+        timeline(chronicle, canvas),
+        summary::verdict(chronicle, canvas)
+    )
+}
+
+#[test]
+fn a_healthy_run() {
+    assert_snapshot!("healthy_80", after(&healthy(), Canvas::plain(80)));
+    assert_snapshot!("healthy_120", after(&healthy(), Canvas::plain(120)));
+}
+
+#[test]
+fn a_run_that_fails() {
+    assert_snapshot!("never_ready_80", after(&never_ready(), Canvas::plain(80)));
+}
+
+#[test]
+fn the_same_in_ascii_and_in_colour() {
+    assert_snapshot!("healthy_ascii", after(&healthy(), Canvas { glyphs: Glyphs::Ascii, ..Canvas::plain(80) }));
+    assert_snapshot!("never_ready_colour", after(&never_ready(), Canvas { colour: Colour::On, ..Canvas::plain(80) }));
+}
+
+#[test]
+fn lines_as_it_goes() {
+    for (name, script, detail) in [
+        ("progress_brief", healthy(), progress::Detail::Brief),
+        ("progress_full", healthy(), progress::Detail::Full),
+        ("progress_never_ready", never_ready(), progress::Detail::Brief),
+    ] {
+        let lines = script
+            .events
+            .iter()
+            .filter_map(|event| progress::line(event, &script.chronicle, detail, Canvas::plain(100)));
+        assert_snapshot!(name, lines.collect::<String>());
+    }
+}
+
+/// What the timeline is for: nobody who needs 103 is drawn at work before the column in which its gate passed.
+#[test]
+fn dependants_are_drawn_after_the_gate() {
+    for width in 40..=200 {
+        let text = timeline(&healthy().chronicle, Canvas::plain(width));
+        let row = |name: &str| -> Vec<char> {
+            text.lines()
+                .find(|line| line.contains(name))
+                .unwrap_or_else(|| panic!("{name} in {text}"))
+                .chars()
+                .collect()
+        };
+        let passed = row("103").iter().position(|sign| *sign == '✓').unwrap();
+        for dependant in ["101 nginx", "1001 docker"] {
+            let starts = row(dependant).iter().position(|sign| matches!(sign, '█' | '░' | '✓')).unwrap();
+            assert!(starts >= passed, "{text}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A configuration and the node that it is for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use phoenix_config::State;
+use phoenix_engine::{Desired, Node, NodeLock, Observed, observe};
+use phoenix_host::Changes;
+use phoenix_types::GuestId;
+
+use crate::commands::configuration;
+use crate::error::CliError;
+use crate::holder;
+use crate::host::Choice;
+use crate::runtime::block_on;
+use crate::settings::Settings;
+
+/// Which guests take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Those that were named and what they need; all of them when none was named.
+    Named,
+    /// All, whoever was named.
+    Fleet,
+}
+
+/// What a verb that looks at a node works with.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    pub(crate) settings: &'a Settings,
+    /// The guests that were named; `None` when none was.
+    pub(crate) named: Option<BTreeSet<GuestId>>,
+    pub(crate) desired: Arc<Desired>,
+    pub(crate) choice: Choice,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the configuration and decides on the node, without touching it.
+    pub(crate) fn open(settings: &'a Settings, guests: &[String], scope: Scope) -> Result<Self, CliError> {
+        let configuration = configuration(settings)?;
+        let named = configuration.select(guests)?;
+        let only = if scope == Scope::Named { named.as_ref() } else { None };
+        let desired = Arc::new(Desired::new(&configuration.fleet, only)?);
+        let choice = Choice::new(settings, &configuration.dir)?;
+        settings.terminal.note(&choice.introduction(settings.terminal.err()));
+        Ok(Self { settings, named, desired, choice })
+    }
+
+    /// Connects to the node and works with it, on the runtime that it needs.
+    pub(crate) fn work<T>(
+        &self,
+        changes: Changes,
+        work: impl AsyncFnOnce(&Node) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let done = block_on(self.choice.time(), async {
+            let node = Node::new(self.choice.connect(changes)?);
+            work(&node).await
+        })?;
+        self.choice.finish(self.settings);
+        done
+    }
+
+    /// Whether a guest was named, or all are meant.
+    pub(crate) fn is_named(&self, id: GuestId) -> bool {
+        self.named.as_ref().is_none_or(|named| named.contains(&id))
+    }
+
+    /// The guests whose gates are asked: those that were named, or all that should run.
+    pub(crate) fn asked(&self) -> BTreeSet<GuestId> {
+        let should_run = |id: &GuestId| self.desired.guests.get(id).is_some_and(|guest| guest.state == State::Running);
+        match &self.named {
+            Some(named) => named.clone(),
+            None => self.desired.guests.keys().copied().filter(should_run).collect(),
+        }
+    }
+
+    /// What is on the node.
+    pub(crate) async fn observe(&self, node: &Node) -> Result<Observed, CliError> {
+        let site = node.labelled(None, "observe");
+        Ok(observe(&*site.host, &*site.containers, &*site.machines, &self.desired).await?)
+    }
+
+    /// Takes the node's lock.
+    pub(crate) async fn lock(&self, node: &Node, doing: &str) -> Result<NodeLock, CliError> {
+        Ok(NodeLock::take(Arc::new(node.host().clone()), holder::me(doing), holder::liveness).await?)
+    }
+}

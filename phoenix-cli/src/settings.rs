@@ -1,0 +1,58 @@
+//! What the command line and the environment mean together. The one place that reads the environment.
+
+use camino::Utf8PathBuf;
+
+use crate::args::{Format, Global, HostArg};
+use crate::render::progress::Detail;
+use crate::terminal::{Terminal, TerminalEnv};
+
+/// Environment variables that Phoenix itself reads, with what they do; the reference docs are made from this list.
+pub const ENVIRONMENT: [(&str, &str); 6] = [
+    ("PHOENIX_CONFIG_DIR", "The folder of the configuration files, when `-C` is not given."),
+    ("PHOENIX_HOST", "The node, when `--host` is not given."),
+    (
+        "PHOENIX_LOG",
+        "What Phoenix tells about its inner doings on standard error, as `tracing` filters: `debug`, `phoenix_engine=trace`. Default: warnings; `-vv` is `debug`.",
+    ),
+    ("NO_COLOR", "When set and not empty: no colours, unless `--color always`."),
+    ("COLUMNS", "The width of the output, when the terminal's own is not wanted."),
+    ("LC_ALL, LC_CTYPE, LANG", "When the first of them that is set is `C` or `POSIX`, output is drawn in ASCII."),
+];
+
+/// What holds for every verb.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The folder that was asked for.
+    pub(crate) config_dir: Option<Utf8PathBuf>,
+    pub(crate) host: Option<HostArg>,
+    pub(crate) world: Option<Utf8PathBuf>,
+    pub(crate) pace: Option<f64>,
+    pub(crate) format: Format,
+    pub(crate) command_log: Option<Utf8PathBuf>,
+    pub(crate) detail: Detail,
+    /// The filter of tracing.
+    pub(crate) log: String,
+    pub(crate) terminal: Terminal,
+}
+
+impl Settings {
+    pub(crate) fn new(global: Global) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let env = TerminalEnv {
+            columns: variable("COLUMNS"),
+            locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable),
+        };
+        let default_log = if global.verbose >= 2 { "debug" } else { "warn" };
+        Self {
+            terminal: Terminal::new(global.color, &env),
+            config_dir: global.config_dir,
+            host: global.host,
+            world: global.world,
+            pace: global.pace,
+            format: global.format,
+            command_log: global.command_log,
+            detail: if global.verbose > 0 { Detail::Full } else { Detail::Brief },
+            log: variable("PHOENIX_LOG").unwrap_or_else(|| default_log.to_owned()),
+        }
+    }
+}

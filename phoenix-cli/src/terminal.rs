@@ -1,0 +1,104 @@
+//! Where output goes: standard output for data, standard error for progress and diagnostics, and what each can show.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anstream::AutoStream;
+use anstream::ColorChoice;
+
+use crate::args::ColorArg;
+use crate::render::{Canvas, Colour, Glyphs};
+
+/// How wide text is where no terminal says it: logs, files, pipes.
+const WIDTH_ELSEWHERE: usize = 100;
+
+/// Both output streams.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    out: Canvas,
+    err: Canvas,
+    err_is_terminal: bool,
+}
+
+/// Variables that say something about the terminal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TerminalEnv {
+    /// `COLUMNS`: the width, before what the terminal says.
+    pub(crate) columns: Option<String>,
+    /// The first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set.
+    pub(crate) locale: Option<String>,
+}
+
+impl Terminal {
+    pub(crate) fn new(color: ColorArg, env: &TerminalEnv) -> Self {
+        let (out, err) = (io::stdout(), io::stderr());
+        let glyphs = glyphs(env.locale.as_deref());
+        let columns = env.columns.as_deref().and_then(|text| text.parse().ok()).filter(|columns| *columns > 0);
+        let canvas = |is_terminal: bool, choice: ColorChoice| {
+            let measured = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+            let width = columns.or_else(|| if is_terminal { measured() } else { None }).unwrap_or(WIDTH_ELSEWHERE);
+            Canvas { width: width.max(40), colour: colour(color, choice), glyphs }
+        };
+        Self {
+            out: canvas(out.is_terminal(), AutoStream::choice(&out)),
+            err: canvas(err.is_terminal(), AutoStream::choice(&err)),
+            err_is_terminal: err.is_terminal(),
+        }
+    }
+
+    /// What standard output can show.
+    pub(crate) fn out(&self) -> Canvas {
+        self.out
+    }
+
+    /// What standard error can show.
+    pub(crate) fn err(&self) -> Canvas {
+        self.err
+    }
+
+    /// Whether lines on standard error can be drawn over.
+    pub(crate) fn err_is_terminal(&self) -> bool {
+        self.err_is_terminal
+    }
+
+    /// Writes data.
+    pub(crate) fn data(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// Writes progress or diagnostics. When nobody can read them any more the work goes on without.
+    pub(crate) fn note(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Whether a person can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && self.err_is_terminal
+    }
+
+    /// Asks a yes/no question; everything but `y` and `yes` is a no.
+    pub(crate) fn ask(&self, question: &str) -> io::Result<bool> {
+        self.note(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+fn colour(asked: ColorArg, detected: ColorChoice) -> Colour {
+    match asked {
+        ColorArg::Always => Colour::On,
+        ColorArg::Never => Colour::Off,
+        ColorArg::Auto if detected == ColorChoice::Never => Colour::Off,
+        ColorArg::Auto => Colour::On,
+    }
+}
+
+/// Signs beyond ASCII unless the locale is one that says it has none.
+fn glyphs(locale: Option<&str>) -> Glyphs {
+    match locale {
+        Some("C" | "POSIX") => Glyphs::Ascii,
+        _ => Glyphs::Unicode,
+    }
+}

@@ -1,1 +1,0 @@
-//! Placeholder crate root, replaced by the generator binary.
