@@ -21,6 +21,7 @@
 
 mod command;
 mod error;
+pub mod fake;
 mod host;
 mod inside;
 mod layered;

@@ -309,6 +309,42 @@ mod tests {
         }
     }
 
+    fn files(host: &Arc<crate::fake::FakeHost>) -> GuestFiles {
+        GuestFiles::new(host.clone(), GuestKind::Container)
+    }
+
+    const PATH: &str = "/etc/pve/lxc/103.conf";
+
+    #[tokio::test]
+    async fn a_file_is_edited_without_a_process() {
+        let host = crate::fake::FakeHost::answering(|command, _| panic!("{}", command.display()));
+        let host =
+            Arc::new(host.file(PATH, "#old\narch: amd64\n").file("/etc/pve/lxc/104.conf", "arch: amd64\nlock: disk\n"));
+        let edit =
+            ConfEdit { description: Some("new".to_owned()), add_raw: vec![raw("lxc.x", "1")], ..ConfEdit::default() };
+        let id = |id| GuestId::new(id).unwrap();
+        files(&host).edit(id(103), &edit).await.unwrap();
+        assert_eq!(host.text(PATH), "#new\narch: amd64\nlxc.x: 1\n");
+        assert_eq!(files(&host).edit(id(104), &edit).await.unwrap_err().class(), ErrorClass::Busy);
+        assert_eq!(files(&host).edit(id(105), &edit).await.unwrap_err().class(), ErrorClass::NotFound);
+        assert_eq!(files(&host).ids().await.unwrap(), [id(103), id(104)].into());
+    }
+
+    #[tokio::test]
+    async fn a_firewall_is_never_empty_and_never_garbled() {
+        let host = Arc::new(crate::fake::FakeHost::answering(|command, _| panic!("{}", command.display())));
+        let id = GuestId::new(103).unwrap();
+        let empty = FirewallFile::default();
+        assert_eq!(files(&host).write_firewall(id, &empty).await.unwrap_err().class(), ErrorClass::Refused);
+        let garbled =
+            FirewallFile { options: vec![("enable".into(), "1\npolicy_in: ACCEPT".into())], rules: Vec::new() };
+        assert!(files(&host).write_firewall(id, &garbled).await.is_err());
+        let good = FirewallFile { options: vec![("enable".into(), "1".into())], rules: Vec::new() };
+        files(&host).write_firewall(id, &good).await.unwrap();
+        assert_eq!(files(&host).firewall(id).await.unwrap().as_deref(), Some("[OPTIONS]\n\nenable: 1\n"));
+        assert_eq!(files(&host).firewalls().await.unwrap(), [id].into());
+    }
+
     #[test]
     fn notes_can_go() {
         let edit = ConfEdit { description: Some(String::new()), ..ConfEdit::default() };
