@@ -34,7 +34,7 @@ pub struct Push<'a> {
 }
 
 /// Writes a file inside a guest, as a whole and verified by its SHA-256: a reader sees the old file or the new one.
-/// `limit` is the most that one command can carry.
+/// `limit` is the most that one command can carry; each command gets 20 s and a second more for each MiB.
 ///
 /// Cancel safety: a dropped future leaves the old file and perhaps a temporary one beside it.
 ///
@@ -55,7 +55,8 @@ pub async fn push(inside: &dyn Inside, guest: GuestId, file: Push<'_>, limit: us
     for (at, chunk) in chunks.into_iter().enumerate() {
         let (mode, sum) = if at == last { (format!("{:o}", file.mode), digest.as_str()) } else { (String::new(), "") };
         let state = if at == 0 { "new" } else { "more" };
-        let command = Command::new("sh", Effect::Change, Duration::from_secs(120))
+        let deadline = Duration::from_secs(20 + chunk.len() as u64 / (1 << 20));
+        let command = Command::new("sh", Effect::Change, deadline)
             .args(["-c", SCRIPT, "push", file.path.as_str(), &temporary, &mode, sum, state])
             .stdin(Input::Bytes(chunk.to_vec()));
         let output = inside.exec(command).await?;
