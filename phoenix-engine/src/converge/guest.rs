@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use phoenix_config::model::{OnFailure, State};
 use phoenix_host::pve::{ConfFile, ErrorClass, GuestFiles};
-use phoenix_types::{DiskSize, GuestId, GuestKind, Power};
+use phoenix_types::{GuestId, GuestKind, Power};
 use tokio::time::Instant;
 
 use super::error::StepError;
 use super::retry::while_busy;
 use super::{Run, Voice, Word, gates, script, settings, snapshot, volumes};
-use crate::desired::{ContainerOrigin, DesiredGuest, ImageSource, Spec, VmOrigin};
+use crate::desired::DesiredGuest;
 use crate::event::{EventKind, Failure, GuestOutcome, millis};
 use crate::node::Site;
 use crate::plan::{Attitude, GuestPlan, SnapshotPurpose, Stage, Step, Work};
@@ -128,7 +128,7 @@ fn report(stage: Stage, error: &StepError, elapsed: Duration) -> Failure {
 }
 
 /// Leave to change the node now.
-async fn slot(run: &Run) -> Result<tokio::sync::SemaphorePermit<'_>, StepError> {
+pub(super) async fn slot(run: &Run) -> Result<tokio::sync::SemaphorePermit<'_>, StepError> {
     tokio::select! {
         biased;
         () = run.cancel.cancelled() => Err(StepError::Cancelled),
@@ -247,94 +247,6 @@ impl Worker<'_> {
         }
     }
 
-    /// Makes the guest, unless it is there already and ours.
-    async fn define(&mut self, site: &Site) -> Result<(), StepError> {
-        if let Some(file) = self.files(site).conf(self.id()).await? {
-            let notes = file.conf.live.description.as_deref().unwrap_or_default();
-            return match Record::find(notes) {
-                Some(record) if record.id == self.id() => Ok(()),
-                _ => Err(StepError::Taken(self.id())),
-            };
-        }
-        let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
-        if notes.chars().count() > crate::record::NOTES_LIMIT {
-            return Err(StepError::NotesFull { length: notes.chars().count() });
-        }
-        // A clone is first kept waiting by its source, and only then takes a slot.
-        let _source = match (self.guest.clone_source(), self.kind()) {
-            (Some(source), GuestKind::Container) => match self.run.clone_sources.get(&source) {
-                Some(lock) => Some(lock.lock().await),
-                None => None,
-            },
-            _ => None,
-        };
-        let _slot = slot(self.run).await?;
-        if let Some(lock) = &self.run.lock {
-            lock.making(self.id()).await?;
-        }
-        self.make(site, notes).await?;
-        // Raw lines and check value are written before anything runs, so that a clone never starts with its source's.
-        settings::write_record(self, site).await?;
-        if let Some(lock) = &self.run.lock {
-            lock.made(self.id()).await?;
-        }
-        Ok(())
-    }
-
-    /// Runs the one command that makes the guest.
-    async fn make(&self, site: &Site, notes: String) -> Result<(), StepError> {
-        let (id, voice) = (self.id(), self.voice);
-        match &self.guest.spec {
-            Spec::Container(spec) => match &spec.origin {
-                ContainerOrigin::Template(template) => {
-                    let create = &spec.create(template, self.guest.disk, notes);
-                    while_busy(voice, Stage::Define, || site.containers.create(id, create)).await?;
-                }
-                ContainerOrigin::Clone { source, snapshot } => {
-                    let clone = &spec.clone_of(*source, snapshot.as_ref(), &self.guest.name, notes);
-                    while_busy(voice, Stage::Define, || site.containers.as_ref().clone_from(id, clone)).await?;
-                }
-            },
-            Spec::Vm(spec) => match &spec.origin {
-                VmOrigin::Image(image) => {
-                    fetch(image, site).await?;
-                    let create = &spec.create(image, notes);
-                    while_busy(voice, Stage::Define, || site.machines.create(id, create)).await?;
-                }
-                VmOrigin::Clone { source, snapshot } => {
-                    let clone = &spec.clone_of(*source, snapshot.as_ref(), &self.guest.name, notes);
-                    while_busy(voice, Stage::Define, || site.machines.as_ref().clone_from(id, clone)).await?;
-                }
-            },
-        }
-        Ok(())
-    }
-
-    /// Takes away what a run that died left of a guest that it was making: no record, and a lock that nobody holds.
-    async fn undo(&self, site: &Site) -> Result<(), StepError> {
-        let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(()) };
-        let notes = file.conf.live.description.as_deref().unwrap_or_default();
-        if Record::find(notes).is_some_and(|record| record.id == self.id()) {
-            return Ok(());
-        }
-        if file.conf.lock().is_some() {
-            site.unlock(self.kind(), self.id()).await?;
-        }
-        Ok(site.destroy(self.kind(), self.id()).await?)
-    }
-
-    /// Grows the root disk; one that is large enough stays.
-    async fn grow(&self, site: &Site) -> Result<(), StepError> {
-        let Some(want) = self.guest.disk else { return Ok(()) };
-        let conf = self.conf(site).await?.conf;
-        let (disk, have) = &root_disk(&conf.live, self.kind()).ok_or(StepError::NoRootDisk(self.id()))?;
-        if have.is_some_and(|have| have >= want) {
-            return Ok(());
-        }
-        let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Disk, || site.resize(kind, id, disk, want)).await
-    }
-
     pub(super) async fn start(&self, site: &Site) -> Result<(), StepError> {
         let (id, kind) = (self.id(), self.kind());
         let started = while_busy(self.voice, Stage::Start, || site.start(kind, id)).await;
@@ -419,47 +331,4 @@ impl Worker<'_> {
         let power = site.power(self.kind(), self.id()).await?;
         power.ok_or(StepError::Vanished(self.id()))
     }
-}
-
-/// How long fetching a cloud image may take.
-const FETCH: Duration = Duration::from_secs(3600);
-
-/// Fetches a cloud image that the node does not have. It gets its name only when it is whole.
-async fn fetch(image: &ImageSource, site: &Site) -> Result<(), StepError> {
-    let ImageSource::Fetched { path, url } = image else { return Ok(()) };
-    if site.host.stat(path).await?.is_some() {
-        return Ok(());
-    }
-    let part = format!("{path}.part");
-    if let Some(folder) = path.parent() {
-        settings::on_node(site, "mkdir", &["-p", "--", folder.as_str()], FETCH).await?;
-    }
-    settings::on_node(site, "wget", &["-q", "-O", part.as_str(), "--", url.as_str()], FETCH).await?;
-    settings::on_node(site, "mv", &["--", part.as_str(), path.as_str()], FETCH).await
-}
-
-/// The key and size of a guest's root disk.
-pub(crate) fn root_disk(live: &phoenix_types::ConfSection, kind: GuestKind) -> Option<(String, Option<DiskSize>)> {
-    let key = match kind {
-        GuestKind::Container => "rootfs",
-        GuestKind::Vm => {
-            let order: Option<phoenix_types::PropertyString> = live.get("boot").and_then(|boot| boot.parse().ok());
-            let boot = order.as_ref().and_then(|order| order.get("order")).unwrap_or_default().to_owned();
-            let is_disk = |key: &str| {
-                live.get(key).is_some_and(|value| !value.contains("media=cdrom") && !value.contains("cloudinit"))
-                    && ["scsi", "virtio", "sata", "ide"].iter().any(|bus| key.starts_with(bus))
-                    && key != "scsihw"
-            };
-            let first = boot.split(';').find(|key| is_disk(key)).map(str::to_owned);
-            let key = first.or_else(|| {
-                ["scsi0", "virtio0", "sata0", "ide0"].into_iter().find(|key| is_disk(key)).map(str::to_owned)
-            })?;
-            return Some((key.clone(), disk_size(live.get(&key)?)));
-        }
-    };
-    Some((key.to_owned(), disk_size(live.get(key)?)))
-}
-
-fn disk_size(value: &str) -> Option<DiskSize> {
-    value.parse::<phoenix_types::PropertyString>().ok()?.get("size")?.parse().ok()
 }

@@ -1,5 +1,7 @@
 //! Runs a plan: guests in parallel as the graph allows, each one's steps in order.
 
+mod define;
+mod disk;
 mod error;
 mod gates;
 mod guard;
@@ -10,8 +12,8 @@ mod settings;
 mod snapshot;
 mod volumes;
 
+pub(crate) use disk::root_disk;
 pub(crate) use gates::surroundings;
-pub(crate) use guest::root_disk;
 pub(crate) use settings::{changes, is_mark, line_digest};
 
 use std::collections::BTreeMap;

@@ -1,14 +1,12 @@
 //! The plan for one guest.
 
 use phoenix_config::model::{OnFailure, State};
-use phoenix_health::Gate;
-use phoenix_types::{ConfSection, DiskSize, GuestKind, KeyChange, KeyEffect, Power, SnapshotName};
+use phoenix_types::{ConfSection, DiskSize, KeyChange, KeyEffect, Power, SnapshotName};
 
+use super::judge::judge;
+use super::provisioning::{Now, Snapshots, provisioning};
 use super::scripts::{Pending, pending};
-use super::{
-    Attitude, Difference, Effect, GuestPlan, Provision, Restart, SnapshotPurpose, Stage, Step, UNDO, Work, container,
-    vm,
-};
+use super::{Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, vm};
 use crate::converge::changes;
 use crate::desired::{DesiredGuest, Spec};
 use crate::observe::{Observed, Present};
@@ -53,15 +51,15 @@ impl From<KeyChange> for Difference {
     }
 }
 
-struct Builder<'a> {
-    guest: &'a DesiredGuest,
-    steps: Vec<Step>,
-    remarks: Vec<String>,
+pub(super) struct Builder<'a> {
+    pub(super) guest: &'a DesiredGuest,
+    pub(super) steps: Vec<Step>,
+    pub(super) remarks: Vec<String>,
     power: Power,
 }
 
 impl Builder<'_> {
-    fn step(
+    pub(super) fn step(
         &mut self,
         stage: Stage,
         summary: impl Into<String>,
@@ -153,38 +151,6 @@ pub(crate) fn plan_guest(guest: &DesiredGuest, observed: &Observed, provision: P
     plan.finish(attitude, record)
 }
 
-/// The record that counts: the guest's own, or, when the disk went back, that of the snapshot it went back to.
-fn judge(present: &Present, record: Record) -> (Record, Option<String>) {
-    let (Some(expected), Some(found)) = (record.check.as_deref(), present.check()) else {
-        return (record, None);
-    };
-    if expected == found {
-        return (record, None);
-    }
-    let parent = present.conf.live.get("parent");
-    let snapshots = present.conf.snapshots.iter().filter(|(name, _)| match present.kind {
-        // A container's line came back with the snapshot, so it names the one; a VM's value is always new.
-        GuestKind::Container => true,
-        GuestKind::Vm => Some(name.as_str()) == parent,
-    });
-    for (name, section) in snapshots {
-        let Some(mut old) = section.description.as_deref().and_then(Record::find).filter(|old| old.id == record.id)
-        else {
-            continue;
-        };
-        if present.kind == GuestKind::Vm || old.check.as_deref() == Some(found) {
-            old.check = Some(found.to_owned());
-            let text = format!("it was rolled back to snapshot `{name}`: what had run by then counts as run");
-            return (old, Some(text));
-        }
-    }
-    let mut unknown = Record { scripts: Vec::new(), ..record };
-    unknown.check = Some(found.to_owned());
-    let text =
-        "it was rolled back or restored by someone, and nothing tells what had run by then: its scripts run again";
-    (unknown, Some(text.to_owned()))
-}
-
 fn settings_of(guest: &DesiredGuest, present: &Present, record: &Record) -> Settings {
     match &guest.spec {
         Spec::Container(container) => container::settings(guest, container, present, record),
@@ -248,21 +214,6 @@ fn create(plan: &mut Builder<'_>) {
     let pending = (!guest.scripts.is_empty()).then(|| Pending { from: 0, reason: "it has not run yet".to_owned() });
     let now = Now { power: Power::Stopped, have: &Snapshots::default(), record: &Record::new(guest.id) };
     provisioning(plan, &now, pending.as_ref(), Effect::Create);
-}
-
-/// Which of the guest's own snapshots exist.
-#[derive(Default)]
-struct Snapshots {
-    before: bool,
-    after: bool,
-    template: bool,
-}
-
-/// What a guest is before its provisioning.
-struct Now<'a> {
-    power: Power,
-    have: &'a Snapshots,
-    record: &'a Record,
 }
 
 fn update(plan: &mut Builder<'_>, present: &Present, observed: &Observed, record: &Record, provision: Provision) {
@@ -333,111 +284,6 @@ fn update(plan: &mut Builder<'_>, present: &Present, observed: &Observed, record
     provisioning(plan, &now, pending.as_ref(), Effect::Hot);
 }
 
-/// Everything from the start on.
-fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Option<&Pending>, effect: Effect) {
-    let Now { power, have, record } = *now;
-    let guest = plan.guest;
-    let makes_snapshots = match &guest.spec {
-        Spec::Container(spec) => spec.can_snapshot(),
-        Spec::Vm(_) => guest.state != State::Template,
-    };
-    let wants = |name: &Option<SnapshotName>, has: bool| if makes_snapshots && !has { name.clone() } else { None };
-    if !makes_snapshots
-        && [&guest.snapshot_before, &guest.snapshot_after, &guest.template_snapshot].iter().any(|name| name.is_some())
-    {
-        plan.remarks.push(
-            match guest.state {
-                State::Template => "a template has no snapshots: Proxmox converts none that has some",
-                _ => "no snapshots: Proxmox takes none of a container that mounts a directory of the node",
-            }
-            .to_owned(),
-        );
-    }
-    let before = pending.filter(|pending| pending.from == 0).and_then(|_| wants(&guest.snapshot_before, have.before));
-    let template = wants(&guest.template_snapshot, have.template);
-    let after = wants(&guest.snapshot_after, have.after);
-    let is_vm = guest.kind() == GuestKind::Vm;
-    let is_new = effect == Effect::Create;
-    let needs_inside = pending.is_some() || (is_new && (!guest.health.is_empty() || !guest.wait_for.is_empty()));
-    let must_run = guest.state == State::Running || needs_inside;
-
-    if must_run && power == Power::Stopped {
-        let reason = if guest.state == State::Running { "it should run" } else { "it is provisioned" };
-        plan.step(Stage::Start, "start", reason, effect.max(Effect::Hot), Work::Start);
-        if is_vm {
-            plan.step(Stage::Agent, "wait for the guest agent", "it was just started", Effect::None, Work::AwaitAgent);
-            plan.step(
-                Stage::CloudInit,
-                "wait for cloud-init",
-                "it was just started",
-                Effect::None,
-                Work::AwaitCloudInit,
-            );
-        }
-    }
-    if let Spec::Vm(spec) = &guest.spec
-        && must_run
-        && let Some(reason) = vm::volumes_reason(spec, record)
-    {
-        let summary = match spec.volumes.len() {
-            0 => "unmount the NFS volumes".to_owned(),
-            1 => "mount 1 NFS volume".to_owned(),
-            count => format!("mount {count} NFS volumes"),
-        };
-        plan.step(Stage::Volumes, summary, reason, effect, Work::Volumes);
-    }
-    if let Some(name) = before {
-        snapshot(plan, Stage::SnapshotBefore, name, "before provisioning", effect, SnapshotPurpose::Lifecycle);
-    }
-    if let Some(pending) = pending {
-        if !guest.wait_for.is_empty() {
-            plan.step(
-                Stage::WaitFor,
-                format!("wait for {}", names(&guest.wait_for)),
-                "its scripts need it",
-                Effect::None,
-                Work::WaitFor,
-            );
-        }
-        for (at, script) in guest.scripts.iter().enumerate().skip(pending.from) {
-            let reason = if at == pending.from {
-                pending.reason.clone()
-            } else if is_new {
-                "it has not run yet".to_owned()
-            } else {
-                "one before it runs again".to_owned()
-            };
-            plan.step(Stage::Provision, format!("run {}", script.name), reason, effect, Work::Script(at));
-        }
-    }
-    if !plan.steps.is_empty() && !guest.health.is_empty() && must_run {
-        plan.step(
-            Stage::Health,
-            format!("wait until healthy: {}", names(&guest.health)),
-            "dependants wait for it",
-            Effect::None,
-            Work::Health,
-        );
-    }
-    let stops = guest.state != State::Running && (needs_inside || power != Power::Stopped);
-    if guest.state == State::Template {
-        if stops {
-            plan.step(Stage::Stop, "stop", "it becomes a template", effect, Work::Stop);
-        }
-        plan.step(Stage::Template, "convert to a template", "it should be one", effect, Work::ConvertToTemplate);
-        return;
-    }
-    if let Some(name) = template {
-        snapshot(plan, Stage::Template, name, "clones are made from it", effect, SnapshotPurpose::Template);
-    }
-    if let Some(name) = after {
-        snapshot(plan, Stage::SnapshotAfter, name, "the guest is done", effect, SnapshotPurpose::Lifecycle);
-    }
-    if stops {
-        plan.step(Stage::Stop, "stop", "it should be off", effect, Work::Stop);
-    }
-}
-
 /// Puts the changes between a snapshot that they can go back to and its removal.
 fn make_undoable(plan: &mut Builder<'_>, present: &Present) {
     let left_behind = present.conf.snapshots.contains_key(UNDO);
@@ -478,25 +324,4 @@ fn make_undoable(plan: &mut Builder<'_>, present: &Present) {
         "the new state is proven",
         Work::ForgetGuard,
     ));
-}
-
-fn snapshot(
-    plan: &mut Builder<'_>,
-    stage: Stage,
-    name: SnapshotName,
-    reason: &str,
-    effect: Effect,
-    purpose: SnapshotPurpose,
-) {
-    plan.step(
-        stage,
-        format!("take snapshot {name}"),
-        reason,
-        effect.min(Effect::Create),
-        Work::Snapshot { name, purpose },
-    );
-}
-
-fn names(gates: &[Gate]) -> String {
-    gates.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>().join(", ")
 }

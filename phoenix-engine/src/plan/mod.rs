@@ -2,7 +2,9 @@
 
 mod container;
 mod guest;
+mod judge;
 mod power;
+mod provisioning;
 mod removal;
 mod scripts;
 mod vm;

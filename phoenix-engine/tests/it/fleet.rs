@@ -8,14 +8,14 @@ use phoenix_engine::{Desired, Observed, Present};
 use phoenix_types::{GuestConf, GuestId, GuestKind, Power};
 
 /// A folder with configuration files and scripts.
-pub struct Folder {
+pub(crate) struct Folder {
     _keep: tempfile::TempDir,
     path: Utf8PathBuf,
 }
 
 impl Folder {
     /// A folder with this `lxc_configs` object, these `vms`, and a script for every feature named here.
-    pub fn new(containers: &str, vms: &str, features: &[&str]) -> Self {
+    pub(crate) fn new(containers: &str, vms: &str, features: &[&str]) -> Self {
         let keep = tempfile::tempdir().unwrap();
         let path = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
         let folder = Self { _keep: keep, path };
@@ -29,31 +29,31 @@ impl Folder {
         folder
     }
 
-    pub fn path(&self) -> &Utf8Path {
+    pub(crate) fn path(&self) -> &Utf8Path {
         &self.path
     }
 
     /// Writes a file of the folder.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// What should be.
-    pub fn desired(&self) -> Desired {
+    pub(crate) fn desired(&self) -> Desired {
         let loaded = phoenix_config::load(&self.path);
         let fleet = loaded.fleet.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
         Desired::new(&fleet, None).unwrap()
     }
 }
 
-pub fn id(number: u32) -> GuestId {
+pub(crate) fn id(number: u32) -> GuestId {
     GuestId::new(number).unwrap()
 }
 
 /// A node with these containers: id, configuration file, power.
-pub fn node(containers: &[(u32, &str, Power)]) -> Observed {
+pub(crate) fn node(containers: &[(u32, &str, Power)]) -> Observed {
     let present: BTreeMap<GuestId, Present> = containers
         .iter()
         .map(|(number, conf, power)| {

@@ -1,0 +1,109 @@
+//! How a guest comes into being, and how a half-made one goes.
+
+use std::time::Duration;
+
+use phoenix_types::GuestKind;
+
+use super::error::StepError;
+use super::guest::{Worker, slot};
+use super::retry::while_busy;
+use super::settings;
+use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
+use crate::node::Site;
+use crate::plan::Stage;
+use crate::record::Record;
+
+impl Worker<'_> {
+    /// Makes the guest, unless it is there already and ours.
+    pub(super) async fn define(&mut self, site: &Site) -> Result<(), StepError> {
+        if let Some(file) = self.files(site).conf(self.id()).await? {
+            let notes = file.conf.live.description.as_deref().unwrap_or_default();
+            return match Record::find(notes) {
+                Some(record) if record.id == self.id() => Ok(()),
+                _ => Err(StepError::Taken(self.id())),
+            };
+        }
+        let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
+        if notes.chars().count() > crate::record::NOTES_LIMIT {
+            return Err(StepError::NotesFull { length: notes.chars().count() });
+        }
+        // A clone is first kept waiting by its source, and only then takes a slot.
+        let _source = match (self.guest.clone_source(), self.kind()) {
+            (Some(source), GuestKind::Container) => match self.run.clone_sources.get(&source) {
+                Some(lock) => Some(lock.lock().await),
+                None => None,
+            },
+            _ => None,
+        };
+        let _slot = slot(self.run).await?;
+        if let Some(lock) = &self.run.lock {
+            lock.making(self.id()).await?;
+        }
+        self.make(site, notes).await?;
+        // Raw lines and check value are written before anything runs, so that a clone never starts with its source's.
+        settings::write_record(self, site).await?;
+        if let Some(lock) = &self.run.lock {
+            lock.made(self.id()).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the one command that makes the guest.
+    async fn make(&self, site: &Site, notes: String) -> Result<(), StepError> {
+        let (id, voice) = (self.id(), self.voice);
+        match &self.guest.spec {
+            Spec::Container(spec) => match &spec.origin {
+                ContainerOrigin::Template(template) => {
+                    let create = &spec.create(template, self.guest.disk, notes);
+                    while_busy(voice, Stage::Define, || site.containers.create(id, create)).await?;
+                }
+                ContainerOrigin::Clone { source, snapshot } => {
+                    let clone = &spec.clone_of(*source, snapshot.as_ref(), &self.guest.name, notes);
+                    while_busy(voice, Stage::Define, || site.containers.as_ref().clone_from(id, clone)).await?;
+                }
+            },
+            Spec::Vm(spec) => match &spec.origin {
+                VmOrigin::Image(image) => {
+                    fetch(image, site).await?;
+                    let create = &spec.create(image, notes);
+                    while_busy(voice, Stage::Define, || site.machines.create(id, create)).await?;
+                }
+                VmOrigin::Clone { source, snapshot } => {
+                    let clone = &spec.clone_of(*source, snapshot.as_ref(), &self.guest.name, notes);
+                    while_busy(voice, Stage::Define, || site.machines.as_ref().clone_from(id, clone)).await?;
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Takes away what a run that died left of a guest that it was making: no record, and a lock that nobody holds.
+    pub(super) async fn undo(&self, site: &Site) -> Result<(), StepError> {
+        let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(()) };
+        let notes = file.conf.live.description.as_deref().unwrap_or_default();
+        if Record::find(notes).is_some_and(|record| record.id == self.id()) {
+            return Ok(());
+        }
+        if file.conf.lock().is_some() {
+            site.unlock(self.kind(), self.id()).await?;
+        }
+        Ok(site.destroy(self.kind(), self.id()).await?)
+    }
+}
+
+/// How long fetching a cloud image may take.
+const FETCH: Duration = Duration::from_secs(3600);
+
+/// Fetches a cloud image that the node does not have. It gets its name only when it is whole.
+async fn fetch(image: &ImageSource, site: &Site) -> Result<(), StepError> {
+    let ImageSource::Fetched { path, url } = image else { return Ok(()) };
+    if site.host.stat(path).await?.is_some() {
+        return Ok(());
+    }
+    let part = format!("{path}.part");
+    if let Some(folder) = path.parent() {
+        settings::on_node(site, "mkdir", &["-p", "--", folder.as_str()], FETCH).await?;
+    }
+    settings::on_node(site, "wget", &["-q", "-O", part.as_str(), "--", url.as_str()], FETCH).await?;
+    settings::on_node(site, "mv", &["--", part.as_str(), path.as_str()], FETCH).await
+}

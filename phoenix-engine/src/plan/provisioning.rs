@@ -1,0 +1,152 @@
+//! From the start of a guest to its end state: gates, scripts, snapshots.
+
+use phoenix_config::model::State;
+use phoenix_health::Gate;
+use phoenix_types::{GuestKind, Power, SnapshotName};
+
+use super::guest::Builder;
+use super::scripts::Pending;
+use super::{Effect, SnapshotPurpose, Stage, Work, vm};
+use crate::desired::Spec;
+use crate::record::Record;
+
+/// Which of the guest's own snapshots exist.
+#[derive(Default)]
+pub(super) struct Snapshots {
+    pub(super) before: bool,
+    pub(super) after: bool,
+    pub(super) template: bool,
+}
+
+/// What a guest is before its provisioning.
+pub(super) struct Now<'a> {
+    pub(super) power: Power,
+    pub(super) have: &'a Snapshots,
+    pub(super) record: &'a Record,
+}
+
+/// Everything from the start on.
+pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Option<&Pending>, effect: Effect) {
+    let Now { power, have, record } = *now;
+    let guest = plan.guest;
+    let makes_snapshots = match &guest.spec {
+        Spec::Container(spec) => spec.can_snapshot(),
+        Spec::Vm(_) => guest.state != State::Template,
+    };
+    let wants = |name: &Option<SnapshotName>, has: bool| if makes_snapshots && !has { name.clone() } else { None };
+    if !makes_snapshots
+        && [&guest.snapshot_before, &guest.snapshot_after, &guest.template_snapshot].iter().any(|name| name.is_some())
+    {
+        plan.remarks.push(
+            match guest.state {
+                State::Template => "a template has no snapshots: Proxmox converts none that has some",
+                _ => "no snapshots: Proxmox takes none of a container that mounts a directory of the node",
+            }
+            .to_owned(),
+        );
+    }
+    let before = pending.filter(|pending| pending.from == 0).and_then(|_| wants(&guest.snapshot_before, have.before));
+    let template = wants(&guest.template_snapshot, have.template);
+    let after = wants(&guest.snapshot_after, have.after);
+    let is_vm = guest.kind() == GuestKind::Vm;
+    let is_new = effect == Effect::Create;
+    let needs_inside = pending.is_some() || (is_new && (!guest.health.is_empty() || !guest.wait_for.is_empty()));
+    let must_run = guest.state == State::Running || needs_inside;
+
+    if must_run && power == Power::Stopped {
+        let reason = if guest.state == State::Running { "it should run" } else { "it is provisioned" };
+        plan.step(Stage::Start, "start", reason, effect.max(Effect::Hot), Work::Start);
+        if is_vm {
+            plan.step(Stage::Agent, "wait for the guest agent", "it was just started", Effect::None, Work::AwaitAgent);
+            plan.step(
+                Stage::CloudInit,
+                "wait for cloud-init",
+                "it was just started",
+                Effect::None,
+                Work::AwaitCloudInit,
+            );
+        }
+    }
+    if let Spec::Vm(spec) = &guest.spec
+        && must_run
+        && let Some(reason) = vm::volumes_reason(spec, record)
+    {
+        let summary = match spec.volumes.len() {
+            0 => "unmount the NFS volumes".to_owned(),
+            1 => "mount 1 NFS volume".to_owned(),
+            count => format!("mount {count} NFS volumes"),
+        };
+        plan.step(Stage::Volumes, summary, reason, effect, Work::Volumes);
+    }
+    if let Some(name) = before {
+        snapshot(plan, Stage::SnapshotBefore, name, "before provisioning", effect, SnapshotPurpose::Lifecycle);
+    }
+    if let Some(pending) = pending {
+        if !guest.wait_for.is_empty() {
+            plan.step(
+                Stage::WaitFor,
+                format!("wait for {}", names(&guest.wait_for)),
+                "its scripts need it",
+                Effect::None,
+                Work::WaitFor,
+            );
+        }
+        for (at, script) in guest.scripts.iter().enumerate().skip(pending.from) {
+            let reason = if at == pending.from {
+                pending.reason.clone()
+            } else if is_new {
+                "it has not run yet".to_owned()
+            } else {
+                "one before it runs again".to_owned()
+            };
+            plan.step(Stage::Provision, format!("run {}", script.name), reason, effect, Work::Script(at));
+        }
+    }
+    if !plan.steps.is_empty() && !guest.health.is_empty() && must_run {
+        plan.step(
+            Stage::Health,
+            format!("wait until healthy: {}", names(&guest.health)),
+            "dependants wait for it",
+            Effect::None,
+            Work::Health,
+        );
+    }
+    let stops = guest.state != State::Running && (needs_inside || power != Power::Stopped);
+    if guest.state == State::Template {
+        if stops {
+            plan.step(Stage::Stop, "stop", "it becomes a template", effect, Work::Stop);
+        }
+        plan.step(Stage::Template, "convert to a template", "it should be one", effect, Work::ConvertToTemplate);
+        return;
+    }
+    if let Some(name) = template {
+        snapshot(plan, Stage::Template, name, "clones are made from it", effect, SnapshotPurpose::Template);
+    }
+    if let Some(name) = after {
+        snapshot(plan, Stage::SnapshotAfter, name, "the guest is done", effect, SnapshotPurpose::Lifecycle);
+    }
+    if stops {
+        plan.step(Stage::Stop, "stop", "it should be off", effect, Work::Stop);
+    }
+}
+
+fn snapshot(
+    plan: &mut Builder<'_>,
+    stage: Stage,
+    name: SnapshotName,
+    reason: &str,
+    effect: Effect,
+    purpose: SnapshotPurpose,
+) {
+    plan.step(
+        stage,
+        format!("take snapshot {name}"),
+        reason,
+        effect.min(Effect::Create),
+        Work::Snapshot { name, purpose },
+    );
+}
+
+fn names(gates: &[Gate]) -> String {
+    gates.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>().join(", ")
+}
