@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 use phoenix_types::GuestId;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -76,6 +76,14 @@ pub(super) struct Document<'a> {
     kind: FileKind,
     source: &'a Arc<Source>,
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// The guests, when they are what they should be: an object or a list.
+    guests: Option<Guests<'a>>,
+}
+
+/// The guests of a file, as text.
+enum Guests<'a> {
+    ById(Vec<(Cow<'a, str>, &'a RawValue)>),
+    InOrder(Vec<&'a RawValue>),
 }
 
 impl<'a> Document<'a> {
@@ -83,8 +91,17 @@ impl<'a> Document<'a> {
         if source.is_broken() {
             return None;
         }
-        match serde_json::from_str::<Top<'a>>(source.text()) {
-            Ok(Top(members)) => Some(Self { kind, source, members }),
+        let mut reader = serde_json::Deserializer::from_str(source.text());
+        let top = Top { guests: guests_key(kind) }.deserialize(&mut reader).and_then(|top| reader.end().map(|()| top));
+        // Guests of the wrong type are no reason not to look at the rest of the file.
+        let top = match top {
+            Err(error) if error.is_data() => {
+                serde_json::from_str(source.text()).map(|Members(members)| (members, None))
+            }
+            top => top,
+        };
+        match top {
+            Ok((members, guests)) => Some(Self { kind, source, members, guests }),
             Err(error) => {
                 findings.push(schema::unreadable(&error, source.text(), 0, kind));
                 None
@@ -96,18 +113,9 @@ impl<'a> Document<'a> {
         self.source.text()
     }
 
-    /// The key of the member that holds the guests.
-    fn guests_key(&self) -> Option<&'static str> {
-        match self.kind {
-            FileKind::Hypervisor => None,
-            FileKind::Lxc => Some("lxc_configs"),
-            FileKind::Vm => Some("vms"),
-        }
-    }
-
     /// The text of the file without its guests.
     fn frame_text(&self) -> String {
-        let guests_key = self.guests_key();
+        let guests_key = guests_key(self.kind).map(|(key, _)| key);
         let members = self.members.iter().filter(|(key, _)| Some(key.as_ref()) != guests_key);
         let members = members.map(|(key, value)| format!("{}:{}", Value::from(key.as_ref()), value.get()));
         format!("{{{}}}", members.collect::<Vec<_>>().join(","))
@@ -116,17 +124,17 @@ impl<'a> Document<'a> {
     /// The file without its guests, typed.
     pub(super) fn frame<T: serde::de::DeserializeOwned>(&self, findings: &mut Vec<Finding>) -> Option<T> {
         let text = self.frame_text();
-        let guests: Vec<_> = self.members.iter().filter(|(key, _)| Some(key.as_ref()) == self.guests_key()).collect();
-        if let [_, again, ..] = guests.as_slice() {
-            let at = offset(self.text(), again.1);
+        let guests_key = guests_key(self.kind).map(|(key, _)| key);
+        let mut others = self.members.iter().filter(|(key, _)| Some(key.as_ref()) == guests_key);
+        if self.guests.is_none() {
+            others.next();
+        }
+        if let Some((key, again)) = others.next() {
+            let at = offset(self.text(), again);
             findings.push(
-                Finding::error(
-                    Code::DuplicateKey,
-                    Target::At(self.kind, at),
-                    format!("the key `{}` stands twice", again.0),
-                )
-                .on_key()
-                .help("join the two"),
+                Finding::error(Code::DuplicateKey, Target::At(self.kind, at), format!("the key `{key}` stands twice"))
+                    .on_key()
+                    .help("join the two"),
             );
         }
         match serde_json::from_str(&text) {
@@ -149,49 +157,65 @@ impl<'a> Document<'a> {
 
     /// The guests of the file, one by one.
     pub(super) fn pieces(&self, findings: &mut Vec<Finding>) -> Vec<Piece<'a>> {
-        let Some(guests_key) = self.guests_key() else { return Vec::new() };
-        let Some((_, guests)) = self.members.iter().find(|(key, _)| key == guests_key) else { return Vec::new() };
-        let target = Target::File(self.kind);
         let text = self.text();
-        let wrong = |expected: &str| {
-            Finding::error(Code::WrongType, target, format!("`{guests_key}` is not {expected}"))
-                .at([guests_key])
-                .expected(expected)
-        };
-        if self.kind == FileKind::Vm {
-            return match serde_json::from_str::<Elements<'a>>(guests.get()) {
-                Ok(Elements(elements)) => elements
-                    .into_iter()
-                    .map(|raw| Piece { file: self.kind, source: self.source, id: None, range: range(text, raw) })
-                    .collect(),
-                Err(_) => {
-                    findings.push(wrong("a list of VMs"));
-                    Vec::new()
+        let piece = |id, raw| Piece { file: self.kind, source: self.source, id, range: range(text, raw) };
+        match &self.guests {
+            None => {
+                findings.extend(self.no_guests());
+                Vec::new()
+            }
+            Some(Guests::InOrder(elements)) => elements.iter().map(|raw| piece(None, raw)).collect(),
+            Some(Guests::ById(members)) => {
+                let mut pieces = Vec::with_capacity(members.len());
+                for (key, raw) in members {
+                    match key.parse::<GuestId>() {
+                        Ok(id) => pieces.push(piece(Some(id), raw)),
+                        Err(_) if key.starts_with(USER_PREFIX) => {}
+                        Err(_) => findings.push(
+                            Finding::error(
+                                Code::InvalidId,
+                                Target::At(self.kind, offset(text, raw)),
+                                format!("`{key}` is not a guest id"),
+                            )
+                            .on_key()
+                            .expected("a guest id from 100 to 999999999"),
+                        ),
+                    }
                 }
-            };
-        }
-        let Ok(Top(members)) = serde_json::from_str::<Top<'a>>(guests.get()) else {
-            findings.push(wrong("an object of containers by id"));
-            return Vec::new();
-        };
-        let mut pieces = Vec::with_capacity(members.len());
-        for (key, raw) in members {
-            let range = range(text, raw);
-            match key.parse::<GuestId>() {
-                Ok(id) => pieces.push(Piece { file: self.kind, source: self.source, id: Some(id), range }),
-                Err(_) if key.starts_with(USER_PREFIX) => {}
-                Err(_) => findings.push(
-                    Finding::error(
-                        Code::InvalidId,
-                        Target::At(self.kind, range.start),
-                        format!("`{key}` is not a guest id"),
-                    )
-                    .on_key()
-                    .expected("a guest id from 100 to 999999999"),
-                ),
+                pieces
             }
         }
-        pieces
+    }
+
+    /// What is wrong with guests that are not what they should be, when they are written at all.
+    fn no_guests(&self) -> Option<Finding> {
+        let (guests_key, form) = guests_key(self.kind)?;
+        self.members.iter().find(|(key, _)| key == guests_key)?;
+        let expected = match form {
+            Form::ById => "an object of containers by id",
+            Form::InOrder => "a list of VMs",
+        };
+        let finding =
+            Finding::error(Code::WrongType, Target::File(self.kind), format!("`{guests_key}` is not {expected}"))
+                .at([guests_key])
+                .expected(expected);
+        Some(finding)
+    }
+}
+
+/// How a file holds its guests.
+#[derive(Clone, Copy)]
+enum Form {
+    ById,
+    InOrder,
+}
+
+/// The key of the member that holds the guests of a file.
+fn guests_key(kind: FileKind) -> Option<(&'static str, Form)> {
+    match kind {
+        FileKind::Hypervisor => None,
+        FileKind::Lxc => Some(("lxc_configs", Form::ById)),
+        FileKind::Vm => Some(("vms", Form::InOrder)),
     }
 }
 
@@ -205,28 +229,66 @@ fn range(text: &str, part: &RawValue) -> std::ops::Range<usize> {
     start..(start + part.get().len()).min(text.len())
 }
 
-/// An object whose values are left as text.
-struct Top<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// Takes the top of a file apart in one pass.
+struct Top {
+    guests: Option<(&'static str, Form)>,
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
+impl<'de> DeserializeSeed<'de> for Top {
+    type Value = (Vec<(Cow<'de, str>, &'de RawValue)>, Option<Guests<'de>>);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Top {
+    type Value = (Vec<(Cow<'de, str>, &'de RawValue)>, Option<Guests<'de>>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        let mut guests = None;
+        while let Some(Key(key)) = map.next_key()? {
+            match self.guests {
+                Some((wanted, form)) if key == wanted && guests.is_none() => {
+                    guests = Some(match form {
+                        Form::ById => Guests::ById(map.next_value::<Members<'de>>()?.0),
+                        Form::InOrder => Guests::InOrder(map.next_value::<Elements<'de>>()?.0),
+                    });
+                }
+                _ => members.push((key, map.next_value()?)),
+            }
+        }
+        Ok((members, guests))
+    }
+}
+
+/// An object whose values are left as text.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TopVisitor;
-        impl<'de> Visitor<'de> for TopVisitor {
-            type Value = Top<'de>;
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
                 while let Some(Key(key)) = map.next_key()? {
                     members.push((key, map.next_value()?));
                 }
-                Ok(Top(members))
+                Ok(Members(members))
             }
         }
-        deserializer.deserialize_map(TopVisitor)
+        deserializer.deserialize_map(MembersVisitor)
     }
 }
 
