@@ -8,6 +8,7 @@ pub(crate) mod agent;
 mod agent_replies;
 mod clone;
 mod cloud_init;
+mod command_line;
 mod create;
 mod disk_commands;
 mod disks;
@@ -66,6 +67,7 @@ pub(crate) async fn run(call: &mut Call<'_>) -> Result<(), Failure> {
         "guest exec" => agent::exec(call).await,
         "guest exec-status" => agent::exec_status(call).await,
         "guest passwd" => agent::set_password(call).await,
+        "showcmd" => command_line::show(call),
         "monitor" => monitor::monitor(call),
         "terminal" => monitor::terminal(call),
         "vncproxy" => monitor::vnc_proxy(call),

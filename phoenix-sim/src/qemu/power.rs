@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use phoenix_types::{GuestConf, Power};
+use phoenix_types::{ConfSection, GuestConf, Power};
 
 use crate::grammar::parse_property_string;
 use crate::inside;
@@ -116,6 +116,7 @@ fn prepare(call: &mut Call<'_>, conf: &GuestConf) -> Result<(), Failure> {
         call.warn("no efidisk configured! Using temporary efivars disk.");
     }
     check_devices(call, conf)?;
+    check_processors(call, &conf.live)?;
     for warning in warnings(conf) {
         call.warn(&warning);
     }
@@ -141,8 +142,25 @@ pub(super) fn warnings(conf: &GuestConf) -> Vec<String> {
         .collect()
 }
 
-/// Looks for the PCI devices that a VM takes from the node.
+/// A VM cannot have more processors than the node.
+pub(super) fn check_processors(call: &Call<'_>, section: &ConfSection) -> Result<(), Failure> {
+    let count = |key: &str| section.get(key).and_then(|text| text.parse::<u64>().ok()).filter(|count| *count > 0);
+    let wanted = count("sockets").unwrap_or(1).saturating_mul(count("cores").unwrap_or(1));
+    let there = call.node.world().cores;
+    if wanted > u64::from(there) {
+        return Err(Failure::die(format!("MAX {there} vcpus allowed per VM on this node")));
+    }
+    Ok(())
+}
+
+/// Looks for the serial ports and PCI devices that a VM takes from the node.
 fn check_devices(call: &mut Call<'_>, conf: &GuestConf) -> Result<(), Failure> {
+    for (_, path) in conf.live.keys.iter().filter(|(key, _)| settings::number(key, "serial").is_some()) {
+        let known = call.node.world().devices.as_ref();
+        if path != "socket" && known.is_some_and(|known| !known.contains(path)) {
+            return Err(Failure::die("no such serial device"));
+        }
+    }
     let Some(known) = call.node.world().pci_devices.clone() else { return Ok(()) };
     for (_, value) in conf.live.keys.iter().filter(|(key, _)| settings::number(key, "hostpci").is_some()) {
         let device = parse_property_string("pve-qm-hostpci", value).unwrap_or_default();
