@@ -27,6 +27,7 @@ mod inside;
 mod layered;
 mod local;
 pub mod pve;
+mod ssh;
 
 pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream, redact};
 pub use error::HostError;
@@ -34,3 +35,4 @@ pub use host::{ByteStream, Created, FileKind, FileStat, Host};
 pub use inside::{Inside, InsideError};
 pub use layered::{Changes, CommandRecord, Layered, Recorder};
 pub use local::Local;
+pub use ssh::{InvalidSshAddress, Ssh};
