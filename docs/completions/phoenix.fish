@@ -43,11 +43,16 @@ complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "schema" -d 'Print a
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "plan" -d 'Show what `up` would do, and why'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "up" -d 'Bring guests to the state that the configuration describes'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "LetsGo" -d 'Bring guests to the state that the configuration describes'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "create" -d 'As `up` for these guests, but guests that they need and that exist are left as they are'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "converge" -d 'As `up` for these guests and what they need, with all their scripts run again'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "status" -d 'Show what is configured and what there is'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "health" -d 'Ask the gates once, now'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "health-check" -d 'Ask the gates once, now'
-complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "delete" -d 'Destroy guests'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "start" -d 'Start guests, after everything that they need runs and is healthy'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "stop" -d 'Shut guests down, after everything that needs them is off'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "restart" -d 'Stop and start guests, with everything that needs them'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "delete" -d 'Destroy guests; refused while others need them'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "down" -d 'Destroy all guests of the configuration'
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -126,6 +131,22 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l dry-run -d 'S
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l force-provision -d 'Run all scripts again, changed or not'
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s y -l yes -d 'Do not ask before changing the node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l dry-run -d 'Show the plan, and end there'
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -181,6 +202,55 @@ always\t'Always'
 never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s y -l yes -d 'Do not ask before changing the node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l dry-run -d 'Show the plan, and end there'
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s y -l yes -d 'Do not ask before changing the node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l dry-run -d 'Show the plan, and end there'
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s y -l yes -d 'Do not ask before changing the node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l dry-run -d 'Show the plan, and end there'
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -192,7 +262,23 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l command-log -
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s y -l yes -d 'Do not ask before destroying them'
-complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l dry-run -d 'Show what would be destroyed, and end there'
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s y -l yes -d 'Do not ask before changing the node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s y -l yes -d 'Do not ask before changing the node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l dry-run -d 'Show the plan, and end there'
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s h -l help -d 'Print help (see more with \'--help\')'

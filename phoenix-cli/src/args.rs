@@ -81,6 +81,8 @@ pub(crate) enum Verb {
     /// Bring guests to the state that the configuration describes
     #[command(visible_alias = "LetsGo")]
     Up(Up),
+    /// As `up` for these guests, but guests that they need and that exist are left as they are
+    Create(UpOf),
     /// As `up` for these guests and what they need, with all their scripts run again
     Converge(UpOf),
     /// Show what is configured and what there is
@@ -88,8 +90,16 @@ pub(crate) enum Verb {
     /// Ask the gates once, now
     #[command(visible_alias = "health-check")]
     Health(Guests),
-    /// Destroy guests
+    /// Start guests, after everything that they need runs and is healthy
+    Start(Power),
+    /// Shut guests down, after everything that needs them is off
+    Stop(Power),
+    /// Stop and start guests, with everything that needs them
+    Restart(Power),
+    /// Destroy guests; refused while others need them
     Delete(Delete),
+    /// Destroy all guests of the configuration
+    Down(Down),
 }
 
 #[derive(Debug, Args)]
@@ -177,16 +187,26 @@ pub(crate) struct Guests {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Power {
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// The guests, by id or name
     #[arg(value_name = "GUEST", required = true)]
     pub(crate) guests: Vec<String>,
-    /// Do not ask before destroying them
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    /// Show what would be destroyed, and end there
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Down {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
 }
 
 /// How results are written.

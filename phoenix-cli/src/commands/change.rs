@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::Format;
+use crate::args::{Format, RunArgs};
 use crate::chronicle::Chronicle;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
@@ -23,6 +23,7 @@ pub(crate) struct Change {
     pub(crate) verb: &'static str,
     pub(crate) consent: Consent,
     pub(crate) extent: Extent,
+    pub(crate) when_empty: WhenEmpty,
     /// How many commands may change the node at the same time.
     pub(crate) jobs: usize,
 }
@@ -43,6 +44,28 @@ pub(crate) enum Extent {
     Whole,
     /// Up to the plan (`--dry-run`).
     PlanOnly,
+}
+
+/// What happens when there is nothing to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenEmpty {
+    /// The gates are asked: health is part of the state.
+    AskGates,
+    /// That was all.
+    Done,
+}
+
+impl RunArgs {
+    /// The change that was typed.
+    pub(super) fn change(&self, verb: &'static str, when_empty: WhenEmpty) -> Change {
+        Change {
+            verb,
+            consent: if self.yes { Consent::Given } else { Consent::Ask },
+            extent: if self.dry_run { Extent::PlanOnly } else { Extent::Whole },
+            when_empty,
+            jobs: usize::from(self.jobs),
+        }
+    }
 }
 
 /// What a run prints with `--format json`.
@@ -102,6 +125,9 @@ async fn under_lock(
     show(session, &plan)?;
     if !plan.is_empty() {
         agree(session, change, node)?;
+    } else if change.when_empty == WhenEmpty::Done {
+        report(session, &plan, None)?;
+        return Ok(End::Ended(ExitStatus::Done));
     }
     let cancel = CancellationToken::new();
     let mut options = Options::default();

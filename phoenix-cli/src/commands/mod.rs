@@ -1,14 +1,16 @@
 //! The verbs: each calls the library, shows what came of it, and says how it ended.
 
 mod change;
-mod delete;
 mod health;
 mod plan;
+mod power;
+mod removal;
 mod schema;
 mod status;
 mod up;
 mod validate;
 
+use phoenix_engine::PowerAction;
 use serde::Serialize;
 
 pub(crate) use status::Standing;
@@ -30,7 +32,12 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliErro
         Verb::Converge(args) => up::converge(&args, settings),
         Verb::Status(args) => status::run(&args, settings),
         Verb::Health(args) => health::run(&args, settings),
-        Verb::Delete(args) => delete::run(&args, settings),
+        Verb::Create(args) => up::create(&args, settings),
+        Verb::Start(args) => power::run("start", PowerAction::Start, &args, settings),
+        Verb::Stop(args) => power::run("stop", PowerAction::Stop, &args, settings),
+        Verb::Restart(args) => power::run("restart", PowerAction::Restart, &args, settings),
+        Verb::Delete(args) => removal::delete(&args, settings),
+        Verb::Down(args) => removal::down(&args, settings),
     }
 }
 

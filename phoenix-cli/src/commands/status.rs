@@ -33,10 +33,11 @@ pub(super) fn run(args: &Guests, settings: &Settings) -> Result<ExitStatus, CliE
         let health = ask(node, &session.desired, &observed, &asked).await;
         let mut health: BTreeMap<GuestId, GuestHealth> = health.into_iter().map(|health| (health.id, health)).collect();
         let all = status(&session.desired, &observed, &plan).into_iter();
-        Ok(all
-            .filter(|status| session.is_named(status.id))
-            .map(|status| Standing { health: health.remove(&status.id), status })
-            .collect::<Vec<_>>())
+        let named = all.filter(|status| session.is_named(status.id));
+        let mut standings: Vec<Standing> =
+            named.map(|status| Standing { health: health.remove(&status.id), status }).collect();
+        standings.sort_by_key(|standing| standing.status.id);
+        Ok(standings)
     })?;
     settings.data(|| table(&standings, settings.terminal.out()), || &standings, || standings.iter().collect())?;
     Ok(ExitStatus::Done)

@@ -1,8 +1,8 @@
-//! `phoenix up`, `converge`
+//! `phoenix up`, `create`, `converge`
 
 use phoenix_engine::{Provision, plan};
 
-use super::change::{self, Change, Consent, Extent};
+use super::change::{self, WhenEmpty};
 use crate::args::{RunArgs, Up, UpOf};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
@@ -19,6 +19,14 @@ pub(super) fn converge(args: &UpOf, settings: &Settings) -> Result<ExitStatus, C
     run("converge", &args.guests, &args.run, Provision::Always, settings)
 }
 
+/// `phoenix create`
+pub(super) fn create(args: &UpOf, settings: &Settings) -> Result<ExitStatus, CliError> {
+    let session = Session::open(settings, &args.guests, Scope::Named)?;
+    change::carry_out(&session, args.run.change("create", WhenEmpty::AskGates), |observed| {
+        Ok(plan(&session.desired, observed, Provision::WhenChanged).leaving(|id| !session.is_named(id)))
+    })
+}
+
 fn run(
     verb: &'static str,
     guests: &[String],
@@ -27,16 +35,7 @@ fn run(
     settings: &Settings,
 ) -> Result<ExitStatus, CliError> {
     let session = Session::open(settings, guests, Scope::Named)?;
-    change::carry_out(&session, args.change(verb), |observed| Ok(plan(&session.desired, observed, provision)))
-}
-
-impl RunArgs {
-    fn change(&self, verb: &'static str) -> Change {
-        Change {
-            verb,
-            consent: if self.yes { Consent::Given } else { Consent::Ask },
-            extent: if self.dry_run { Extent::PlanOnly } else { Extent::Whole },
-            jobs: usize::from(self.jobs),
-        }
-    }
+    change::carry_out(&session, args.change(verb, WhenEmpty::AskGates), |observed| {
+        Ok(plan(&session.desired, observed, provision))
+    })
 }

@@ -122,7 +122,9 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
     let noun = if all == 1 { "guest" } else { "guests" };
     if plan.is_empty() && of(&[Attitude::NotOurs, Attitude::Elsewhere]) == 0 {
         let sign = canvas.glyph("✓", "OK");
-        let text = if all == 1 {
+        let text = if all == 0 {
+            format!("{sign} nothing to do")
+        } else if all == 1 {
             format!("{sign} the guest is as it should be")
         } else {
             format!("{sign} all {all} guests are as they should be")

@@ -259,6 +259,18 @@ impl Plan {
         self.guests.iter().all(GuestPlan::is_empty)
     }
 
+    /// The same plan without the changes of existing guests for which `left_alone` holds: they stay as they are.
+    #[must_use]
+    pub fn leaving(mut self, left_alone: impl Fn(GuestId) -> bool) -> Self {
+        for guest in &mut self.guests {
+            if guest.attitude == Attitude::Update && left_alone(guest.id) {
+                guest.attitude = Attitude::Keep;
+                guest.steps.clear();
+            }
+        }
+        finish(self.guests)
+    }
+
     /// How many steps there are in all.
     #[must_use]
     pub fn step_count(&self) -> usize {

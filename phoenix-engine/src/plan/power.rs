@@ -51,6 +51,8 @@ pub fn plan_power(desired: &Desired, observed: &Observed, ids: &BTreeSet<GuestId
                     .map(|other| other.id);
                 guests.push(plan_one(guest, observed, needs.collect(), action));
             }
+            // Nobody asks whether a guest that is off already is healthy.
+            guests.retain(|guest| !guest.is_empty() || guest.attitude == Attitude::NotOurs);
         }
     }
     finish(guests)

@@ -54,6 +54,10 @@ pub fn plan_removal(
     let mut guests = Vec::new();
     for id in desired.order.iter().rev().filter(|id| ids.contains(id)) {
         let Some(guest) = desired.guests.get(id) else { continue };
+        // A guest that is nowhere is gone already.
+        if !observed.present.contains_key(id) && !observed.elsewhere.contains_key(id) {
+            continue;
+        }
         if let Some(node) = observed.elsewhere.get(id) {
             refused.push(RemovalRefused::Elsewhere { guest: *id, node: node.clone() });
             continue;
@@ -75,7 +79,10 @@ pub fn plan_removal(
                 name: guest.name.to_string(),
                 kind: guest.kind(),
                 attitude,
-                needs: dependants.into_iter().filter(|other| ids.contains(other)).collect(),
+                needs: dependants
+                    .into_iter()
+                    .filter(|other| ids.contains(other) && observed.present.contains_key(other))
+                    .collect(),
                 steps,
                 gates: Vec::new(),
                 remarks: Vec::new(),

@@ -1,0 +1,25 @@
+//! `phoenix start`, `stop`, `restart`
+
+use phoenix_engine::{PowerAction, plan_power};
+
+use super::change::{self, WhenEmpty};
+use crate::args::Power;
+use crate::error::CliError;
+use crate::exit::ExitStatus;
+use crate::session::{Scope, Session};
+use crate::settings::Settings;
+
+pub(super) fn run(
+    verb: &'static str,
+    action: PowerAction,
+    args: &Power,
+    settings: &Settings,
+) -> Result<ExitStatus, CliError> {
+    // Who needs the named guests can be anybody in the fleet.
+    let session = Session::open(settings, &args.guests.guests, Scope::Fleet)?;
+    let ids = session.named.clone().unwrap_or_else(|| session.desired.guests.keys().copied().collect());
+    let when_empty = if action == PowerAction::Start { WhenEmpty::AskGates } else { WhenEmpty::Done };
+    change::carry_out(&session, args.run.change(verb, when_empty), |observed| {
+        Ok(plan_power(&session.desired, observed, &ids, action))
+    })
+}
