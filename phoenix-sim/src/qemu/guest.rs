@@ -14,24 +14,28 @@ const BOOT: Duration = Duration::from_secs(5);
 /// How long a system takes to shut down.
 const SHUTDOWN: Duration = Duration::from_millis(900);
 
-/// The folder that marks a disk with a system on it.
-const MARK: &str = "/etc";
+/// The file that marks a disk with a system on it that a VM can boot.
+const KERNEL: &str = "/boot/vmlinuz";
 
 /// Puts a system onto a disk that an image was copied to.
 pub(super) fn install_system(state: &mut State, volume: &str, _image: &str) {
     let now = state.now;
     if let Some(volume) = state.volumes.get_mut(volume) {
         // The tree is empty, so nothing can be in the way.
-        let _ = volume.space.files.make_folders(MARK, now);
+        let _ = volume.space.files.make_folders("/boot", now);
+        let _ = volume.space.files.write(KERNEL, b"kernel\n".as_slice(), now);
     }
 }
 
-/// Whether there is a system that a VM could boot.
+/// Whether there is a system that a VM could boot. Where every image exists, every VM has one.
 pub(super) fn has_system(state: &State, section: &ConfSection) -> bool {
+    if state.any_image {
+        return true;
+    }
     let on_disk = drive::drives(section)
         .iter()
         .filter_map(|(_, drive)| state.volume(drive.file()))
-        .any(|volume| volume.space.files.is_folder(MARK));
+        .any(|volume| volume.space.files.exists(KERNEL));
     on_disk || section.get("args").is_some_and(|args| args.contains("-kernel"))
 }
 

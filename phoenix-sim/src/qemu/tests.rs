@@ -212,8 +212,8 @@ async fn a_cloud_image_becomes_a_template_and_the_template_a_vm() {
 
 #[tokio::test(start_paused = true)]
 async fn commands_that_meet_on_one_vm_wait_ten_seconds_for_each_other() {
-    let node = SimNode::new(World::default());
     // There is no system that would react to being shut down.
+    let node = SimNode::new(World { images: Images::Listed, ..World::default() });
     ok(&node, "qm create 100 --memory 64").await;
     ok(&node, "qm start 100").await;
     let argv = ["qm", "shutdown", "100"].map(str::to_owned);

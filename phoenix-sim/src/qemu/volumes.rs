@@ -147,8 +147,19 @@ pub(super) fn size_of(state: &mut State, file: &str) -> Option<u64> {
 
 /// The virtual size of a disk image on the node, `None` when there is no such file.
 pub(super) fn image_size(state: &mut State, path: &str) -> Option<u64> {
-    let exists = state.files.read(path).is_ok() || (state.any_image && path.starts_with('/'));
-    exists.then_some(IMAGE_SIZE)
+    match state.files.read(path) {
+        Ok(bytes) => Some(virtual_size(&bytes)),
+        Err(_) => (state.any_image && path.starts_with('/')).then_some(IMAGE_SIZE),
+    }
+}
+
+/// The size of the disk that an image holds: by its header when it is QEMU's own format (QEMU `docs/interop/qcow2.rst`), else
+/// all of it. What is too small for a disk only stands for one.
+fn virtual_size(bytes: &[u8]) -> u64 {
+    const SMALLEST: u64 = 1 << 20;
+    let header = bytes.strip_prefix(b"QFI\xfb").and_then(|rest| rest.get(20..28)?.try_into().ok());
+    let size = header.map_or(bytes.len() as u64, u64::from_be_bytes);
+    if size < SMALLEST { IMAGE_SIZE } else { size }
 }
 
 /// The format of new disks: the one asked for where the storage has it, else the storage's own.
@@ -416,6 +427,16 @@ mod tests {
     #[test_case(1536 << 20, "1.5 GiB")]
     fn sizes_for_people(bytes: u64, expected: &str) {
         assert_eq!(human(bytes), expected);
+    }
+
+    #[test]
+    fn an_image_has_the_size_of_its_header() {
+        let mut header = b"QFI\xfb\0\0\0\x03".to_vec();
+        header.resize(24, 0);
+        header.extend((10_u64 << 30).to_be_bytes());
+        assert_eq!(virtual_size(&header), 10 << 30);
+        assert_eq!(virtual_size(&vec![0; 3 << 20]), 3 << 20);
+        assert_eq!(virtual_size(b"stands for one"), IMAGE_SIZE);
     }
 
     #[test_case("8010/vm-8010-disk-0.qcow2", "8010/base-8010-disk-0.qcow2")]

@@ -24,7 +24,7 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
     let files = [
         ("/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst", "template"),
         ("/root/cloud.qcow2", "QFI\u{fb} 1G"),
-        ("/root/key.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ root@pve\n"),
+        ("/root/key.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me@x\n"),
         ("/etc/resolv.conf", "nameserver 10.255.255.53\n"),
     ];
     World {
@@ -32,6 +32,7 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
         images: Images::Listed,
         bridges: Some(vec!["vmbr0".to_owned()]),
         devices: Some(Vec::new()),
+        pci_devices: Some(Vec::new()),
         files: files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect(),
         memory_mib: 24_105,
         cores: 2,
@@ -42,5 +43,8 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
 
 /// Puts onto the node what the sessions presuppose.
 pub(super) fn furnish(node: &SimNode) {
-    node.state().make_folders("/srv/shared");
+    let mut state = node.state();
+    state.make_folders("/srv/shared");
+    // A CD image of 350 KiB.
+    state.write_file("/var/lib/vz/template/iso/test.iso", vec![0; 350 << 10]);
 }

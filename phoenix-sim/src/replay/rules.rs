@@ -19,7 +19,7 @@ pub struct Rule {
 }
 
 /// All rules that replace text.
-pub const RULES: [Rule; 21] = [
+pub const RULES: [Rule; 24] = [
     Rule {
         name: "lock-wait",
         why: "a worker of the command before may still hold the lock for a moment",
@@ -116,6 +116,24 @@ pub const RULES: [Rule; 21] = [
         why: "how full the test node's disks were",
         pattern: r"(?m)^(\S+ +\S+ +active) +\d+ +\d+ +\d+ +[\d.]+%$",
         replacement: "${1} <space>",
+    },
+    Rule {
+        name: "list-pid",
+        why: "process ids",
+        pattern: r"(?m)^( *\d+ .* (?:running|paused) +\d+ +[\d.]+) [1-9]\d* *$",
+        replacement: "${1} <pid>",
+    },
+    Rule {
+        name: "agent-pid",
+        why: "process ids in the guest",
+        pattern: r#"(?m)^(   "pid" :) \d+$"#,
+        replacement: "${1} <pid>",
+    },
+    Rule {
+        name: "password-hash",
+        why: "the salt is random",
+        pattern: r"(?m)^(cipassword:) \$5\$[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}$",
+        replacement: "${1} <hash>",
     },
     Rule { name: "pid", why: "process ids", pattern: r"(?m)^(pid: |\s*PID )\d+$", replacement: "${1}<pid>" },
     Rule {
