@@ -45,3 +45,5 @@ pub use setting::{
 pub use size::{DiskSize, InvalidDiskSize, MemoryMib};
 pub use span::{InvalidSpan, Span};
 pub use startup::{InvalidStartup, Startup};
+#[doc(hidden)]
+pub use text::from_text;
