@@ -346,6 +346,15 @@ pub(super) fn is_in_use(conf: &GuestConf, volid: &str) -> bool {
         .any(|section| volumes::volumes(section).iter().any(|used| used == volid))
 }
 
+/// A changed network is compared with the old one; each side without a bridge makes Perl warn.
+fn compare_bridges(call: &mut Call<'_>, old: &str, new: &str) {
+    for net in [old, new] {
+        if !net.split(',').any(|item| item.starts_with("bridge=")) {
+            call.err("Use of uninitialized value in string ne at /usr/share/perl5/PVE/LXC/Config.pm line 1810.\n");
+        }
+    }
+}
+
 async fn apply(
     call: &mut Call<'_>,
     vmid: u32,
@@ -354,6 +363,9 @@ async fn apply(
     value: String,
 ) -> Result<String, Failure> {
     if indexed(key, "net") {
+        if let Some(old) = conf.live.get(key).map(str::to_owned) {
+            compare_bridges(call, &old, &value);
+        }
         return printed_net(&mut call.state(), &value);
     }
     if !is_mp(key) {

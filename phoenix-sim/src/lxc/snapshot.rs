@@ -68,7 +68,7 @@ fn copied(section: &ConfSection) -> ConfSection {
 
 impl State {
     /// Whether all volumes of a container can be snapshotted. A bind mount makes it impossible.
-    fn can_snapshot(&mut self, conf: &GuestConf) -> Result<bool, Failure> {
+    pub(crate) fn can_snapshot(&mut self, conf: &GuestConf) -> Result<bool, Failure> {
         for (_, mount) in mount_points(&conf.live) {
             if mount.behind() != Behind::Volume {
                 return Ok(false);

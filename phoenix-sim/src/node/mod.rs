@@ -22,7 +22,7 @@ pub(crate) use self::clock::Clock;
 pub(crate) use self::guests::{Guest, Mount, MountSource, conf_path, missing};
 pub(crate) use self::locks::Held;
 pub(crate) use self::random::Random;
-pub(crate) use self::state::State;
+pub(crate) use self::state::{Pool, State};
 pub(crate) use self::tasks::{Task, TaskEnd};
 
 use crate::grammar::{self, Answer, Tool, Verdict};

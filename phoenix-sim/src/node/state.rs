@@ -30,6 +30,12 @@ pub(crate) struct State {
     /// Processes that guest agents started, by VM.
     #[serde(default)]
     pub(crate) agent: BTreeMap<u32, crate::qemu::AgentProcesses>,
+    /// Guests that the HA manager looks after, by service id.
+    #[serde(default)]
+    pub(crate) ha: BTreeMap<String, crate::ha::Resource>,
+    /// Resource pools by name.
+    #[serde(default)]
+    pub(crate) pools: BTreeMap<String, Pool>,
     /// How often each fault of the world was looked at, by its place in the list.
     pub(crate) fault_looks: Vec<u32>,
     /// Whether a storage that is not in `storage.cfg` comes into being when it is asked for.
@@ -40,6 +46,15 @@ pub(crate) struct State {
     /// Seconds since 1970 now, for the times of files.
     #[serde(skip)]
     pub(crate) now: i64,
+}
+
+/// A resource pool.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Pool {
+    /// A remark.
+    pub(crate) comment: Option<String>,
+    /// The guests in it.
+    pub(crate) members: Vec<u32>,
 }
 
 impl State {
@@ -53,6 +68,8 @@ impl State {
             tasks: Tasks::default(),
             random: Random::new(world.seed),
             agent: BTreeMap::new(),
+            ha: BTreeMap::new(),
+            pools: BTreeMap::new(),
             fault_looks: Vec::new(),
             assumed_storages: false,
             any_image: false,

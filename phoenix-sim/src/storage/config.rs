@@ -25,7 +25,8 @@ impl StorageKind {
         matches!(self, Self::Dir | Self::Btrfs | Self::Nfs | Self::Cifs)
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    /// The type of a name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Dir, Self::Btrfs, Self::Nfs, Self::Cifs, Self::Zfspool, Self::Lvm, Self::Lvmthin, Self::Rbd]
             .into_iter()
             .find(|kind| kind.name() == name)

@@ -2,6 +2,7 @@
 
 mod config;
 mod ext4;
+mod listing;
 pub(crate) mod pveam;
 pub(crate) mod pvesm;
 mod volume;

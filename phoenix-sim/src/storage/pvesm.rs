@@ -1,9 +1,264 @@
-//! `pvesm`.
+//! `pvesm`: storages (pve-storage `CLI/pvesm.pm`, `API2/Storage/*.pm`).
 
-use crate::node::{Call, Failure};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{Format, Storage, VolumeRef};
+use crate::grammar::parse_size;
+use crate::node::{Call, Failure, Worker};
+use crate::world::StorageKind;
 
 /// Runs a command of `pvesm`.
-#[expect(clippy::unused_async, reason = "all tools are called alike")]
 pub(crate) async fn run(call: &mut Call<'_>) -> Result<(), Failure> {
-    Err(Failure::die(format!("`{} {}` is not part of the simulated node", call.inv.tool, call.inv.command)))
+    match call.inv.command.as_str() {
+        "status" => status(call),
+        "list" => list(call),
+        "path" => path(call),
+        "alloc" => alloc(call).await,
+        "free" => free(call).await,
+        "add" => add(call),
+        "set" => set(call),
+        "remove" => remove(call),
+        "apiinfo" => {
+            call.out("APIVER 13\nAPIAGE 4\n");
+            Ok(())
+        }
+        "extractconfig" => {
+            let volid = call.param("volume").unwrap_or_default().to_owned();
+            volume_path(call, &volid)?;
+            Err(Failure::die(format!("volume '{volid}' does not exist")))
+        }
+        "prune-backups" => Ok(()),
+        other => Err(Failure::die(format!("`pvesm {other}` is not part of the simulated node"))),
+    }
+}
+
+fn status(call: &mut Call<'_>) -> Result<(), Failure> {
+    let mut storages = call.state().storages();
+    if let Some(id) = call.param("storage") {
+        if call.state().storage(id).is_err() {
+            return Err(call.bad_param("storage", "No such storage."));
+        }
+        storages = call.state().storages();
+        storages.retain(|storage| storage.id == id);
+    }
+    if let Some(content) = call.param("content") {
+        storages.retain(|storage| content.split([',', ';', ' ']).any(|kind| storage.holds(kind)));
+    }
+    if call.is_set("enabled") {
+        storages.retain(|storage| !storage.is_disabled());
+    }
+    storages.sort_by(|one, two| one.id.cmp(&two.id));
+    let width = storages.iter().map(|storage| storage.id.len()).max().unwrap_or(0).max(4) + 1;
+    let mut text = format!(
+        "{:<width$} {:>10} {:>10} {:>15} {:>15} {:>15} {:>8}\n",
+        "Name", "Type", "Status", "Total (KiB)", "Used (KiB)", "Available (KiB)", "%"
+    );
+    for storage in &storages {
+        let (total, used) = call.node.storage_space(storage);
+        let state = if storage.is_disabled() { "disabled" } else { "active" };
+        #[expect(clippy::cast_precision_loss, reason = "a share with two decimals")]
+        let share = if total == 0 { "N/A".to_owned() } else { format!("{:.2}%", used as f64 * 100.0 / total as f64) };
+        let (total, used) = (total >> 10, used >> 10);
+        let _ = writeln!(
+            text,
+            "{:<width$} {:>10} {state:>10} {total:>15} {used:>15} {:>15} {share:>8}",
+            storage.id,
+            storage.kind.name(),
+            total - used
+        );
+    }
+    call.out(&text);
+    Ok(())
+}
+
+fn list(call: &mut Call<'_>) -> Result<(), Failure> {
+    let id = call.param("storage").unwrap_or_default().to_owned();
+    let vmid = call.number::<u32>("vmid");
+    let content = call.param("content").map(str::to_owned);
+    let storage = call.state().enabled_storage(&id)?;
+    let mut items = call.state().listing(&storage);
+    items.retain(|item| vmid.is_none() || item.vmid == vmid);
+    items.retain(|item| content.as_ref().is_none_or(|content| content.split(',').any(|kind| kind == item.content)));
+    let width = items.iter().map(|item| item.volid.len()).max().unwrap_or(0).max(5);
+    let digits = items.iter().map(|item| item.size.to_string().len()).max().unwrap_or(0).max(4);
+    let mut text = format!("{:<width$} {:<7} {:<9} {:>digits$} {}\n", "Volid", "Format", "Type", "Size", "VMID");
+    for item in items {
+        let _ = write!(text, "{:<width$} {:<7} {:<9} {:>digits$}", item.volid, item.format, item.content, item.size);
+        match item.vmid {
+            Some(vmid) => {
+                let _ = writeln!(text, " {vmid}");
+            }
+            None => text.push('\n'),
+        }
+    }
+    call.out(&text);
+    Ok(())
+}
+
+/// Whether a name within a storage can be one.
+fn check_name(storage: &Storage, name: &str) -> Result<(), Failure> {
+    let kind = match storage.kind {
+        StorageKind::Dir | StorageKind::Btrfs | StorageKind::Nfs | StorageKind::Cifs => "directory",
+        StorageKind::Zfspool => "zfs",
+        StorageKind::Lvm | StorageKind::Lvmthin => "lvm",
+        StorageKind::Rbd => "rbd",
+    };
+    let error = || Failure::with_exit(format!("unable to parse {kind} volume name '{name}'"), 25);
+    let file = name.rsplit('/').next().unwrap_or(name);
+    let is_disk = ["vm-", "base-", "subvol-", "basevol-"].iter().any(|prefix| file.starts_with(prefix));
+    let good = if storage.kind.is_folder() {
+        match name.split_once('/') {
+            Some(("iso", file)) => file.ends_with(".iso") || file.ends_with(".img"),
+            Some(("vztmpl", file)) => file.contains(".tar"),
+            Some(("backup", file)) => file.contains(".tar") || file.contains(".vma"),
+            Some(("snippets" | "import", file)) => !file.is_empty(),
+            Some((owner, _)) => owner.parse::<u32>().is_ok() && file.contains('.'),
+            None => false,
+        }
+    } else {
+        is_disk
+    };
+    if good { Ok(()) } else { Err(error()) }
+}
+
+/// The path of a volume, which need not exist.
+fn volume_path(call: &mut Call<'_>, volid: &str) -> Result<String, Failure> {
+    let volume = VolumeRef::parse(volid).ok_or_else(|| Failure::die(format!("unable to parse volume ID '{volid}'")))?;
+    let storage = call.state().enabled_storage(volume.storage)?;
+    check_name(&storage, volume.name)?;
+    let format = call.state().volume(volid).map(|volume| volume.format);
+    Ok(storage.path(volume.name, format))
+}
+
+fn path(call: &mut Call<'_>) -> Result<(), Failure> {
+    let volid = call.param("volume").unwrap_or_default().to_owned();
+    let path = volume_path(call, &volid)?;
+    call.out(&format!("{path}\n"));
+    Ok(())
+}
+
+async fn alloc(call: &mut Call<'_>) -> Result<(), Failure> {
+    let id = call.param("storage").unwrap_or_default().to_owned();
+    let vmid = call.vmid();
+    let name = call.param("filename").unwrap_or_default().to_owned();
+    let size = call.param("size").unwrap_or_default().to_owned();
+    // Without a unit it is KiB.
+    let bytes = if size.ends_with(|ch: char| ch.is_ascii_digit()) {
+        size.parse::<u64>().unwrap_or(0) << 10
+    } else {
+        parse_size(&size).unwrap_or(0)
+    };
+    let storage = call.state().enabled_storage(&id)?;
+    let by_name = name.rsplit_once('.').and_then(|(_, end)| Format::from_name(end));
+    let given = call.param("format").and_then(Format::from_name);
+    if storage.kind.is_folder() && !name.is_empty() && by_name.is_none() {
+        return Err(Failure::with_exit(format!("unable to parse volume filename '{name}'"), 25));
+    }
+    if let (Some(given), Some(named)) = (given, by_name)
+        && given != named
+    {
+        let reason = format!("wrong file extension: .{} != .{}", named.name(), given.name());
+        return Err(call.bad_param("format", reason));
+    }
+    let format = by_name.or(given).unwrap_or(Format::Raw);
+    let plain = name.trim_end_matches(&format!(".{}", format.name())).to_owned();
+    let prefix = if format == Format::Subvol { "subvol" } else { "vm" };
+    if !plain.is_empty() && !plain.starts_with(&format!("{prefix}-{vmid}-")) {
+        return Err(Failure::with_exit(format!("illegal name '{name}' - should be '{prefix}-{vmid}-*'"), 25));
+    }
+    let _lock = call.lock_file(&format!("/var/lock/pve-manager/pve-storage-{id}"), Duration::from_secs(10)).await?;
+    let plain = (!plain.is_empty()).then_some(plain.as_str());
+    let volid = call.state().allocate(&storage, vmid, format, plain, bytes)?;
+    let path = storage.path(volid.split_once(':').map_or("", |(_, name)| name), Some(format));
+    match (storage.kind, format) {
+        (kind, Format::Raw) if kind.is_folder() && kind != StorageKind::Btrfs => {
+            call.out(&format!("Formatting '{path}', fmt=raw size={bytes} preallocation=off\n"));
+        }
+        (kind, Format::Qcow2) if kind.is_folder() => {
+            call.out(&format!(
+                "Formatting '{path}', fmt=qcow2 cluster_size=65536 extended_l2=off preallocation=metadata \
+                 compression_type=zlib size={bytes} lazy_refcounts=off refcount_bits=16\n"
+            ));
+        }
+        _ => {}
+    }
+    call.out(&format!("successfully created '{volid}'\n"));
+    Ok(())
+}
+
+async fn free(call: &mut Call<'_>) -> Result<(), Failure> {
+    let mut volid = call.param("volume").unwrap_or_default().to_owned();
+    if let Some(storage) = call.param("storage").filter(|_| !volid.contains(':')) {
+        volid = format!("{storage}:{volid}");
+    }
+    let path = volume_path(call, &volid)?;
+    call.begin(Worker::Unchecked, "imgdel", &volid);
+    call.work(Duration::from_millis(10)).await;
+    let is_file = volid.split_once(':').is_some_and(|(_, name)| {
+        ["iso/", "vztmpl/", "backup/", "snippets/", "import/"].iter().any(|content| name.starts_with(content))
+    });
+    let known = if is_file { call.state().files.remove(&path).is_ok() } else { call.state().free(&volid) };
+    if !known {
+        call.out(&format!("disk image '{path}' does not exist\n"));
+    }
+    call.out(&format!("Removed volume '{volid}'\n"));
+    Ok(())
+}
+
+/// Parameters that are no lines of a storage's section.
+const NO_OPTIONS: [&str; 7] = ["storage", "type", "digest", "delete", "nodes", "password", "node"];
+
+fn options(call: &Call<'_>) -> std::collections::BTreeMap<String, String> {
+    let given = call.inv.params.iter().filter(|(key, _)| !NO_OPTIONS.contains(key));
+    given.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+fn add(call: &mut Call<'_>) -> Result<(), Failure> {
+    let id = call.param("storage").unwrap_or_default().to_owned();
+    let kind = call.param("type").unwrap_or_default().to_owned();
+    let mut storages = call.state().storages();
+    if storages.iter().any(|storage| storage.id == id) {
+        return Err(Failure::die(format!("create storage failed: storage ID '{id}' already defined")));
+    }
+    let kind = StorageKind::from_name(&kind).ok_or_else(|| {
+        Failure::die(format!("create storage failed: the simulated node has no storages of type `{kind}`"))
+    })?;
+    storages.push(Storage { id, kind, options: options(call) });
+    call.state().write_storages(&storages);
+    Ok(())
+}
+
+fn set(call: &mut Call<'_>) -> Result<(), Failure> {
+    let id = call.param("storage").unwrap_or_default().to_owned();
+    let deleted = call.param("delete").unwrap_or_default().to_owned();
+    let changes = options(call);
+    let mut storages = call.state().storages();
+    let Some(storage) = storages.iter_mut().find(|storage| storage.id == id) else {
+        return Err(Failure::die(format!("update storage failed: storage '{id}' does not exist")));
+    };
+    for key in deleted.split([',', ';', ' ']) {
+        storage.options.remove(key);
+    }
+    for (key, value) in changes {
+        if key == "disable" && value == "0" {
+            storage.options.remove("disable");
+        } else {
+            storage.options.insert(key, value);
+        }
+    }
+    call.state().write_storages(&storages);
+    Ok(())
+}
+
+fn remove(call: &mut Call<'_>) -> Result<(), Failure> {
+    let id = call.param("storage").unwrap_or_default().to_owned();
+    let mut storages = call.state().storages();
+    let before = storages.len();
+    storages.retain(|storage| storage.id != id);
+    if storages.len() == before {
+        return Err(Failure::die(format!("delete storage failed: storage '{id}' does not exist")));
+    }
+    call.state().write_storages(&storages);
+    Ok(())
 }
