@@ -77,6 +77,8 @@ pub struct DesiredGuest {
     pub firewall: Option<FirewallFile>,
     /// The size of its root disk.
     pub disk: Option<DiskSize>,
+    /// The size that its root disk begins with, when it is a clone and the configuration tells.
+    pub source_disk: Option<DiskSize>,
     /// What holds back its own provisioning.
     pub wait_for: Vec<Gate>,
     /// What holds back its dependants.
@@ -171,6 +173,7 @@ fn lower(fleet: &Fleet, guest: &phoenix_config::model::Guest) -> Result<DesiredG
         state: guest.state,
         firewall: guest.firewall.as_ref().map(firewall_file),
         disk: guest.disk,
+        source_disk: source_disk(fleet, guest),
         wait_for: guest.wait_for.iter().map(gate::lower).collect(),
         health: guest.health.iter().map(gate::lower).collect(),
         scripts: script::lower(guest, &context)?,
@@ -182,6 +185,12 @@ fn lower(fleet: &Fleet, guest: &phoenix_config::model::Guest) -> Result<DesiredG
         address: guest.network.as_ref().and_then(phoenix_config::model::Network::address),
         context: serde_json::to_vec_pretty(&context).unwrap_or_default().into(),
     })
+}
+
+/// The disk of the nearest guest along the chain of clone sources that has a size. The graph has no rings.
+fn source_disk(fleet: &Fleet, guest: &phoenix_config::model::Guest) -> Option<DiskSize> {
+    let source = fleet.guests.get(&guest.clone_from.as_ref()?.id)?;
+    source.disk.or_else(|| source_disk(fleet, source))
 }
 
 fn firewall_file(firewall: &phoenix_config::model::Firewall) -> FirewallFile {

@@ -202,7 +202,7 @@ fn create(plan: &mut Builder<'_>) {
             Work::HostPaths,
         );
     }
-    if let (true, Some(size)) = (is_clone, guest.disk) {
+    if let (true, Some(size)) = (is_clone && guest.disk != guest.source_disk, guest.disk) {
         plan.step(
             Stage::Disk,
             format!("grow the disk to {size}"),
