@@ -13,6 +13,8 @@
 
 mod examine;
 mod explain;
+#[cfg(test)]
+mod tests;
 
 use std::sync::OnceLock;
 
