@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use phoenix_host::pve::{InvalidSettings, blanks, check_value, index, list, typed, within, yes_or_no};
-use phoenix_types::{ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, Startup, Tag, VolumeId, difference};
+use phoenix_types::{
+    ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, Startup, Tag, VolumeId, difference, parse_flag,
+};
 
 use crate::{Device, Features, KEYS, MountPoint, Net};
 
@@ -18,7 +20,7 @@ pub struct ContainerSettings {
     pub cores: Option<u32>,
     /// How much processor time it may use, in cores; 0 is no limit.
     pub cpu_limit: Option<f64>,
-    /// Its weight against other guests, 0 to 500000.
+    /// Its weight against other guests, 1 to 10000. (`pct` takes more, and quietly makes 10000 of it.)
     pub cpu_units: Option<u32>,
     /// Its memory, at least 16 MiB.
     pub memory: Option<MemoryMib>,
@@ -75,7 +77,7 @@ impl ContainerSettings {
             return Err(InvalidSettings::value("cpulimit", limit.to_string(), "it is a number from 0 to 8192"));
         }
         put("cpulimit", self.cpu_limit.map(|limit| limit.to_string()))?;
-        put("cpuunits", within("cpuunits", self.cpu_units, 0..=500_000)?)?;
+        put("cpuunits", within("cpuunits", self.cpu_units, 1..=10_000)?)?;
         put("memory", within("memory", self.memory.map(|memory| memory.0), 16..=u32::MAX)?)?;
         put("swap", self.swap.map(|swap| swap.0.to_string()))?;
         for (index, net) in &self.nets {
@@ -185,7 +187,14 @@ impl ContainerSettings {
     /// When a value is out of its range or cannot be written.
     pub fn difference(&self, current: &ConfSection) -> Result<Vec<KeyChange>, InvalidSettings> {
         let mut changes = difference(KEYS, &self.keys()?, &self.absent(), current);
+        let protected = current.get("protection").and_then(parse_flag) == Some(true);
         for change in changes.iter_mut().filter(|change| change.key.starts_with("mp")) {
+            if protected {
+                let why =
+                    "the container is protected, which holds for its mount points too; take `protection` off first";
+                change.effect = KeyEffect::Impossible { why };
+                continue;
+            }
             if let (Some(from), Some(to)) = (&change.from, &change.to)
                 && let (Some(old), Some(new)) = (volume(from), volume(to))
                 && old != new

@@ -192,6 +192,12 @@ async fn nothing_is_destroyed_that_runs_or_is_protected() {
     assert_eq!(pct.destroy(id(103), Purge::Yes).await.unwrap_err().class(), ErrorClass::Refused);
     pct.stop(id(103)).await.unwrap();
     assert_eq!(pct.destroy(id(103), Purge::Yes).await.unwrap_err().class(), ErrorClass::Refused);
+    let more = ContainerSettings {
+        mounts: [(0, MountPoint::new("tank:4".parse::<MountSource>().unwrap(), "/data"))].into(),
+        ..ContainerSettings::default()
+    };
+    let changes = more.difference(&live(&pct, 103).await).unwrap();
+    assert!(matches!(changes[0].effect, KeyEffect::Impossible { .. }), "{changes:?}");
     let off = ContainerSettings { protection: Some(false), ..ContainerSettings::default() };
     let change: Change = off.difference(&live(&pct, 103).await).unwrap().iter().collect();
     pct.configure(id(103), &change, None).await.unwrap();

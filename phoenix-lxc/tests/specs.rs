@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use phoenix_host::Output;
 use phoenix_host::fake::FakeHost;
@@ -9,7 +10,10 @@ use phoenix_lxc::{
     ContainerSettings, Containers, CreateContainer, Device, Features, MountPoint, MountSource, Net, Pct, VolumeOptions,
 };
 use phoenix_sim::grammar::{Invocation, Verdict, parse};
-use phoenix_types::{Cidr, ConfSection, DiskSize, GuestId, Ipv4Setting, Ipv6Setting, Mac, MemoryMib, Startup};
+use phoenix_sim::{SimNode, World};
+use phoenix_types::{
+    Cidr, ConfSection, DiskSize, GuestId, Ipv4Setting, Ipv6Setting, KeyEffect, Mac, MemoryMib, Startup,
+};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -115,7 +119,7 @@ fn settings() -> impl Strategy<Value = ContainerSettings> {
             mount,
         },
     );
-    let numbers = (of(1..=8192u32), of(0..80u32), of(0..=500_000u32), of(16..1_000_000u32), of(0..1_000_000u32));
+    let numbers = (of(1..=8192u32), of(0..80u32), of(1..=10_000u32), of(16..1_000_000u32), of(0..1_000_000u32));
     let maps = (
         btree_map(0..=31u8, net(), 0..3),
         btree_map(any::<u8>(), mount(), 0..3),
@@ -200,4 +204,96 @@ proptest! {
             prop_assert!(change.to.is_some());
         }
     }
+}
+
+/// Settings that a stopped container on an empty node can have: no devices and volumes that would have to be there first,
+/// and what one storage can do.
+fn possible(mut settings: ContainerSettings) -> ContainerSettings {
+    settings.mounts.retain(|_, mount| !matches!(mount.source, MountSource::Volume(_)));
+    settings.devices.clear();
+    // The packets of an interface are not larger than those of its bridge.
+    for net in settings.nets.values_mut() {
+        net.mtu = net.mtu.map(|mtu| mtu.min(1500));
+    }
+    settings
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_node_keeps_what_was_meant(first in settings(), second in settings()) {
+        let (mut first, mut second) = (possible(first), possible(second));
+        // A protected container takes no new mount points.
+        first.protection = None;
+        // What is mounted stays where it is: moving a volume is no setting.
+        second.mounts.retain(|index, _| !first.mounts.contains_key(index));
+        second.unprivileged = None;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let pct = Pct::new(Arc::new(SimNode::new(World::default())));
+            let id = GuestId::new(103).unwrap();
+            let spec = CreateContainer::new("local:vztmpl/x.tar.zst".parse().unwrap(), "tank:8".parse().unwrap(), first.clone());
+            pct.create(id, &spec).await.map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let seen = pct.inspect(id).await.unwrap().unwrap();
+            prop_assert_eq!(first.difference(&seen.conf.live).unwrap(), []);
+            let before = ContainerSettings::from_conf(&seen.conf.live).unwrap();
+
+            let change = second.difference(&seen.conf.live).unwrap().iter().collect();
+            pct.configure(id, &change, Some(&seen.digest)).await.map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let seen = pct.inspect(id).await.unwrap().unwrap();
+            prop_assert_eq!(second.difference(&seen.conf.live).unwrap(), []);
+            unchanged_macs(&before, &second, &seen.conf.live)?;
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_running_container_takes_changes_when_it_is_said(first in settings(), second in settings()) {
+        let (mut first, mut second) = (possible(first), possible(second));
+        first.protection = None;
+        second.unprivileged = None;
+        // A folder that is not there, or quotas without privileges, keep it from starting.
+        let starts = |mount: &MountPoint| matches!(mount.source, MountSource::New { .. }) && !mount.options.quota;
+        first.mounts.retain(|_, mount| starts(mount));
+        second.mounts.retain(|index, mount| !first.mounts.contains_key(index) && starts(mount));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let failed = |error: phoenix_lxc::LxcError| TestCaseError::fail(error.to_string());
+            let pct = Pct::new(Arc::new(SimNode::new(World::default())));
+            let id = GuestId::new(103).unwrap();
+            let spec = CreateContainer::new("local:vztmpl/x.tar.zst".parse().unwrap(), "tank:8".parse().unwrap(), first);
+            pct.create(id, &spec).await.map_err(failed)?;
+            pct.start(id).await.map_err(failed)?;
+            let seen = pct.inspect(id).await.unwrap().unwrap();
+            let before = ContainerSettings::from_conf(&seen.conf.live).unwrap();
+            let changes = second.difference(&seen.conf.live).unwrap();
+            pct.configure(id, &changes.iter().collect(), Some(&seen.digest)).await.map_err(failed)?;
+
+            let seen = pct.inspect(id).await.unwrap().unwrap();
+            prop_assert_eq!(second.difference(&seen.conf.after_restart()).unwrap(), []);
+            let waiting: Vec<String> = second.difference(&seen.conf.live).unwrap().into_iter().map(|change| change.key).collect();
+            let said = changes.iter().filter(|change| change.effect == KeyEffect::Restart);
+            prop_assert_eq!(waiting, said.map(|change| change.key.clone()).collect::<Vec<_>>());
+
+            pct.reboot(id, Duration::from_secs(60)).await.map_err(failed)?;
+            let seen = pct.inspect(id).await.unwrap().unwrap();
+            prop_assert_eq!(second.difference(&seen.conf.live).unwrap(), []);
+            unchanged_macs(&before, &second, &seen.conf.live)?;
+            Ok(())
+        })?;
+    }
+}
+
+fn unchanged_macs(
+    before: &ContainerSettings,
+    wanted: &ContainerSettings,
+    now: &ConfSection,
+) -> Result<(), TestCaseError> {
+    for (index, net) in ContainerSettings::from_conf(now).unwrap().nets {
+        let named = wanted.nets.get(&index).and_then(|net| net.mac);
+        let kept = before.nets.get(&index).and_then(|net| net.mac);
+        prop_assert_eq!(net.mac, named.or(kept).or(net.mac), "a MAC address changed unasked");
+    }
+    Ok(())
 }

@@ -28,7 +28,7 @@ pub struct VmSettings {
     pub cpu: Option<Cpu>,
     /// How much processor time it may use, in cores, up to 128; 0 is no limit.
     pub cpu_limit: Option<f64>,
-    /// Its weight against other guests, 1 to 262144.
+    /// Its weight against other guests, 1 to 10000. (`qm` takes more, and the node quietly makes 10000 of it.)
     pub cpu_units: Option<u32>,
     /// Whether its memory is divided among nodes.
     pub numa: Option<bool>,
@@ -112,7 +112,7 @@ impl VmSettings {
             return Err(InvalidSettings::value("cpulimit", limit.to_string(), "it is a number from 0 to 128"));
         }
         put("cpulimit", self.cpu_limit.map(|limit| limit.to_string()))?;
-        put("cpuunits", within("cpuunits", self.cpu_units, 1..=262_144)?)?;
+        put("cpuunits", within("cpuunits", self.cpu_units, 1..=10_000)?)?;
         put("numa", flag(self.numa))?;
         for (slot, drive) in &self.drives {
             put(&slot.to_string(), Some(drive.print(*slot)?))?;
