@@ -59,6 +59,17 @@ pub(super) fn read(dir: &Utf8Path) -> Read {
             }
         }
     }
+    complete(dir, sources, findings)
+}
+
+/// Takes texts for the files.
+pub(super) fn texts(dir: &Utf8Path, texts: impl IntoIterator<Item = (FileKind, String)>) -> Read {
+    let sources = texts.into_iter().map(|(kind, text)| (kind, Arc::new(Source::new(dir.join(kind.file_name()), text))));
+    complete(dir, sources.collect(), Vec::new())
+}
+
+/// Without a file of guests there is nothing to do.
+fn complete(dir: &Utf8Path, sources: BTreeMap<FileKind, Arc<Source>>, mut findings: Vec<Finding>) -> Read {
     let guests = [FileKind::Lxc, FileKind::Vm];
     if findings.is_empty() && !guests.iter().any(|kind| sources.contains_key(kind)) {
         let names = guests.map(FileKind::file_name);

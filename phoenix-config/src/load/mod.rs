@@ -104,7 +104,17 @@ impl Loader {
     /// Reads the files. Blocks for as long as the file system does.
     #[must_use]
     pub fn load(&self) -> Loaded {
-        let read = file::read(&self.dir);
+        self.check(file::read(&self.dir))
+    }
+
+    /// Checks texts as if they were the files: what an editor holds that is not saved yet. Scripts are looked for in the
+    /// folder all the same.
+    #[must_use]
+    pub fn load_texts(&self, texts: impl IntoIterator<Item = (FileKind, String)>) -> Loaded {
+        self.check(file::texts(&self.dir, texts))
+    }
+
+    fn check(&self, read: file::Read) -> Loaded {
         let mut findings = read.findings;
         let mut complete = if findings.is_empty() { Completeness::Whole } else { Completeness::Partial };
         let open = |kind: FileKind, findings: &mut Vec<Finding>| {

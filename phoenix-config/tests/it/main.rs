@@ -3,3 +3,5 @@
 
 mod codes;
 mod corpus;
+mod fuzzed;
+mod robust;

@@ -1,0 +1,9 @@
+//! Any text as the hypervisor file.
+#![no_main]
+
+use phoenix_config::Loader;
+use phoenix_config::diagnostic::FileKind;
+
+libfuzzer_sys::fuzz_target!(|text: String| {
+    let _ = Loader::new("/nowhere".into()).load_texts([(FileKind::Hypervisor, text)]);
+});
