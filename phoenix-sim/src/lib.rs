@@ -23,5 +23,5 @@ pub mod replay;
 mod storage;
 pub mod world;
 
-pub use self::node::{Console, SimNode};
+pub use self::node::{Between, Console, SimNode, StoreError};
 pub use self::world::World;

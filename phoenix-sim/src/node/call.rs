@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::grammar::{Answer, Invocation, Reasons, Tool};
 
-use super::{Console, SimNode, State, Task, TaskEnd};
+use super::{Console, SimNode, StateGuard, Task, TaskEnd};
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl<'a> Call<'a> {
     }
 
     /// The node's state. The guard must not live across an `await`.
-    pub(crate) fn state(&self) -> std::sync::MutexGuard<'a, State> {
+    pub(crate) fn state(&self) -> StateGuard<'a> {
         self.node.state()
     }
 

@@ -1,35 +1,41 @@
 //! The node's clock: tokio's, counted from when the node came up.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// Time since the node came up, in this process and in those before it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Clock {
-    origin: Instant,
-    before: Duration,
+    /// An instant, and what the clock showed then.
+    origin: Mutex<(Instant, Duration)>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self::resumed(Duration::ZERO)
+        Self { origin: Mutex::new((Instant::now(), Duration::ZERO)) }
     }
 }
 
 impl Clock {
-    /// A clock that goes on where another one was.
-    pub(crate) fn resumed(before: Duration) -> Self {
-        Self { origin: Instant::now(), before }
+    /// Sets the clock, unless it is further already: it never goes back.
+    pub(crate) fn set(&self, elapsed: Duration) {
+        let mut origin = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        if elapsed > origin.1 + origin.0.elapsed() {
+            *origin = (Instant::now(), elapsed);
+        }
     }
 
     /// How long the node has been up.
     pub(crate) fn now(&self) -> Duration {
-        self.before + self.origin.elapsed()
+        let (instant, elapsed) = *self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        elapsed + instant.elapsed()
     }
 
-    /// The tokio instant of a time on this clock; a time before this process is now.
+    /// The tokio instant of a time on this clock; a time before the last setting is that setting.
     pub(crate) fn instant(&self, at: Duration) -> Instant {
-        self.origin + at.saturating_sub(self.before)
+        let (instant, elapsed) = *self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        instant + at.saturating_sub(elapsed)
     }
 }

@@ -38,10 +38,11 @@ impl SimNode {
 #[async_trait]
 impl Host for SimNode {
     fn name(&self) -> String {
-        "sim:".to_owned()
+        self.store().map_or_else(|| "sim:".to_owned(), |store| format!("sim:{}", store.dir()))
     }
 
     async fn run(&self, command: Command) -> Result<Output, HostError> {
+        let _session = self.enter();
         let begun = self.clock().now();
         let mut console = Console::new(command.output_limit, command.tap.clone());
         let argv = command.argv();
@@ -68,6 +69,7 @@ impl Host for SimNode {
     }
 
     async fn read(&self, path: &Utf8Path, limit: u64) -> Result<Vec<u8>, HostError> {
+        let _session = self.enter();
         let bytes = self.state().files.read(path.as_str()).map_err(|error| file_error("read", path, error))?;
         if bytes.len() as u64 > limit {
             let source = std::io::Error::new(
@@ -80,6 +82,7 @@ impl Host for SimNode {
     }
 
     async fn write(&self, path: &Utf8Path, contents: &[u8], mode: u32) -> Result<(), HostError> {
+        let _session = self.enter();
         let mut state = self.state();
         let now = state.now;
         if state.files.is_folder(path.as_str()) {
@@ -90,6 +93,7 @@ impl Host for SimNode {
     }
 
     async fn create_new(&self, path: &Utf8Path, contents: &[u8]) -> Result<Created, HostError> {
+        let _session = self.enter();
         let mut state = self.state();
         if state.files.get_link(path.as_str()).is_some() {
             return Ok(Created::Existed);
@@ -103,6 +107,7 @@ impl Host for SimNode {
     }
 
     async fn remove(&self, path: &Utf8Path) -> Result<(), HostError> {
+        let _session = self.enter();
         let mut state = self.state();
         if state.files.get_link(path.as_str()).is_some_and(|entry| entry.is_folder()) {
             return Err(file_error("remove", path, FileError::IsAFolder));
@@ -114,6 +119,7 @@ impl Host for SimNode {
     }
 
     async fn stat(&self, path: &Utf8Path) -> Result<Option<FileStat>, HostError> {
+        let _session = self.enter();
         Ok(self.state().files.get(path.as_str()).map(|entry| FileStat {
             kind: match entry.content {
                 Content::Folder => FileKind::Folder,
@@ -128,6 +134,7 @@ impl Host for SimNode {
     }
 
     async fn list(&self, path: &Utf8Path) -> Result<Vec<String>, HostError> {
+        let _session = self.enter();
         let state = self.state();
         match state.files.list(path.as_str()) {
             Some(names) => Ok(names),

@@ -9,6 +9,7 @@ mod host;
 mod locks;
 mod random;
 mod state;
+mod store;
 mod tasks;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use self::console::Console;
+pub use self::store::{Between, StoreError};
 
 pub(crate) use self::call::{Call, Failure, Worker};
 pub(crate) use self::clock::Clock;
@@ -29,6 +31,7 @@ use crate::grammar::{self, Answer, Tool, Verdict};
 use crate::world::World;
 
 use self::locks::Locks;
+use self::store::Store;
 
 /// A simulated Proxmox VE node. Copies share one state.
 ///
@@ -55,6 +58,7 @@ struct Inner {
     clock: Clock,
     state: Mutex<State>,
     locks: Locks,
+    store: Option<Store>,
 }
 
 impl fmt::Debug for SimNode {
@@ -68,11 +72,15 @@ impl SimNode {
     #[must_use]
     pub fn new(world: World) -> Self {
         let state = State::new(&world);
-        Self::with_state(world, state, Clock::default())
+        Self::build(world, state, Clock::default(), None)
     }
 
-    fn with_state(world: World, state: State, clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { clock, state: Mutex::new(state), locks: Locks::default(), world }) }
+    fn build(world: World, state: State, clock: Clock, store: Option<Store>) -> Self {
+        Self { inner: Arc::new(Inner { clock, state: Mutex::new(state), locks: Locks::default(), store, world }) }
+    }
+
+    fn store(&self) -> Option<&Store> {
+        self.inner.store.as_ref()
     }
 
     /// The world that the node lives in.
@@ -87,10 +95,10 @@ impl SimNode {
     }
 
     /// The node's state. The guard must not live across an `await`.
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.now = self.unix_time();
-        state
+    pub(crate) fn state(&self) -> StateGuard<'_> {
+        let mut guard = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.now = self.unix_time();
+        StateGuard { guard }
     }
 
     /// Lets time pass.
@@ -135,6 +143,7 @@ impl SimNode {
 
     /// As [`Self::run`], with output that appears on a console as the command makes it. Gives the exit status.
     pub async fn run_on(&self, argv: &[String], stdin: &[u8], console: &mut Console) -> i32 {
+        let _session = self.enter();
         let inv = match grammar::parse_in(argv, self.inner.world.locale) {
             Verdict::Accepted(inv) => *inv,
             Verdict::Answered(answer) => {
@@ -153,6 +162,27 @@ impl SimNode {
             Err(failure) => Err(failure),
         };
         call.conclude(result)
+    }
+}
+
+/// The node's state, in use. What is written through it counts as a change that a kept node must save.
+#[derive(Debug)]
+pub(crate) struct StateGuard<'a> {
+    guard: MutexGuard<'a, State>,
+}
+
+impl std::ops::Deref for StateGuard<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.guard
+    }
+}
+
+impl std::ops::DerefMut for StateGuard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.guard.changed = true;
+        &mut self.guard
     }
 }
 

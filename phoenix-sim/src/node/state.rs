@@ -43,6 +43,9 @@ pub(crate) struct State {
     /// Whether a template or image that is not there is taken to exist.
     pub(crate) any_image: bool,
     last_pid: u32,
+    /// Whether anything was written since the state was last kept.
+    #[serde(skip)]
+    pub(crate) changed: bool,
     /// Seconds since 1970 now, for the times of files.
     #[serde(skip)]
     pub(crate) now: i64,
@@ -74,6 +77,7 @@ impl State {
             assumed_storages: false,
             any_image: false,
             last_pid: 4200,
+            changed: true,
             now: world.epoch,
         };
         for folder in [

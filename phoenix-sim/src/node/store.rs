@@ -1,0 +1,397 @@
+//! A node that is kept in a folder: `state.json`, and the files below `/etc/pve` as real files that a person can read and edit.
+//!
+//! Several processes may use one folder. While a process has a command in flight it holds `DIR/.lock`; when it begins one it
+//! takes over what others have written meanwhile, and when one ends it writes what has changed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::clock::Clock;
+use super::{SimNode, State};
+use crate::files::FileTree;
+use crate::world::World;
+
+/// The part of the node's tree that is real files.
+const VISIBLE: &str = "/etc/pve";
+
+/// What happens to the node's clock between two processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Between {
+    /// It stands still: the same commands give the same node.
+    #[default]
+    Stands,
+    /// It goes on with the real time, so that a guest goes on booting.
+    RunsOn,
+}
+
+/// Why a kept node could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A file or folder could not be used.
+    #[error("cannot {action} `{path}`")]
+    File {
+        /// The operation: read, write, lock, …
+        action: &'static str,
+        /// The file or folder.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The state is not one that this version has written.
+    #[error("`{path}` is no state of a simulated node that this version can read; remove it to begin anew")]
+    State {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+fn file_error<'a>(action: &'static str, path: &'a Utf8Path) -> impl FnOnce(io::Error) -> StoreError + use<'a> {
+    move |source| StoreError::File { action, path: path.to_owned(), source }
+}
+
+/// `state.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    version: u32,
+    elapsed_ms: u64,
+    state: State,
+}
+
+const VERSION: u32 = 1;
+
+/// A file as we last saw it on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    modified: Option<SystemTime>,
+    bytes: Arc<[u8]>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    in_flight: usize,
+    lock: Option<File>,
+    state_file: Option<(Option<SystemTime>, u64)>,
+    seen: BTreeMap<String, Seen>,
+}
+
+/// The folder of a kept node.
+#[derive(Debug)]
+pub(super) struct Store {
+    dir: Utf8PathBuf,
+    between: Between,
+    inner: Mutex<Inner>,
+}
+
+/// A command in flight. The node's folder is locked until the last of them is gone.
+pub(crate) struct Session<'a> {
+    node: &'a SimNode,
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.node.leave();
+    }
+}
+
+impl SimNode {
+    /// A node that is kept in a folder, which is made when it is not there. Its clock stands between two processes.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written, or holds something else.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use phoenix_sim::{SimNode, World};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let folder = camino::Utf8Path::from_path(folder.path()).ok_or("not UTF-8")?;
+    /// SimNode::persistent(folder, World::default())?;
+    /// assert!(folder.join("etc/pve/storage.cfg").exists());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn persistent(dir: &Utf8Path, world: World) -> Result<Self, StoreError> {
+        Self::kept(dir, world, Between::Stands)
+    }
+
+    /// As [`Self::persistent`], with a choice of what the clock does between two processes.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written, or holds something else.
+    pub fn kept(dir: &Utf8Path, world: World, between: Between) -> Result<Self, StoreError> {
+        fs::create_dir_all(dir).map_err(file_error("make the folder", dir))?;
+        let store = Store { dir: dir.to_owned(), between, inner: Mutex::default() };
+        let state = State::new(&world);
+        let node = Self::build(world, state, Clock::default(), Some(store));
+        node.try_enter()?;
+        node.try_leave()?;
+        Ok(node)
+    }
+
+    /// Begins a command: locks the folder and takes over what changed in it. Nothing for a node in memory.
+    pub(crate) fn enter(&self) -> Session<'_> {
+        // The folder could be used when the node was opened. What is wrong now will be so when the command ends, and is told then.
+        if let Err(error) = self.try_enter() {
+            tracing::error!(%error, "the simulated node's folder could not be read");
+        }
+        Session { node: self }
+    }
+
+    fn leave(&self) {
+        if let Err(error) = self.try_leave() {
+            tracing::error!(%error, "the simulated node's folder could not be written");
+        }
+    }
+
+    fn try_enter(&self) -> Result<(), StoreError> {
+        let Some(store) = self.store() else { return Ok(()) };
+        let mut inner = store.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.in_flight += 1;
+        if inner.lock.is_some() {
+            return Ok(());
+        }
+        inner.lock = Some(store.lock_folder()?);
+        store.take_over(&mut inner, self)
+    }
+
+    fn try_leave(&self) -> Result<(), StoreError> {
+        let Some(store) = self.store() else { return Ok(()) };
+        let mut inner = store.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.in_flight = inner.in_flight.saturating_sub(1);
+        let written = store.write(&mut inner, self);
+        if inner.in_flight == 0 {
+            inner.lock = None;
+        }
+        written
+    }
+}
+
+impl Store {
+    /// The folder.
+    pub(super) fn dir(&self) -> &Utf8Path {
+        &self.dir
+    }
+
+    fn state_path(&self) -> Utf8PathBuf {
+        self.dir.join("state.json")
+    }
+
+    /// The real path of a path of the node.
+    fn real(&self, path: &str) -> Utf8PathBuf {
+        self.dir.join(path.trim_start_matches('/'))
+    }
+
+    fn lock_folder(&self) -> Result<File, StoreError> {
+        let path = self.dir.join(".lock");
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(file_error("open", &path))?;
+        file.lock().map_err(file_error("lock", &path))?;
+        Ok(file)
+    }
+
+    /// Reads what other processes and people have changed.
+    fn take_over(&self, inner: &mut Inner, node: &SimNode) -> Result<(), StoreError> {
+        let path = self.state_path();
+        let stamp = fs::metadata(&path).ok().map(|meta| (meta.modified().ok(), meta.len()));
+        if stamp.is_some() && stamp != inner.state_file {
+            let text = fs::read_to_string(&path).map_err(file_error("read", &path))?;
+            let kept: Kept =
+                serde_json::from_str(&text).map_err(|source| StoreError::State { path: path.clone(), source })?;
+            let mut elapsed = Duration::from_millis(kept.elapsed_ms);
+            if let (Between::RunsOn, Some((Some(modified), _))) = (self.between, stamp) {
+                elapsed += modified.elapsed().unwrap_or_default();
+            }
+            node.clock().set(elapsed);
+            *node.state() = kept.state;
+            inner.state_file = stamp;
+            inner.seen.clear();
+            self.read_files(inner, node)?;
+        } else if stamp.is_some() {
+            self.read_files(inner, node)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the files that people can edit.
+    fn read_files(&self, inner: &mut Inner, node: &SimNode) -> Result<(), StoreError> {
+        let mut found = BTreeMap::new();
+        self.collect(VISIBLE, inner, &mut found)?;
+        let mut state = node.state();
+        let now = state.now;
+        for path in inner.seen.keys().filter(|path| !found.contains_key(*path)) {
+            state.files.remove_all(path);
+        }
+        for (path, seen) in &found {
+            if inner.seen.get(path) != Some(seen) {
+                state.make_folders(FileTree::parent(path));
+                // A folder is in the way only when somebody made one there by hand.
+                let _ = state.files.write(path, Arc::clone(&seen.bytes), now);
+            }
+        }
+        drop(state);
+        inner.seen = found;
+        Ok(())
+    }
+
+    fn collect(&self, folder: &str, inner: &Inner, found: &mut BTreeMap<String, Seen>) -> Result<(), StoreError> {
+        let real = self.real(folder);
+        let entries = match real.read_dir_utf8() {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(file_error("list", &real)(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(file_error("list", &real))?;
+            let path = format!("{folder}/{}", entry.file_name());
+            let meta = fs::symlink_metadata(entry.path()).map_err(file_error("look at", entry.path()))?;
+            if meta.is_dir() {
+                self.collect(&path, inner, found)?;
+            } else if meta.is_file() && !entry.file_name().starts_with('.') {
+                let modified = meta.modified().ok();
+                let known = inner
+                    .seen
+                    .get(&path)
+                    .filter(|seen| seen.modified == modified && seen.bytes.len() as u64 == meta.len());
+                let seen = match known {
+                    Some(seen) => seen.clone(),
+                    None => {
+                        let bytes = fs::read(entry.path()).map_err(file_error("read", entry.path()))?;
+                        Seen { modified, bytes: bytes.into() }
+                    }
+                };
+                found.insert(path, seen);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what has changed.
+    fn write(&self, inner: &mut Inner, node: &SimNode) -> Result<(), StoreError> {
+        let mut kept = {
+            let mut state = node.state();
+            if !std::mem::take(&mut state.changed) && inner.state_file.is_some() {
+                return Ok(());
+            }
+            let elapsed_ms = u64::try_from(node.clock().now().as_millis()).unwrap_or(u64::MAX);
+            Kept { version: VERSION, elapsed_ms, state: state.clone() }
+        };
+        let visible: BTreeMap<String, Arc<[u8]>> = kept
+            .state
+            .files
+            .below(VISIBLE)
+            .filter_map(|(path, entry)| Some((path.to_owned(), Arc::clone(entry.bytes()?))))
+            .collect();
+        for path in visible.keys() {
+            // It exists: it was listed just now.
+            let _ = kept.state.files.remove(path);
+        }
+        let gone: Vec<String> = inner.seen.keys().filter(|path| !visible.contains_key(*path)).cloned().collect();
+        for path in gone {
+            let real = self.real(&path);
+            match fs::remove_file(&real) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(file_error("remove", &real)(error));
+                }
+                _ => inner.seen.remove(&path),
+            };
+        }
+        for folder in kept.state.files.below(VISIBLE).filter(|(_, entry)| entry.is_folder()).map(|(path, _)| path) {
+            let real = self.real(folder);
+            fs::create_dir_all(&real).map_err(file_error("make the folder", &real))?;
+        }
+        for (path, bytes) in visible {
+            if inner.seen.get(&path).is_some_and(|seen| seen.bytes == bytes) {
+                continue;
+            }
+            let real = self.real(&path);
+            replace(&real, &bytes)?;
+            let modified = fs::metadata(&real).and_then(|meta| meta.modified()).ok();
+            inner.seen.insert(path, Seen { modified, bytes });
+        }
+        let path = self.state_path();
+        let text = serde_json::to_vec(&kept).map_err(|source| StoreError::State { path: path.clone(), source })?;
+        replace(&path, &text)?;
+        let meta = fs::metadata(&path).map_err(file_error("look at", &path))?;
+        inner.state_file = Some((meta.modified().ok(), meta.len()));
+        Ok(())
+    }
+}
+
+/// Writes a file as a whole.
+fn replace(path: &Utf8Path, bytes: &[u8]) -> Result<(), StoreError> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(file_error("make the folder", parent))?;
+    }
+    let name = path.file_name().unwrap_or_default();
+    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = File::create(&beside).and_then(|mut file| file.write_all(bytes));
+    written.map_err(file_error("write", &beside))?;
+    fs::rename(&beside, path).map_err(file_error("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    const CREATE: &str =
+        "pct create 100 local:vztmpl/debian-12.tar.zst --rootfs tank:1 --hostname ca --features nesting=1";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_goes_on_where_another_process_left_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(folder.path()).unwrap();
+        let first = SimNode::persistent(dir, World::default()).unwrap();
+        assert_eq!(first.run(&words(CREATE), b"").await.stderr, "");
+        assert_eq!(first.run(&words("pct start 100"), b"").await.exit, 0);
+        let conf = fs::read_to_string(dir.join("etc/pve/lxc/100.conf")).unwrap();
+        assert!(conf.contains("hostname: ca\n"), "{conf}");
+
+        let second = SimNode::persistent(dir, World::default()).unwrap();
+        assert_eq!(second.run(&words("pct status 100"), b"").await.stdout, "status: running\n");
+        assert!(second.clock().now() >= Duration::from_secs(2));
+        assert_eq!(second.run(&words("pct stop 100"), b"").await.exit, 0);
+        assert_eq!(second.run(&words("pct destroy 100"), b"").await.exit, 0);
+        assert!(!dir.join("etc/pve/lxc/100.conf").exists());
+        // The first one sees what the second did.
+        assert_eq!(first.run(&words("pct list"), b"").await.stdout, "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edits_by_hand_are_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(folder.path()).unwrap();
+        let node = SimNode::persistent(dir, World::default()).unwrap();
+        assert_eq!(node.run(&words(CREATE), b"").await.exit, 0);
+        let path = dir.join("etc/pve/lxc/100.conf");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{text}lxc.environment: A=b\n")).unwrap();
+        let config = node.run(&words("pct config 100"), b"").await.stdout;
+        assert!(config.ends_with("lxc.environment: A=b\n"), "{config}");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(node.run(&words("pct status 100"), b"").await.exit, 2);
+    }
+
+    #[test]
+    fn a_folder_with_something_else_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(folder.path()).unwrap();
+        fs::write(dir.join("state.json"), "{}").unwrap();
+        assert!(matches!(SimNode::persistent(dir, World::default()), Err(StoreError::State { .. })));
+    }
+}
