@@ -50,6 +50,9 @@ pub enum CliError {
         /// What was asked for.
         host: String,
     },
+    /// The folder of a simulated node cannot be used.
+    #[error(transparent)]
+    Kept(#[from] phoenix_sim::StoreError),
     /// An option that only the simulated node has.
     #[error("`{option}` is for simulated nodes, and the host is {host}")]
     SimulatedOnly {
@@ -119,6 +122,7 @@ impl CliError {
             | Self::InvalidConfiguration { .. }
             | Self::UnknownGuest { .. }
             | Self::NoSuchHost { .. }
+            | Self::Kept(_)
             | Self::SimulatedOnly { .. }
             | Self::World { .. }
             | Self::CannotAsk { .. }

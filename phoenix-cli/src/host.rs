@@ -86,8 +86,8 @@ impl Choice {
         let host: Arc<dyn Host> = match &self.node {
             ChosenNode::Local => Arc::new(Local),
             ChosenNode::Simulated { folder: None, world, .. } => Arc::new(SimNode::new((**world).clone())),
-            ChosenNode::Simulated { folder: Some(folder), .. } => {
-                return Err(CliError::NoSuchHost { host: format!("sim:{folder}") });
+            ChosenNode::Simulated { folder: Some(folder), world, .. } => {
+                Arc::new(SimNode::persistent(folder, (**world).clone())?)
             }
         };
         let host = Layered::new(host).changes(changes);
