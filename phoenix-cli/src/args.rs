@@ -1,11 +1,13 @@
 //! What can be typed. What it means is decided in [`crate::settings`].
 
+use std::fmt;
 use std::str::FromStr;
 
 use camino::Utf8PathBuf;
 use clap::builder::styling::{AnsiColor, Effects, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use phoenix_engine::Provision;
+use phoenix_host::{InvalidSshAddress, Ssh};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
@@ -39,8 +41,8 @@ pub(crate) struct Global {
     #[arg(short = 'C', long = "config-dir", value_name = "DIR", global = true, env = "PHOENIX_CONFIG_DIR")]
     pub(crate) config_dir: Option<Utf8PathBuf>,
 
-    /// The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default:
-    /// `local` where `pct` and `qm` are]
+    /// The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a
+    /// folder) [default: `local` where `pct` and `qm` are]
     #[arg(long, value_name = "HOST", global = true, env = "PHOENIX_HOST")]
     pub(crate) host: Option<HostArg>,
 
@@ -96,6 +98,8 @@ pub(crate) enum Verb {
     Stop(Power),
     /// Stop and start guests, with everything that needs them
     Restart(Power),
+    /// Draw who needs whom, and what holds whom back; touches no node
+    Graph(Graph),
     /// Destroy guests; refused while others need them
     Delete(Delete),
     /// Destroy all guests of the configuration
@@ -195,6 +199,26 @@ pub(crate) struct Power {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    /// The language of the drawing
+    #[arg(long, value_name = "LANGUAGE", value_enum, default_value_t = Drawing::Mermaid)]
+    pub(crate) to: Drawing,
+}
+
+/// A language that graphs are drawn in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drawing {
+    /// Mermaid, for Markdown
+    Mermaid,
+    /// DOT, for Graphviz
+    Dot,
+    /// A picture
+    Svg,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// The guests, by id or name
     #[arg(value_name = "GUEST", required = true)]
@@ -250,7 +274,17 @@ pub(crate) enum HostArg {
     Local,
     /// A simulated node; with a folder it is kept there.
     Sim(Option<Utf8PathBuf>),
-    Ssh(String),
+    Ssh(Ssh),
+}
+
+impl fmt::Display for HostArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::Sim(folder) => write!(f, "sim:{}", folder.as_deref().unwrap_or("".into())),
+            Self::Ssh(ssh) => ssh.fmt(f),
+        }
+    }
 }
 
 impl FromStr for HostArg {
@@ -261,7 +295,7 @@ impl FromStr for HostArg {
             None if text == "local" => Ok(Self::Local),
             Some(("sim", "")) => Ok(Self::Sim(None)),
             Some(("sim", folder)) => Ok(Self::Sim(Some(folder.into()))),
-            Some(("ssh", rest)) if rest.len() > 2 && rest.starts_with("//") => Ok(Self::Ssh(text.to_owned())),
+            Some(("ssh", _)) => text.parse().map(Self::Ssh).map_err(|error: InvalidSshAddress| error.to_string()),
             _ => Err("expected `local`, `sim:`, `sim:DIR` or `ssh://USER@NODE`".to_owned()),
         }
     }
@@ -289,7 +323,7 @@ mod tests {
     #[test_case("local", "Some(Local)")]
     #[test_case("sim:", "Some(Sim(None))")]
     #[test_case("sim:a:b", "Some(Sim(Some(\"a:b\")))"; "a folder may have a colon")]
-    #[test_case("ssh://root@node", "Some(Ssh(\"ssh://root@node\"))")]
+    #[test_case("ssh://root@node", "Some(Ssh(Ssh { target: \"ssh://root@node\", program: \"ssh\" }))")]
     #[test_case("sim", "None")]
     #[test_case("ssh://", "None")]
     #[test_case("", "None"; "nothing")]

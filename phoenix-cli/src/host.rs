@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::{Changes, Host, Layered, Local};
+use phoenix_host::{Changes, Host, Layered, Local, Ssh};
 use phoenix_sim::{SimNode, World};
 
 use crate::args::HostArg;
@@ -27,6 +27,7 @@ pub(crate) struct Choice {
 #[derive(Debug)]
 enum ChosenNode {
     Local,
+    Ssh(Ssh),
     Simulated {
         /// Where it is kept; absent for a throw-away one.
         folder: Option<Utf8PathBuf>,
@@ -42,18 +43,19 @@ impl Choice {
         let node = match &settings.host {
             Some(HostArg::Local) => ChosenNode::Local,
             Some(HostArg::Sim(folder)) => simulated(folder.as_deref(), settings.world.as_deref(), dir)?,
-            Some(HostArg::Ssh(host)) => return Err(CliError::NoSuchHost { host: host.clone() }),
+            Some(HostArg::Ssh(ssh)) => ChosenNode::Ssh(ssh.clone()),
             None if Local::is_node() => ChosenNode::Local,
             None => return Err(CliError::NotANode),
         };
-        if let ChosenNode::Local = node {
+        if !matches!(node, ChosenNode::Simulated { .. }) {
             let given = [("--world", settings.world.is_some()), ("--pace", settings.pace.is_some())];
             if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
-                return Err(CliError::SimulatedOnly { option, host: Local.name() });
+                let host = settings.host.as_ref().map_or_else(|| Local.name(), ToString::to_string);
+                return Err(CliError::SimulatedOnly { option, host });
             }
         }
         let time = match (&node, settings.pace) {
-            (ChosenNode::Local, _) => Time::Real,
+            (ChosenNode::Local | ChosenNode::Ssh(_), _) => Time::Real,
             (ChosenNode::Simulated { .. }, None) => Time::Virtual,
             (ChosenNode::Simulated { .. }, Some(pace)) => Time::Paced(pace),
         };
@@ -85,6 +87,7 @@ impl Choice {
     pub(crate) fn connect(&self, changes: Changes) -> Result<Layered, CliError> {
         let host: Arc<dyn Host> = match &self.node {
             ChosenNode::Local => Arc::new(Local),
+            ChosenNode::Ssh(ssh) => Arc::new(ssh.clone()),
             ChosenNode::Simulated { folder: None, world, .. } => Arc::new(SimNode::new((**world).clone())),
             ChosenNode::Simulated { folder: Some(folder), world, .. } => {
                 Arc::new(SimNode::persistent(folder, (**world).clone())?)

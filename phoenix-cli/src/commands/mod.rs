@@ -1,6 +1,7 @@
 //! The verbs: each calls the library, shows what came of it, and says how it ended.
 
 mod change;
+mod graph;
 mod health;
 mod plan;
 mod power;
@@ -13,6 +14,7 @@ mod validate;
 use phoenix_engine::PowerAction;
 use serde::Serialize;
 
+pub(crate) use graph::GraphNode;
 pub(crate) use status::Standing;
 
 use crate::args::{Format, Verb};
@@ -36,6 +38,7 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliErro
         Verb::Start(args) => power::run("start", PowerAction::Start, &args, settings),
         Verb::Stop(args) => power::run("stop", PowerAction::Stop, &args, settings),
         Verb::Restart(args) => power::run("restart", PowerAction::Restart, &args, settings),
+        Verb::Graph(args) => graph::run(&args, settings),
         Verb::Delete(args) => removal::delete(&args, settings),
         Verb::Down(args) => removal::down(&args, settings),
     }

@@ -2,6 +2,7 @@
 
 mod diagnostics;
 mod duration;
+pub(crate) mod graph;
 pub(crate) mod health;
 pub(crate) mod plan;
 pub(crate) mod progress;
