@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Effects, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use phoenix_engine::Provision;
 use phoenix_host::{InvalidSshAddress, Ssh};
+use phoenix_types::Span;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
@@ -91,7 +92,9 @@ pub(crate) enum Verb {
     Status(Guests),
     /// Ask the gates once, now
     #[command(visible_alias = "health-check")]
-    Health(Guests),
+    Health(Health),
+    /// Wait until guests are healthy, run or are off; for scripts and service units
+    Wait(Wait),
     /// Start guests, after everything that they need runs and is healthy
     Start(Power),
     /// Shut guests down, after everything that needs them is off
@@ -141,6 +144,9 @@ pub(crate) struct Plan {
 pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) guests: Guests,
+    /// Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<Utf8PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -216,6 +222,39 @@ pub(crate) enum Drawing {
     Dot,
     /// A picture
     Svg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    /// Ask again and again, every SECONDS, until interrupted
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) watch: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// The guests, by id or name
+    #[arg(value_name = "GUEST", required = true)]
+    pub(crate) guests: Vec<String>,
+    /// What is waited for
+    #[arg(long = "for", value_name = "STATE", value_enum, default_value_t = Awaited::Healthy)]
+    pub(crate) awaited: Awaited,
+    /// How long, as `90` or `1m30s`
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    pub(crate) timeout: Span,
+}
+
+/// What guests are waited for to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Awaited {
+    /// They run, and all their gates pass
+    Healthy,
+    /// They run
+    Running,
+    /// They are off
+    Stopped,
 }
 
 #[derive(Debug, Args)]

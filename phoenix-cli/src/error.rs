@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 
 use phoenix_engine::{LockError, LowerError, ObserveError, RemovalRefused};
 use phoenix_host::HostError;
+use phoenix_types::Span;
 
 use crate::exit::ExitStatus;
 
@@ -101,6 +102,16 @@ pub enum CliError {
     /// The node's files cannot be reached.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// What was waited for did not come.
+    #[error("after {waited}, not {awaited}: {}", .guests.join(", "))]
+    StillWaiting {
+        /// What was waited for.
+        awaited: &'static str,
+        /// How long.
+        waited: Span,
+        /// The guests that are not so, each with what it is.
+        guests: Vec<String>,
+    },
     /// Guests are not destroyed.
     #[error("nothing was destroyed")]
     RemovalRefused(Vec<RemovalRefused>),
@@ -134,7 +145,12 @@ impl CliError {
             Self::Declined => ExitStatus::Cancelled,
             // Whoever read our output has seen enough.
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Done,
-            Self::Observe(_) | Self::Lock(_) | Self::Host(_) | Self::Output(_) | Self::Start(_) => ExitStatus::Failed,
+            Self::StillWaiting { .. }
+            | Self::Observe(_)
+            | Self::Lock(_)
+            | Self::Host(_)
+            | Self::Output(_)
+            | Self::Start(_) => ExitStatus::Failed,
         }
     }
 

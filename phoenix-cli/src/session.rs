@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use phoenix_config::State;
-use phoenix_engine::{Desired, Node, NodeLock, Observed, observe};
+use phoenix_engine::{Desired, GuestHealth, Node, NodeLock, Observed, observe};
 use phoenix_host::Changes;
 use phoenix_types::GuestId;
 
@@ -72,6 +72,19 @@ impl<'a> Session<'a> {
             Some(named) => named.clone(),
             None => self.desired.guests.keys().copied().filter(should_run).collect(),
         }
+    }
+
+    /// Whether guests run, in the form of their health, with no gate asked.
+    pub(crate) fn powers(&self, observed: &Observed, ids: &BTreeSet<GuestId>) -> Vec<GuestHealth> {
+        let guests = self.desired.guests.values().filter(|guest| ids.contains(&guest.id));
+        guests
+            .map(|guest| GuestHealth {
+                id: guest.id,
+                name: guest.name.to_string(),
+                power: observed.present.get(&guest.id).map(|present| present.power),
+                gates: Vec::new(),
+            })
+            .collect()
     }
 
     /// What is on the node.

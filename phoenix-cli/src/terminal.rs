@@ -55,6 +55,11 @@ impl Terminal {
         self.err
     }
 
+    /// Whether standard output can be drawn over.
+    pub(crate) fn out_is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// Whether lines on standard error can be drawn over.
     pub(crate) fn err_is_terminal(&self) -> bool {
         self.err_is_terminal

@@ -10,6 +10,7 @@ mod schema;
 mod status;
 mod up;
 mod validate;
+mod wait;
 
 use phoenix_engine::PowerAction;
 use serde::Serialize;
@@ -39,6 +40,7 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliErro
         Verb::Stop(args) => power::run("stop", PowerAction::Stop, &args, settings),
         Verb::Restart(args) => power::run("restart", PowerAction::Restart, &args, settings),
         Verb::Graph(args) => graph::run(&args, settings),
+        Verb::Wait(args) => wait::run(&args, settings),
         Verb::Delete(args) => removal::delete(&args, settings),
         Verb::Down(args) => removal::down(&args, settings),
     }
