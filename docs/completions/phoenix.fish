@@ -25,7 +25,7 @@ function __fish_phoenix_using_subcommand
 end
 
 complete -c phoenix -n "__fish_phoenix_needs_command" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_needs_command" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_needs_command" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_needs_command" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_needs_command" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_needs_command" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -48,13 +48,15 @@ complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "converge" -d 'As `u
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "status" -d 'Show what is configured and what there is'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "health" -d 'Ask the gates once, now'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "health-check" -d 'Ask the gates once, now'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "wait" -d 'Wait until guests are healthy, run or are off; for scripts and service units'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "start" -d 'Start guests, after everything that they need runs and is healthy'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "stop" -d 'Shut guests down, after everything that needs them is off'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "restart" -d 'Stop and start guests, with everything that needs them'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "graph" -d 'Draw who needs whom, and what holds whom back; touches no node'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "delete" -d 'Destroy guests; refused while others need them'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "down" -d 'Destroy all guests of the configuration'
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -69,7 +71,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l show-defaul
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -83,7 +85,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l out -d 'Also write the plan as JSON to this file' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -97,9 +99,10 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l exit-code -d 'E
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l force-provision -d 'Run all scripts again, changed or not'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -114,9 +117,10 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l dry-run -d 'Show 
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l force-provision -d 'Run all scripts again, changed or not'
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -133,7 +137,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -149,7 +153,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -164,7 +168,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l dry-run -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -176,8 +180,9 @@ always\t'Always'
 never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l watch -d 'Ask again and again, every SECONDS, until interrupted' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -189,8 +194,9 @@ always\t'Always'
 never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l watch -d 'Ask again and again, every SECONDS, until interrupted' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -202,9 +208,26 @@ always\t'Always'
 never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l for -d 'What is waited for' -r -f -a "healthy\t'They run, and all their gates pass'
+running\t'They run'
+stopped\t'They are off'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l timeout -d 'How long, as `90` or `1m30s`' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -220,7 +243,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s v -l verbose -
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -236,7 +259,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s v -l verbose -d
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -250,9 +273,25 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s y -l yes -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l to -d 'The language of the drawing' -r -f -a "mermaid\t'Mermaid, for Markdown'
+dot\t'DOT, for Graphviz'
+svg\t'A picture'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
@@ -268,7 +307,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l host -d 'The node: `local`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'

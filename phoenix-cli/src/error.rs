@@ -112,6 +112,14 @@ pub enum CliError {
         /// The guests that are not so, each with what it is.
         guests: Vec<String>,
     },
+    /// The plan that was approved is not what would be done now.
+    #[error(
+        "the plan in `{path}` is not what would be done now: the node, the configuration or the options have changed since"
+    )]
+    Drifted {
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// Guests are not destroyed.
     #[error("nothing was destroyed")]
     RemovalRefused(Vec<RemovalRefused>),
@@ -146,6 +154,7 @@ impl CliError {
             // Whoever read our output has seen enough.
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Done,
             Self::StillWaiting { .. }
+            | Self::Drifted { .. }
             | Self::Observe(_)
             | Self::Lock(_)
             | Self::Host(_)
@@ -177,6 +186,7 @@ impl CliError {
             }
             Self::SimulatedOnly { .. } => "add `--host sim:` or leave it out".to_owned(),
             Self::World { .. } => "`phoenix schema world` prints what the file may hold".to_owned(),
+            Self::Drifted { path } => format!("look at the new one with `phoenix plan --out {path}`"),
             Self::CannotAsk { .. } => "look with `phoenix plan`, then add `--yes`".to_owned(),
             _ => return None,
         })
