@@ -85,6 +85,18 @@ pub enum FileError {
     /// ELOOP.
     #[error("Too many levels of symbolic links")]
     Loop,
+    /// EROFS.
+    #[error("Read-only file system")]
+    ReadOnly,
+    /// ENOSPC.
+    #[error("No space left on device")]
+    NoSpace,
+    /// EACCES.
+    #[error("Permission denied")]
+    Denied,
+    /// EINVAL.
+    #[error("Invalid argument")]
+    Invalid,
 }
 
 impl FileError {
@@ -98,6 +110,10 @@ impl FileError {
             Self::IsAFolder => ErrorKind::IsADirectory,
             Self::Exists => ErrorKind::AlreadyExists,
             Self::NotEmpty => ErrorKind::DirectoryNotEmpty,
+            Self::ReadOnly => ErrorKind::ReadOnlyFilesystem,
+            Self::NoSpace => ErrorKind::StorageFull,
+            Self::Denied => ErrorKind::PermissionDenied,
+            Self::Invalid => ErrorKind::InvalidInput,
             Self::Loop => ErrorKind::Other,
         }
     }

@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::grammar::Locale;
-use crate::inside::world::GuestWorld;
+pub use crate::inside::world::{
+    Begins, BootStep, BootWorld, CloudInitResult, CommandWorld, EventWorld, Flapping, GuestWorld, PortState,
+    ResponseWorld, ScriptWorld, ServiceWorld, UnitState,
+};
 
 /// What the simulated node is like. Everything has a default: an empty world boots any fleet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

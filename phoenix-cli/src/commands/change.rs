@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
 use phoenix_engine::{Node, NodeLock, Observed, Options, Plan, Summary, converge};
 use phoenix_host::{Changes, Host as _};
-use phoenix_types::GuestId;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -14,21 +12,18 @@ use crate::args::{Format, RunArgs};
 use crate::chronicle::Chronicle;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
-use crate::render::report::page;
 use crate::render::{Tone, plan, summary, timeline};
 use crate::reporter::{Reporter, Told};
 use crate::session::Session;
 
 /// A change that was asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Change {
     /// The verb, for the lock and for questions.
     pub(crate) verb: &'static str,
     pub(crate) consent: Consent,
     pub(crate) extent: Extent,
     pub(crate) when_empty: WhenEmpty,
-    /// Where a page about the run is written.
-    pub(crate) report: Option<Utf8PathBuf>,
     /// How many commands may change the node at the same time.
     pub(crate) jobs: usize,
 }
@@ -68,7 +63,6 @@ impl RunArgs {
             consent: if self.yes { Consent::Given } else { Consent::Ask },
             extent: if self.dry_run { Extent::PlanOnly } else { Extent::Whole },
             when_empty,
-            report: self.report.clone(),
             jobs: usize::from(self.jobs),
         }
     }
@@ -85,7 +79,7 @@ struct Report<'a> {
 /// Carries out a change. `make` plans it.
 pub(super) fn carry_out(
     session: &Session<'_>,
-    change: &Change,
+    change: Change,
     make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
 ) -> Result<ExitStatus, CliError> {
     if change.extent == Extent::PlanOnly {
@@ -95,10 +89,6 @@ pub(super) fn carry_out(
             report(session, &plan, None)?;
             Ok(ExitStatus::Done)
         });
-    }
-    // A place that cannot be written is found before the node is touched.
-    if let Some(path) = &change.report {
-        std::fs::File::create(path).map_err(|source| CliError::File { action: "write", path: path.clone(), source })?;
     }
     session.work(Changes::Allowed, async |node| {
         let lock = session.lock(node, change.verb).await?;
@@ -117,9 +107,6 @@ pub(super) fn carry_out(
     })
 }
 
-/// What each guest should be.
-type States = BTreeMap<GuestId, String>;
-
 enum End {
     Ended(ExitStatus),
     Killed,
@@ -127,7 +114,7 @@ enum End {
 
 async fn under_lock(
     session: &Session<'_>,
-    change: &Change,
+    change: Change,
     node: &Node,
     lock: &NodeLock,
     make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
@@ -159,12 +146,7 @@ async fn under_lock(
     };
     let Told { chronicle, failed } = reporter.finish();
     let Some(result) = ended else { return Ok(End::Killed) };
-    let states: States = session.desired.guests.iter().map(|(id, guest)| (*id, guest.state.to_string())).collect();
-    conclude(session, &plan, &chronicle, &states);
-    if let Some(path) = &change.report {
-        let page = page(&format!("phoenix {} on {}", change.verb, node.host().name()), &chronicle, &states);
-        std::fs::write(path, page).map_err(|source| CliError::Report { path: path.clone(), source })?;
-    }
+    conclude(session, &plan, &chronicle);
     if let Some(error) = failed {
         return Err(CliError::Output(error));
     }
@@ -213,7 +195,7 @@ fn show(session: &Session<'_>, planned: &Plan) -> Result<(), CliError> {
 }
 
 /// Makes sure that somebody wants a real node changed.
-fn agree(session: &Session<'_>, change: &Change, node: &Node) -> Result<(), CliError> {
+fn agree(session: &Session<'_>, change: Change, node: &Node) -> Result<(), CliError> {
     if change.consent == Consent::Given || session.choice.is_simulated() {
         return Ok(());
     }
@@ -230,9 +212,11 @@ fn agree(session: &Session<'_>, change: &Change, node: &Node) -> Result<(), CliE
 }
 
 /// How it went, for people: what failed, all guests, the run over time.
-fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle, states: &States) {
+fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle) {
     let settings = session.settings;
     let terminal = &settings.terminal;
+    let states: BTreeMap<_, _> =
+        session.desired.guests.iter().map(|(id, guest)| (*id, guest.state.to_string())).collect();
     let mut failures = summary::failures(chronicle, terminal.err());
     if !failures.is_empty() {
         failures.insert(0, '\n');
@@ -240,7 +224,7 @@ fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle, states
     }
     if settings.format == Format::Human {
         let canvas = terminal.out();
-        let mut text = format!("\n{}\n", summary::guests(chronicle, states, canvas));
+        let mut text = format!("\n{}\n", summary::guests(chronicle, &states, canvas));
         if !planned.is_empty() {
             text.push_str(&format!("{}\n", timeline(chronicle, canvas)));
         }

@@ -1,26 +1,99 @@
-//! The inside of guests: what runs and exists within a container or VM.
+//! The inside of guests: what runs and exists within a container or VM, in virtual time.
 //!
-//! The node calls [`started`] and [`stopped`] when a guest's power changes, [`exec`] for a command in a guest, [`shell`] for a
-//! script on the node itself, and [`dial`] for a connection from the node. What is on a guest's disks are the file trees of its
-//! volumes ([`crate::storage`]), so it travels with snapshots, rollbacks and clones by itself; [`State::root_volume`] and
-//! [`State::mounts`] say which trees a guest sees.
+//! The node calls [`started`] and [`stopped`] when a guest's power changes, [`exec`] for a command in a guest or on the node, and
+//! [`dial`] for a connection from the node. What is on a guest's disks are the file trees of its volumes ([`crate::storage`]), so
+//! it travels with snapshots, rollbacks and clones by itself; [`State::root_volume`] and [`State::mounts`] say which trees a
+//! guest sees.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`view`], [`base`], [`kernel`], [`facts`] | the files of a guest: disks, mounts, a fresh system, `/proc` |
+//! | [`shell`] | dash, and as much of bash as scripts need |
+//! | [`programs`] | the programs that scripts and probes use |
+//! | [`process`], [`streams`], [`machine`] | processes and signals, pipes and files, one machine |
+//! | [`world`], [`services`] | what happens by itself: booting, services, ports, files that appear |
 
+mod base;
+mod facts;
+mod kernel;
+mod machine;
+mod network;
+mod process;
+mod programs;
+mod services;
+mod shell;
+mod streams;
+#[cfg(test)]
+mod tests;
 mod transfer;
+mod view;
 pub(crate) mod world;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::ByteStream;
+use phoenix_host::{ByteStream, Stream as Channel};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
+use self::facts::Facts;
+use self::machine::Machine;
+use self::process::{End, Processes};
+use self::programs::{Invocation, Role};
+use self::services::{Listening, Planned};
+use self::streams::Stream;
+use self::world::{CloudInitResult, UnitState};
+use crate::files::FileTree;
 use crate::node::{Console, SimNode, State};
 
 pub(crate) use self::transfer::{read_file, write_file};
 
 /// What goes on inside of one running guest. It is gone when the guest stops.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Running {}
+pub(crate) struct Running {
+    /// When it was started, on the node's clock.
+    pub(crate) started: Duration,
+    is_vm: bool,
+    /// Its root disk, when the node knows of none.
+    scratch: FileTree,
+    /// Network shares that were mounted.
+    shares: Vec<Share>,
+    /// What will happen, by time.
+    planned: Vec<Planned>,
+    ports: BTreeMap<u16, Listening>,
+    units: BTreeMap<String, UnitState>,
+    journal: Vec<Line>,
+    cloud_init: Option<CloudInitResult>,
+    #[serde(skip)]
+    facts: Facts,
+    #[serde(skip)]
+    processes: Arc<Processes>,
+}
+
+/// A network share that was mounted inside.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Share {
+    at: String,
+    /// As the mount was asked for: `10.0.0.2:/srv/shared`.
+    device: String,
+    /// The folder on the node.
+    folder: String,
+    kind: String,
+    /// Further options, each after a comma.
+    options: String,
+    read_only: bool,
+}
+
+/// A line of a journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Line {
+    /// Seconds since 1970.
+    at: i64,
+    source: String,
+    text: String,
+}
 
 /// A command in a guest, or on the node.
 #[derive(Debug, Clone)]
@@ -48,20 +121,89 @@ pub(crate) enum Ended {
 
 /// Runs a command in a guest or on the node, in virtual time. Its output appears on the console as it is made.
 ///
-/// Cancel safety: a dropped future is a command that was killed.
-#[expect(clippy::unused_async, reason = "commands take time")]
-pub(crate) async fn exec(_node: &SimNode, _exec: Exec<'_>, _console: &mut Console) -> Ended {
-    Ended::Exit(0)
+/// Cancel safety: a dropped future is a command that was killed; what it started in the background goes on.
+pub(crate) async fn exec(node: &SimNode, exec: Exec<'_>, console: &mut Console) -> Ended {
+    let processes = match exec.guest {
+        None => Arc::default(),
+        Some(vmid) => match node.state().inside.get(&vmid) {
+            Some(running) => Arc::clone(&running.processes),
+            None => return Ended::Signal(process::KILL),
+        },
+    };
+    let machine = Machine::new(node, exec.guest, processes);
+    let Some(program) = exec.argv.first() else { return Ended::NotFound };
+    if !programs::is_there(&machine, program) {
+        return Ended::NotFound;
+    }
+    let process = machine.processes.start(&exec.argv.join(" "), None);
+    let (out, mut out_chunks) = mpsc::unbounded_channel();
+    let (err, mut err_chunks) = mpsc::unbounded_channel();
+    let files = BTreeMap::from([
+        (0, Stream::text(exec.stdin)),
+        (1, Arc::new(Stream::Console(out))),
+        (2, Arc::new(Stream::Console(err))),
+    ]);
+    let invocation = Invocation {
+        machine: machine.clone(),
+        argv: exec.argv.to_vec(),
+        environment: exec.env.to_vec(),
+        files,
+        folder: if exec.guest.is_some() { "/".to_owned() } else { "/root".to_owned() },
+        umask: 0o022,
+        nesting: 0,
+        parent: Arc::clone(&process),
+        role: Role::Replacement,
+    };
+    let mut work = Box::pin(machine.processes.run(&process, programs::run(invocation)));
+    let end = loop {
+        tokio::select! {
+            biased;
+            Some(bytes) = out_chunks.recv() => console.write(Channel::Stdout, &bytes),
+            Some(bytes) = err_chunks.recv() => console.write(Channel::Stderr, &bytes),
+            end = &mut work => break end,
+        }
+    };
+    drop(work);
+    while let Ok(bytes) = out_chunks.try_recv() {
+        console.write(Channel::Stdout, &bytes);
+    }
+    while let Ok(bytes) = err_chunks.try_recv() {
+        console.write(Channel::Stderr, &bytes);
+    }
+    match end {
+        End::Exit(status) => Ended::Exit(status),
+        End::Signal(signal) => Ended::Signal(signal),
+    }
 }
 
 /// A guest was started: its boot begins.
-pub(crate) fn started(state: &mut State, _node: &SimNode, vmid: u32) {
-    state.inside.insert(vmid, Running::default());
+pub(crate) fn started(state: &mut State, node: &SimNode, vmid: u32) {
+    services::boot(state, node.world(), vmid, node.clock().now());
 }
 
-/// A guest stopped, in whatever way.
+/// A guest stopped, in whatever way: its processes end, what was mounted is gone.
 pub(crate) fn stopped(state: &mut State, vmid: u32) {
-    state.inside.remove(&vmid);
+    if let Some(running) = state.inside.remove(&vmid) {
+        running.processes.kill_all();
+    }
+}
+
+/// Lets happen inside of all guests what is due by now.
+pub(crate) fn catch_up(state: &mut State, epoch: i64, now: Duration) {
+    services::catch_up(state, epoch, now);
+}
+
+/// Whether a VM's guest agent answers by now.
+pub(crate) fn agent_answers(node: &SimNode, vmid: u32) -> bool {
+    let Some(after) = facts::world_of(node.world(), vmid).agent() else { return false };
+    let started = node.state().inside.get(&vmid).map(|running| running.started);
+    started.is_some_and(|started| node.clock().now() >= started + after)
+}
+
+/// The addresses of a running guest, in the order of its interfaces.
+#[expect(dead_code, reason = "the guest agent's commands ask it")]
+pub(crate) fn addresses(node: &SimNode, vmid: u32) -> Vec<IpAddr> {
+    facts::addresses_of(&mut node.state(), node.world(), vmid)
 }
 
 /// How long a guest takes to shut down when it is asked to; `None` when it never does.
@@ -81,7 +223,11 @@ pub(crate) enum Dialled {
 }
 
 /// Connects to an address and port on the node's network, from the node's side.
-#[expect(clippy::unused_async, reason = "connections take time")]
-pub(crate) async fn dial(_node: &SimNode, _address: IpAddr, _port: u16) -> Dialled {
-    Dialled::NoAnswer
+#[expect(clippy::unused_async, reason = "a connection is something to wait for")]
+pub(crate) async fn dial(node: &SimNode, address: IpAddr, port: u16) -> Dialled {
+    match network::reach(node, None, &address.to_string(), port) {
+        network::Reached::Open(listener) => Dialled::Open(network::converse(node, listener)),
+        network::Reached::Refused => Dialled::Refused,
+        network::Reached::NoAnswer | network::Reached::NoName => Dialled::NoAnswer,
+    }
 }

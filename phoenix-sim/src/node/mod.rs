@@ -20,7 +20,7 @@ pub use self::console::Console;
 pub use self::store::{Between, StoreError};
 
 pub(crate) use self::call::{Call, Failure, Worker};
-pub(crate) use self::clock::{Clock, local_time};
+pub(crate) use self::clock::Clock;
 pub(crate) use self::guests::{Guest, Mount, MountSource, conf_path, missing};
 pub(crate) use self::locks::Held;
 pub(crate) use self::random::Random;
@@ -98,6 +98,7 @@ impl SimNode {
     pub(crate) fn state(&self) -> StateGuard<'_> {
         let mut guard = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         guard.now = self.unix_time();
+        crate::inside::catch_up(&mut guard, self.inner.world.epoch, self.inner.clock.now());
         StateGuard { guard }
     }
 

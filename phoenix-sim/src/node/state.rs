@@ -21,6 +21,9 @@ pub(crate) struct State {
     pub(crate) guests: BTreeMap<u32, Guest>,
     /// What goes on inside of guests, by id.
     pub(crate) inside: BTreeMap<u32, inside::Running>,
+    /// How often scripts and commands inside were met that the world counts, by guest and name.
+    #[serde(default)]
+    pub(crate) met_inside: BTreeMap<String, u32>,
     /// Disks of guests, by volume id. Templates, images and the like are files of the node.
     pub(crate) volumes: BTreeMap<String, Volume>,
     /// Workers that ended.
@@ -67,6 +70,7 @@ impl State {
             files: FileTree::default(),
             guests: BTreeMap::new(),
             inside: BTreeMap::new(),
+            met_inside: BTreeMap::new(),
             volumes: BTreeMap::new(),
             tasks: Tasks::default(),
             random: Random::new(world.seed),
@@ -109,7 +113,11 @@ impl State {
         state.write_file("/etc/resolv.conf", b"search example.net\nnameserver 192.0.2.53\n".to_vec());
         crate::storage::set_up(&mut state, world);
         for (path, text) in &world.files {
-            state.write_file(path, text.clone().into_bytes());
+            if path.ends_with('/') {
+                state.make_folders(path);
+            } else {
+                state.write_file(path, text.clone().into_bytes());
+            }
         }
         state
     }

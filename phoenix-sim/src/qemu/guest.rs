@@ -8,9 +8,6 @@ use crate::node::{SimNode, State};
 
 use super::drive;
 
-/// How long a VM takes from its start until its agent answers, when the world does not say.
-const BOOT: Duration = Duration::from_secs(5);
-
 /// How long a system takes to shut down.
 const SHUTDOWN: Duration = Duration::from_millis(900);
 
@@ -42,9 +39,13 @@ pub(super) fn has_system(state: &State, section: &ConfSection) -> bool {
 /// Whether the system in a VM that runs is up: its agent answers, it reacts to the power button.
 pub(super) fn is_up(node: &SimNode, id: u32) -> bool {
     let state = node.state();
-    let Some(guest) = state.guests.get(&id).filter(|guest| guest.power == Power::Running) else { return false };
+    if state.guests.get(&id).is_none_or(|guest| guest.power != Power::Running) {
+        return false;
+    }
     let Ok(conf) = state.conf(GuestKind::Vm, id) else { return false };
-    has_system(&state, &conf.live) && node.clock().now().saturating_sub(guest.started) >= BOOT
+    let has_system = has_system(&state, &conf.live);
+    drop(state);
+    has_system && crate::inside::agent_answers(node, id)
 }
 
 /// How long the system takes to power off when it is told to; `None` when it does not react.

@@ -1,0 +1,197 @@
+//! What is on a guest's disk from the start, and what Proxmox VE writes there at every start of a container.
+
+use std::sync::LazyLock;
+
+use phoenix_types::{GuestKind, PropertyString};
+
+use super::facts;
+use super::view::{Offset, View};
+use crate::files::{Content, Entry, FileTree};
+use crate::node::State;
+
+/// Where cloud-init remembers which instance it set up.
+pub(crate) const INSTANCE: &str = "/var/lib/cloud/data/instance-id";
+
+/// A fresh Debian system, as far as scripts look at it.
+static SYSTEM: LazyLock<FileTree> = LazyLock::new(|| {
+    let mut tree = FileTree::default();
+    let folders = [
+        "/boot",
+        "/dev",
+        "/etc/apt/sources.list.d",
+        "/etc/apt/keyrings",
+        "/etc/cron.d",
+        "/etc/default",
+        "/etc/network/interfaces.d",
+        "/etc/profile.d",
+        "/etc/ssh",
+        "/etc/ssl/certs",
+        "/etc/ssl/private",
+        "/etc/sudoers.d",
+        "/etc/sysctl.d",
+        "/etc/systemd/system/multi-user.target.wants",
+        "/home",
+        "/media",
+        "/mnt",
+        "/opt",
+        "/proc",
+        "/root",
+        "/run/lock",
+        "/run/systemd/system",
+        "/srv",
+        "/sys",
+        "/tmp",
+        "/usr/bin",
+        "/usr/lib/systemd/system",
+        "/usr/local/bin",
+        "/usr/local/sbin",
+        "/usr/local/share/ca-certificates",
+        "/usr/sbin",
+        "/usr/share/keyrings",
+        "/var/cache",
+        "/var/lib",
+        "/var/log",
+        "/var/tmp",
+        "/var/www/html",
+    ];
+    let links = [("/bin", "usr/bin"), ("/lib", "usr/lib"), ("/sbin", "usr/sbin"), ("/var/run", "/run")];
+    let files = [
+        ("/dev/null", ""),
+        ("/dev/zero", ""),
+        ("/dev/random", ""),
+        ("/dev/urandom", ""),
+        ("/dev/tty", ""),
+        ("/etc/debian_version", "12.7\n"),
+        ("/etc/fstab", ""),
+        (
+            "/etc/group",
+            "root:x:0:\ndaemon:x:1:\nadm:x:4:\nsudo:x:27:\nwww-data:x:33:\nstaff:x:50:\nusers:x:100:\nnogroup:x:65534:\n",
+        ),
+        (
+            "/etc/hosts",
+            "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\nff02::1\t\tip6-allnodes\nff02::2\t\tip6-allrouters\n",
+        ),
+        ("/etc/issue", "Debian GNU/Linux 12 \\n \\l\n\n"),
+        ("/etc/machine-id", ""),
+        (
+            "/etc/os-release",
+            "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n",
+        ),
+        (
+            "/etc/passwd",
+            "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+        ),
+        ("/etc/shadow", "root:*:19700:0:99999:7:::\n"),
+        ("/etc/timezone", "Etc/UTC\n"),
+    ];
+    // The paths are written here and fit together.
+    for folder in folders {
+        let _ = tree.make_folders(folder, 0);
+    }
+    for (path, target) in links {
+        let _ = tree.insert(path, Entry { content: Content::Link(target.to_owned()), ..Entry::folder(0) });
+    }
+    for (path, text) in files {
+        let _ = tree.write(path, text.as_bytes(), 0);
+    }
+    for path in ["/tmp", "/var/tmp"] {
+        let _ = tree.change(path, |entry| entry.mode = 0o1777);
+    }
+    tree
+});
+
+/// Puts a system on a disk that has none, and writes what is written at every start.
+pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind) {
+    facts::refresh(state, vmid);
+    let Some(running) = state.inside.get_mut(&vmid) else { return };
+    match running.facts.root.clone() {
+        None => running.scratch = SYSTEM.clone(),
+        Some(volume) => {
+            if let Some(volume) = state.volumes.get_mut(&volume)
+                && !volume.space.files.exists("/etc/os-release")
+            {
+                let mut tree = SYSTEM.clone();
+                // What was put on the empty disk before its first start stays.
+                for (path, entry) in volume.space.files.below("/") {
+                    if tree.insert(path, entry.clone()).is_err() {
+                        let _ = tree.make_folders(FileTree::parent(path), 0);
+                        let _ = tree.insert(path, entry.clone());
+                    }
+                }
+                volume.space.files = tree;
+            }
+        }
+    }
+    let (name, mounts) = match state.inside.get(&vmid) {
+        Some(running) => (running.facts.hostname.clone(), running.facts.mounts.clone()),
+        None => return,
+    };
+    // A folder of the node that is mounted exists: the start of the container fails without it.
+    let mut view = View::new(state, Some(vmid));
+    for mount in &mounts {
+        let _ = view.make_folders(&mount.at, 0o755);
+    }
+    let _ = view.write("/etc/hostname", format!("{name}\n").as_bytes(), Offset::Replace, 0o644);
+    if view.read("/etc/machine-id").is_ok_and(|id| id.is_empty()) {
+        let id = format!("{:032x}\n", u128::from(vmid) * 0x9e37_79b9_7f4a_7c15_f39c_0c87);
+        let _ = view.write("/etc/machine-id", id.as_bytes(), Offset::Replace, 0o444);
+    }
+    if kind == GuestKind::Container {
+        network(state, vmid, &name);
+    }
+}
+
+/// Name resolution and interfaces of a container, as `PVE::LXC::Setup` writes them.
+fn network(state: &mut State, vmid: u32, name: &str) {
+    let Ok(conf) = state.conf(GuestKind::Container, vmid) else { return };
+    let node = state.files.text("/etc/resolv.conf").unwrap_or_default();
+    let from_node = |keyword: &str| {
+        let lines = node.lines().filter_map(|line| line.strip_prefix(keyword));
+        lines.map(|value| value.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let own =
+        |key: &str| conf.live.get(key).map(|value| value.split([' ', ',', ';']).map(str::to_owned).collect::<Vec<_>>());
+    let servers = own("nameserver").unwrap_or_else(|| from_node("nameserver "));
+    let search = own("searchdomain").unwrap_or_else(|| from_node("search "));
+    let mut resolv = String::new();
+    if !search.is_empty() {
+        resolv.push_str(&format!("search {}\n", search.join(" ")));
+    }
+    for server in servers.iter().filter(|server| !server.is_empty()) {
+        resolv.push_str(&format!("nameserver {server}\n"));
+    }
+    let block = |text: &str| format!("# --- BEGIN PVE ---\n{text}# --- END PVE ---\n");
+    let mut interfaces = "auto lo\niface lo inet loopback\niface lo inet6 loopback\n\n# interfaces(5) file used by ifup(8) and ifdown(8)\n# Include files from /etc/network/interfaces.d:\nsource /etc/network/interfaces.d/*\n".to_owned();
+    let mut address = None;
+    for n in 0..32 {
+        let Some(net) = conf.live.get(&format!("net{n}")).and_then(|net| net.parse::<PropertyString>().ok()) else {
+            continue;
+        };
+        let device = net.get("name").unwrap_or("eth0");
+        match net.get("ip") {
+            Some(ip @ ("dhcp" | "manual")) => {
+                interfaces.push_str(&format!("\nauto {device}\niface {device} inet {ip}\n"));
+            }
+            Some(ip) => {
+                address = address.or_else(|| ip.split('/').next().map(str::to_owned));
+                interfaces.push_str(&format!("\nauto {device}\niface {device} inet static\n\taddress {ip}\n"));
+                if let Some(gateway) = net.get("gw") {
+                    interfaces.push_str(&format!("\tgateway {gateway}\n"));
+                }
+            }
+            None => {}
+        }
+    }
+    interfaces.push('\n');
+    let host = address.map_or_else(|| format!("127.0.1.1 {name}\n"), |address| format!("{address} {name}\n"));
+    let mut view = View::new(state, Some(vmid));
+    let _ = view.write("/etc/resolv.conf", block(&resolv).as_bytes(), Offset::Replace, 0o644);
+    let _ = view.write("/etc/network/interfaces", interfaces.as_bytes(), Offset::Replace, 0o644);
+    // The block is replaced, what others wrote around it stays.
+    let hosts = view.read("/etc/hosts").map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let kept = match (hosts.find("# --- BEGIN PVE ---\n"), hosts.find("# --- END PVE ---\n")) {
+        (Some(start), Some(end)) => format!("{}{}", &hosts[..start], &hosts[end + "# --- END PVE ---\n".len()..]),
+        _ => hosts,
+    };
+    let _ = view.write("/etc/hosts", format!("{kept}{}", block(&host)).as_bytes(), Offset::Replace, 0o644);
+}

@@ -1,0 +1,95 @@
+//! One machine as its programs see it: a guest, or the node itself.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::process::Processes;
+use super::view::View;
+use super::world::Merged;
+use crate::node::SimNode;
+
+/// One machine: a running guest, or the node itself.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    pub(crate) node: SimNode,
+    /// The guest; `None` is the node.
+    pub(crate) guest: Option<u32>,
+    pub(crate) processes: Arc<Processes>,
+    budget: Arc<std::sync::Mutex<Budget>>,
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine").field("guest", &self.guest).finish_non_exhaustive()
+    }
+}
+
+/// What programs may use up before time must pass.
+#[derive(Debug, Default)]
+struct Budget {
+    at: Duration,
+    steps: u64,
+    bytes: u64,
+}
+
+/// Steps that the programs of one command may take without time passing: more is an endless loop.
+const STEPS: u64 = 400_000;
+/// Bytes that they may make without time passing.
+const BYTES: u64 = 256 << 20;
+
+impl Machine {
+    pub(crate) fn new(node: &SimNode, guest: Option<u32>, processes: Arc<Processes>) -> Self {
+        Self { node: node.clone(), guest, processes, budget: Arc::default() }
+    }
+
+    /// Does something with the machine's files. The node's state is held meanwhile: nothing may wait in it.
+    pub(crate) fn files<T>(&self, action: impl FnOnce(&mut View<'_>) -> T) -> T {
+        action(&mut View::new(&mut self.node.state(), self.guest))
+    }
+
+    /// Wakes programs that wait for a file to change.
+    pub(crate) fn touch(&self) {
+        self.processes.changed.notify_waiters();
+    }
+
+    /// What the world says of this machine.
+    pub(crate) fn world(&self) -> Merged<'_> {
+        match self.guest {
+            Some(vmid) => super::facts::world_of(self.node.world(), vmid),
+            None => Merged::nothing(),
+        }
+    }
+
+    /// Seconds since 1970, with their fraction.
+    pub(crate) fn now(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.node.world().epoch).unwrap_or(0)) + self.node.clock().now()
+    }
+
+    /// Its name.
+    pub(crate) fn hostname(&self) -> String {
+        let Some(vmid) = self.guest else { return crate::grammar::NODE.to_owned() };
+        let own = self
+            .files(|view| view.read("/etc/hostname").map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()));
+        match own {
+            Ok(name) if !name.is_empty() => name,
+            _ => {
+                let mut state = self.node.state();
+                super::facts::refresh(&mut state, vmid);
+                state.inside.get(&vmid).map(|running| running.facts.hostname.clone()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Counts work done; false when the programs of this command did too much without time passing.
+    pub(crate) fn spend(&self, steps: u64, bytes: usize) -> bool {
+        let now = self.node.clock().now();
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        if budget.at != now {
+            *budget = Budget { at: now, steps: 0, bytes: 0 };
+        }
+        budget.steps += steps;
+        budget.bytes += bytes as u64;
+        budget.steps <= STEPS && budget.bytes <= BYTES
+    }
+}

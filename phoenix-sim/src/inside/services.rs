@@ -1,0 +1,291 @@
+//! What happens inside by itself: booting, services, and what they bring about.
+
+use std::time::Duration;
+
+use phoenix_types::GuestKind;
+use serde::{Deserialize, Serialize};
+
+use super::facts;
+use super::shell::pattern;
+use super::view::{Follow, Offset, View};
+use super::world::{Begins, CloudInitResult, Flapping, PortState, ServiceWorld, UnitState};
+use super::{Line, Running};
+use crate::files::{Content, Entry};
+use crate::node::{SimNode, State};
+use crate::world::World;
+
+/// Where units are enabled.
+const WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
+/// Lines of a journal that are kept.
+const JOURNAL: usize = 5000;
+
+/// Something that will happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Planned {
+    /// When, on the node's clock.
+    pub(crate) at: Duration,
+    /// The service that it belongs to; empty for booting itself.
+    pub(crate) service: String,
+    pub(crate) effect: Effect,
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Effect {
+    Open { port: u16, flapping: Option<Flapping> },
+    Close(u16),
+    File { path: String, text: String },
+    Remove(String),
+    Log(String),
+    State(UnitState),
+    CloudInit(CloudInitResult),
+}
+
+/// A port that someone listens at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Listening {
+    pub(crate) service: String,
+    pub(crate) since: Duration,
+    pub(crate) flapping: Option<Flapping>,
+}
+
+impl Listening {
+    fn is_open(&self, now: Duration) -> bool {
+        let Some(Flapping { open, closed }) = self.flapping else { return true };
+        let (open, closed) = (open.get().as_millis(), closed.get().as_millis());
+        let passed = now.saturating_sub(self.since).as_millis();
+        open + closed == 0 || passed % (open + closed) < open
+    }
+}
+
+/// Begins a guest's boot.
+pub(crate) fn boot(state: &mut State, world: &World, vmid: u32, now: Duration) {
+    let Some(kind) = state.guest_kind(vmid) else { return };
+    state.inside.insert(vmid, Running { started: now, is_vm: kind == GuestKind::Vm, ..Running::default() });
+    super::base::furnish(state, vmid, kind);
+    let merged = facts::world_of(world, vmid);
+    log(state, vmid, "kernel", "Booting.");
+    if kind == GuestKind::Vm
+        && let Some(after) = merged.cloud_init()
+    {
+        // The first boot of this disk in this guest does all the work.
+        let known = View::new(state, Some(vmid)).read(super::base::INSTANCE);
+        let is_first = known.map_or(true, |id| *id != *vmid.to_string().as_bytes());
+        let (after, result) = if is_first {
+            (after, merged.cloud_init_result())
+        } else {
+            (merged.agent().unwrap_or_default() + Duration::from_secs(2), CloudInitResult::Done)
+        };
+        plan(state, vmid, now + after, "", Effect::CloudInit(result));
+    }
+    for (name, service) in merged.services() {
+        let unit = format!("{WANTS}/{name}.service");
+        let enabled = View::new(state, Some(vmid)).entry(&unit, Follow::Parents).is_ok();
+        if enabled || service.begins == Begins::Boot {
+            begin(state, vmid, name, service, now);
+        }
+    }
+}
+
+fn plan(state: &mut State, vmid: u32, at: Duration, service: &str, effect: Effect) {
+    if let Some(running) = state.inside.get_mut(&vmid) {
+        // After all that is planned for the same time: the order of the world's file counts.
+        let place = running.planned.partition_point(|planned| planned.at <= at);
+        running.planned.insert(place, Planned { at, service: service.to_owned(), effect });
+    }
+}
+
+/// Begins a service now: it runs, and will do what the world says.
+pub(crate) fn begin(state: &mut State, vmid: u32, name: &str, service: &ServiceWorld, now: Duration) {
+    end(state, vmid, name);
+    set_state(state, vmid, name, UnitState::Active);
+    log(state, vmid, "systemd[1]", &format!("Started {name}.service."));
+    for event in &service.events {
+        let at = now + event.after.get();
+        let flapping = event.flapping;
+        let effects = event
+            .log
+            .iter()
+            .map(|line| Effect::Log(line.clone()))
+            .chain(event.close.iter().map(|port| Effect::Close(*port)))
+            .chain(event.remove.iter().map(|path| Effect::Remove(path.clone())))
+            .chain(event.files.iter().map(|(path, text)| Effect::File { path: path.clone(), text: text.clone() }))
+            .chain(event.open.iter().map(|port| Effect::Open { port: *port, flapping }))
+            .chain(event.state.map(Effect::State));
+        for effect in effects {
+            plan(state, vmid, at, name, effect);
+        }
+    }
+    catch_up_guest(state, vmid, now);
+}
+
+/// Ends a service: its ports close, and what it would still have done does not happen.
+pub(crate) fn end(state: &mut State, vmid: u32, name: &str) {
+    if let Some(running) = state.inside.get_mut(&vmid) {
+        running.planned.retain(|planned| planned.service != name);
+        running.ports.retain(|_, listening| listening.service != name);
+    }
+}
+
+/// Makes a service begin with every boot.
+pub(crate) fn enable(state: &mut State, vmid: u32, name: &str) {
+    let now = state.now;
+    let mut view = View::new(state, Some(vmid));
+    let unit = format!("/etc/systemd/system/{name}.service");
+    let _ = view.make_folders(WANTS, 0o755);
+    if !view.exists(&unit) {
+        let text = format!(
+            "[Unit]\nDescription={name}\n\n[Service]\nExecStart=/usr/bin/{name}\n\n[Install]\nWantedBy=multi-user.target\n"
+        );
+        let _ = view.write(&unit, text.as_bytes(), Offset::Replace, 0o644);
+    }
+    let link = Entry { content: Content::Link(unit), ..Entry::folder(now) };
+    let _ = view.insert(&format!("{WANTS}/{name}.service"), link);
+}
+
+/// Stops a service from beginning with the boot.
+pub(crate) fn disable(state: &mut State, vmid: u32, name: &str) {
+    let _ = View::new(state, Some(vmid)).remove(&format!("{WANTS}/{name}.service"));
+}
+
+/// Whether a unit begins with the boot.
+pub(crate) fn is_enabled(state: &mut State, vmid: u32, name: &str) -> bool {
+    View::new(state, Some(vmid)).entry(&format!("{WANTS}/{name}.service"), Follow::Parents).is_ok()
+}
+
+/// A script or a command succeeded: the services that wait for it begin.
+pub(crate) fn succeeded(node: &SimNode, vmid: u32, cause: Cause<'_>) {
+    let merged = facts::world_of(node.world(), vmid);
+    for (name, service) in merged.services() {
+        let begins = match (&service.begins, cause) {
+            (Begins::Script(script), Cause::Script(name)) => script == name,
+            (Begins::Command(wanted), Cause::Command(line)) => pattern::matches(wanted, line),
+            _ => false,
+        };
+        if begins {
+            let now = node.clock().now();
+            let mut state = node.state();
+            enable(&mut state, vmid, name);
+            begin(&mut state, vmid, name, service, now);
+        }
+    }
+}
+
+/// What succeeded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cause<'a> {
+    Script(&'a str),
+    Command(&'a str),
+}
+
+/// Lets happen what is due in all guests.
+pub(crate) fn catch_up(state: &mut State, epoch: i64, now: Duration) {
+    let due = |running: &Running| running.planned.first().is_some_and(|planned| planned.at <= now);
+    if !state.inside.values().any(due) {
+        return;
+    }
+    state.changed = true;
+    loop {
+        // In the order of time over all guests: they may share folders.
+        let next = state
+            .inside
+            .iter()
+            .filter(|(_, running)| due(running))
+            .min_by_key(|(_, running)| running.planned.first().map(|planned| planned.at))
+            .map(|(vmid, running)| (*vmid, running.planned.first().map(|planned| planned.at)));
+        let Some((vmid, Some(at))) = next else { return };
+        let before = state.now;
+        state.now = epoch + i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+        catch_up_guest(state, vmid, at);
+        state.now = before;
+    }
+}
+
+fn catch_up_guest(state: &mut State, vmid: u32, now: Duration) {
+    loop {
+        let Some(running) = state.inside.get_mut(&vmid) else { return };
+        if running.planned.first().is_none_or(|planned| planned.at > now) {
+            running.processes.changed.notify_waiters();
+            return;
+        }
+        let planned = running.planned.remove(0);
+        apply(state, vmid, planned);
+    }
+}
+
+fn apply(state: &mut State, vmid: u32, planned: Planned) {
+    let Planned { at, service, effect } = planned;
+    match effect {
+        Effect::Open { port, flapping } => {
+            if let Some(running) = state.inside.get_mut(&vmid) {
+                running.ports.insert(port, Listening { service, since: at, flapping });
+            }
+        }
+        Effect::Close(port) => {
+            if let Some(running) = state.inside.get_mut(&vmid) {
+                running.ports.remove(&port);
+            }
+        }
+        Effect::File { path, text } => {
+            let mut view = View::new(state, Some(vmid));
+            let _ = view.make_folders(crate::files::FileTree::parent(&path), 0o755);
+            let _ = view.write(&path, text.as_bytes(), Offset::Replace, 0o644);
+        }
+        Effect::Remove(path) => {
+            let _ = View::new(state, Some(vmid)).remove_all(&path);
+        }
+        Effect::Log(text) => log(state, vmid, &service, &text),
+        Effect::State(to) => {
+            set_state(state, vmid, &service, to);
+            if to == UnitState::Failed {
+                log(state, vmid, "systemd[1]", &format!("{service}.service: Failed with result 'exit-code'."));
+            }
+            if matches!(to, UnitState::Failed | UnitState::Inactive)
+                && let Some(running) = state.inside.get_mut(&vmid)
+            {
+                running.ports.retain(|_, listening| listening.service != service);
+            }
+        }
+        Effect::CloudInit(result) => {
+            let mut view = View::new(state, Some(vmid));
+            let _ = view.make_folders("/var/lib/cloud/instance", 0o755);
+            let _ = view.make_folders("/var/lib/cloud/data", 0o755);
+            let _ = view.write("/var/lib/cloud/instance/boot-finished", b"finished\n", Offset::Replace, 0o644);
+            let _ = view.write(super::base::INSTANCE, vmid.to_string().as_bytes(), Offset::Replace, 0o644);
+            if let Some(running) = state.inside.get_mut(&vmid) {
+                running.cloud_init = Some(result);
+            }
+            log(state, vmid, "cloud-init", "Cloud-init finished.");
+        }
+    }
+}
+
+pub(crate) fn set_state(state: &mut State, vmid: u32, name: &str, to: UnitState) {
+    if let Some(running) = state.inside.get_mut(&vmid) {
+        running.units.insert(name.to_owned(), to);
+    }
+}
+
+/// Writes a line to a guest's journal.
+pub(crate) fn log(state: &mut State, vmid: u32, source: &str, text: &str) {
+    let at = state.now;
+    if let Some(running) = state.inside.get_mut(&vmid) {
+        if running.journal.len() >= JOURNAL {
+            running.journal.drain(..JOURNAL / 10);
+        }
+        running.journal.push(Line { at, source: source.to_owned(), text: text.to_owned() });
+    }
+}
+
+/// Whether someone listens at a port of a guest, and which service.
+pub(crate) fn listener(state: &mut State, world: &World, vmid: u32, port: u16, now: Duration) -> Option<String> {
+    let merged = facts::world_of(world, vmid);
+    let running = state.inside.get(&vmid)?;
+    if let Some(listening) = running.ports.get(&port) {
+        return listening.is_open(now).then(|| listening.service.clone());
+    }
+    let mut events = merged.services().into_values().flat_map(|service| &service.events);
+    let belongs = events.any(|event| event.open.contains(&port));
+    let booted = merged.init(running.is_vm).is_some_and(|init| now >= running.started + init);
+    (!belongs && booted && merged.other_ports() == PortState::Open).then(String::new)
+}

@@ -1,0 +1,412 @@
+//! A shell: dash, and as much of bash as scripts usually need.
+//!
+//! A text is read by [`parse`] into [`tree`], words become fields in [`expand`], commands run in [`run`]. Time passes only in
+//! `sleep` and in programs that take some; a loop that never lets time pass is ended.
+
+mod arithmetic;
+mod braces;
+mod builtins;
+mod conditions;
+mod expand;
+mod format;
+mod parse;
+pub(crate) mod pattern;
+mod redirect;
+mod run;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod variables;
+mod words;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use self::format::{Escapes, unescape};
+pub(crate) use self::parse::parse;
+pub(crate) use self::tree::{Cause, Flavour, Script};
+
+use self::tree::Command;
+use self::variables::Variables;
+use super::machine::Machine;
+use super::process::{End, Process};
+use super::streams::{Handle, Stream, WriteError};
+
+/// How deep functions, substitutions and programs may call each other.
+const NESTING: u32 = 28;
+
+/// Why commands do not go on one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unwind {
+    /// `break` out of so many loops.
+    Break(u32),
+    /// `continue` of the loop so many levels up.
+    Continue(u32),
+    /// `return` from a function or a sourced file.
+    Return,
+    /// The end of the shell, with its status.
+    Exit,
+    /// The end of the shell by a signal: no trap runs.
+    Killed(i32),
+}
+
+/// What `set` switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in every shell")]
+struct Options {
+    errexit: bool,
+    nounset: bool,
+    pipefail: bool,
+    xtrace: bool,
+    noglob: bool,
+    noexec: bool,
+    allexport: bool,
+    noclobber: bool,
+    verbose: bool,
+}
+
+impl Options {
+    fn switch(&mut self, letter: char) -> Option<&mut bool> {
+        Some(match letter {
+            'e' => &mut self.errexit,
+            'u' => &mut self.nounset,
+            'x' => &mut self.xtrace,
+            'f' => &mut self.noglob,
+            'n' => &mut self.noexec,
+            'a' => &mut self.allexport,
+            'C' => &mut self.noclobber,
+            'v' => &mut self.verbose,
+            _ => return None,
+        })
+    }
+
+    fn named(&mut self, name: &str) -> Option<&mut bool> {
+        if name == "pipefail" {
+            return Some(&mut self.pipefail);
+        }
+        let letter = match name {
+            "errexit" => 'e',
+            "nounset" => 'u',
+            "xtrace" => 'x',
+            "noglob" => 'f',
+            "noexec" => 'n',
+            "allexport" => 'a',
+            "noclobber" => 'C',
+            "verbose" => 'v',
+            _ => return None,
+        };
+        self.switch(letter)
+    }
+
+    fn letters(mut self) -> String {
+        "aefnuvxC".chars().filter(|letter| self.switch(*letter).is_some_and(|on| *on)).collect()
+    }
+}
+
+/// What a shell is started with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) machine: Machine,
+    pub(crate) process: Arc<Process>,
+    pub(crate) flavour: Flavour,
+    pub(crate) environment: Vec<(String, String)>,
+    /// `$0`
+    pub(crate) zero: String,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) files: BTreeMap<u32, Handle>,
+    pub(crate) folder: String,
+    pub(crate) umask: u32,
+    pub(crate) nesting: u32,
+}
+
+/// A shell that runs.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    machine: Machine,
+    process: Arc<Process>,
+    /// `$$`: that of the shell itself, in its subshells too.
+    main_process: u32,
+    flavour: Flavour,
+    variables: Variables,
+    functions: Arc<BTreeMap<String, Arc<Command>>>,
+    /// What variables were before functions made them local.
+    scopes: Vec<BTreeMap<String, Option<variables::Variable>>>,
+    positional: Arc<[String]>,
+    zero: String,
+    options: Options,
+    files: BTreeMap<u32, Handle>,
+    folder: String,
+    umask: u32,
+    status: i32,
+    pipe_status: Vec<i32>,
+    last_background: Option<u32>,
+    jobs: Vec<Arc<Process>>,
+    traps: BTreeMap<i32, String>,
+    /// Above zero where `set -e` does not hold: conditions, `!`, left sides of `&&` and `||`.
+    masked: u32,
+    loops: u32,
+    calls: u32,
+    sourced: u32,
+    nesting: u32,
+    line: u32,
+    is_subshell: bool,
+    /// Where the current `getopts` is within a word.
+    option_place: usize,
+    seed: u32,
+    began: Duration,
+    /// The status of the last substitution in this command.
+    substituted: Option<i32>,
+}
+
+impl Shell {
+    pub(crate) fn new(start: Start) -> Self {
+        let mut variables = Variables::default();
+        for (name, text) in start.environment {
+            if parse::is_name(&name) {
+                variables.set(&name, text);
+                variables.entry(&name).exported = true;
+            }
+        }
+        // What the caller has in its environment is no separator here.
+        variables.remove("IFS");
+        variables.set("IFS", " \t\n");
+        if variables.text("PATH").is_none() {
+            variables.set("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        }
+        if start.flavour == Flavour::Bash {
+            variables.set("BASH_VERSION", "5.2.15(1)-release");
+            variables.set("OSTYPE", "linux-gnu");
+            variables.set("BASH_SOURCE", start.zero.clone());
+        }
+        variables.set("PWD", start.folder.clone());
+        variables.set("OPTIND", "1");
+        let began = start.machine.now();
+        Self {
+            main_process: start.process.id,
+            process: start.process,
+            flavour: start.flavour,
+            variables,
+            functions: Arc::default(),
+            scopes: Vec::new(),
+            positional: start.arguments.into(),
+            zero: start.zero,
+            options: Options::default(),
+            files: start.files,
+            folder: start.folder,
+            umask: start.umask,
+            status: 0,
+            pipe_status: Vec::new(),
+            last_background: None,
+            jobs: Vec::new(),
+            traps: BTreeMap::new(),
+            masked: 0,
+            loops: 0,
+            calls: 0,
+            sourced: 0,
+            nesting: start.nesting + 1,
+            line: 1,
+            is_subshell: false,
+            option_place: 0,
+            seed: 1,
+            began,
+            substituted: None,
+            machine: start.machine,
+        }
+    }
+
+    /// A subshell: a copy that changes nothing here.
+    fn fork(&self) -> Self {
+        let ignored = self.traps.iter().filter(|(signal, text)| **signal != 0 && text.is_empty());
+        Self {
+            machine: self.machine.clone(),
+            process: Arc::clone(&self.process),
+            main_process: self.main_process,
+            flavour: self.flavour,
+            variables: self.variables.clone(),
+            functions: Arc::clone(&self.functions),
+            scopes: Vec::new(),
+            positional: Arc::clone(&self.positional),
+            zero: self.zero.clone(),
+            options: self.options,
+            files: self.files.clone(),
+            folder: self.folder.clone(),
+            umask: self.umask,
+            status: self.status,
+            pipe_status: Vec::new(),
+            last_background: self.last_background,
+            jobs: Vec::new(),
+            traps: ignored.map(|(signal, text)| (*signal, text.clone())).collect(),
+            masked: self.masked,
+            loops: 0,
+            calls: self.calls,
+            sourced: self.sourced,
+            nesting: self.nesting + 1,
+            line: self.line,
+            is_subshell: true,
+            option_place: 0,
+            seed: self.seed,
+            began: self.began,
+            substituted: None,
+        }
+    }
+
+    /// Switches options as `set` does; what is no option is passed over.
+    pub(crate) fn switch(&mut self, words: &[String]) {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let on = word.starts_with('-');
+            for letter in word.chars().skip(1) {
+                let switch = if letter == 'o' {
+                    words.next().and_then(|name| self.options.named(name))
+                } else {
+                    self.options.switch(letter)
+                };
+                if let Some(switch) = switch {
+                    *switch = on;
+                }
+            }
+        }
+    }
+
+    /// Runs one command of the shell itself, as the program of the same name.
+    pub(crate) async fn run_builtin(mut self, argv: &[String]) -> End {
+        let result = self.builtin(argv).await;
+        self.finish(result.err()).await
+    }
+
+    /// Runs a whole script and the trap for its end.
+    pub(crate) async fn run(mut self, script: &Script) -> End {
+        let mut unwind = None;
+        for line in &script.lines {
+            if let Err(reason) = self.list(line).await {
+                unwind = Some(reason);
+                break;
+            }
+        }
+        if unwind.is_none()
+            && let Some(fault) = &script.fault
+        {
+            self.line = fault.line;
+            self.complain(&fault.reason).await;
+            self.status = 2;
+        }
+        self.finish(unwind).await
+    }
+
+    /// The end of a shell or subshell: its trap, and its status.
+    async fn finish(&mut self, unwind: Option<Unwind>) -> End {
+        if let Some(Unwind::Killed(signal)) = unwind {
+            return End::Signal(signal);
+        }
+        if let Some(text) = self.traps.remove(&0)
+            && !text.is_empty()
+        {
+            let status = self.status;
+            self.masked += 1;
+            match self.evaluate(&text).await {
+                Err(Unwind::Killed(signal)) => return End::Signal(signal),
+                Err(Unwind::Exit) => {}
+                _ => self.status = status,
+            }
+        }
+        End::Exit(self.status & 0xff)
+    }
+
+    /// Runs a text in this shell.
+    async fn evaluate(&mut self, text: &str) -> Result<(), Unwind> {
+        let script = Arc::new(parse(text, self.flavour));
+        let line = self.line;
+        let result = self.script(&script).await;
+        self.line = line;
+        result
+    }
+
+    async fn script(&mut self, script: &Script) -> Result<(), Unwind> {
+        if script.lines.is_empty() {
+            self.status = 0;
+        }
+        for line in &script.lines {
+            Box::pin(self.list(line)).await?;
+        }
+        if let Some(fault) = &script.fault {
+            self.line = fault.line;
+            let reason = fault.reason.clone();
+            self.complain(&reason).await;
+            self.status = 2;
+            if self.flavour == Flavour::Dash {
+                return Err(Unwind::Exit);
+            }
+        }
+        Ok(())
+    }
+
+    /// A relative path taken from the current folder.
+    fn absolute(&self, path: &str) -> String {
+        if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.folder) }
+    }
+
+    fn file(&self, descriptor: u32) -> Handle {
+        self.files.get(&descriptor).cloned().unwrap_or_else(|| Arc::new(Stream::Null))
+    }
+
+    /// Writes to standard output. A broken pipe ends the shell, as the signal does.
+    async fn print(&mut self, bytes: &[u8]) -> Result<(), Unwind> {
+        if !self.machine.spend(1, bytes.len()) {
+            return Err(self.exhausted());
+        }
+        let Some(out) = self.files.get(&1).cloned() else {
+            self.complain("write error: Bad file descriptor").await;
+            self.status = 1;
+            return Ok(());
+        };
+        match out.write(bytes).await {
+            Ok(()) => Ok(()),
+            Err(WriteError::Broken) => {
+                self.status = 128 + 13;
+                Err(Unwind::Killed(13))
+            }
+            Err(error) => {
+                self.complain(&format!("write error: {error}")).await;
+                self.status = 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// The beginning of a message of this shell.
+    fn prefix(&self) -> String {
+        match self.flavour {
+            Flavour::Dash => format!("{}: {}: ", self.zero, self.line),
+            Flavour::Bash => format!("{}: line {}: ", self.zero, self.line),
+        }
+    }
+
+    /// Writes a message of the shell itself to standard error.
+    async fn complain(&mut self, reason: &str) {
+        let text = format!("{}{reason}\n", self.prefix());
+        // Nobody is left to tell about a broken standard error.
+        let _ = self.file(2).write(text.as_bytes()).await;
+    }
+
+    /// A mistake that ends a shell which is not interactive.
+    async fn abort(&mut self, reason: &str) -> Unwind {
+        self.complain(reason).await;
+        self.status = match self.flavour {
+            Flavour::Dash => 2,
+            Flavour::Bash => 1,
+        };
+        Unwind::Exit
+    }
+
+    /// The end of a shell that would never end, or that eats all memory.
+    fn exhausted(&mut self) -> Unwind {
+        self.status = 128 + super::process::KILL;
+        Unwind::Killed(super::process::KILL)
+    }
+
+    fn random(&mut self) -> u32 {
+        self.seed = self.seed.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        (self.seed >> 16) & 0x7fff
+    }
+}

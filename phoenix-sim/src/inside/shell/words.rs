@@ -1,0 +1,614 @@
+//! Reads words: quoting and everything that begins with `$`.
+
+use std::sync::Arc;
+
+use super::parse::{DEPTH, Parser, is_name, parse, parse_text};
+use super::tree::{Fault, Operation, Parameter, Part, Place, Word};
+
+/// Where a word ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// At a blank or an operator.
+    Blank,
+    /// At the `}` of `${…}`.
+    Brace,
+    /// At the `/` or `}` of `${NAME/…}`.
+    Slash,
+    /// At the `]` of an index.
+    Bracket,
+    /// At the blank after a regular expression in `[[ … ]]`.
+    Regex,
+}
+
+#[derive(Default)]
+struct Parts {
+    parts: Vec<Part>,
+    literal: String,
+}
+
+impl Parts {
+    fn flush(&mut self) {
+        if !self.literal.is_empty() {
+            self.parts.push(Part::Literal(std::mem::take(&mut self.literal)));
+        }
+    }
+
+    fn push(&mut self, part: Part) {
+        self.flush();
+        self.parts.push(part);
+    }
+
+    fn finish(mut self) -> Word {
+        self.flush();
+        Word(self.parts)
+    }
+}
+
+impl Parser<'_> {
+    /// A word that ends at a blank or an operator.
+    pub(super) fn word(&mut self) -> Result<Word, Fault> {
+        self.word_until(End::Blank)
+    }
+
+    /// A regular expression in `[[ … =~ … ]]`.
+    pub(super) fn regex_word(&mut self) -> Result<Word, Fault> {
+        self.word_until(End::Regex)
+    }
+
+    /// An index, from after its `[` to after its `]`; nothing when there is no `]`.
+    pub(super) fn bracketed(&mut self) -> Result<Option<Word>, Fault> {
+        let word = self.word_until(End::Bracket)?;
+        if self.current() == Some(']') {
+            self.at += 1;
+            return Ok(Some(word));
+        }
+        Ok(None)
+    }
+
+    fn word_until(&mut self, end: End) -> Result<Word, Fault> {
+        let mut parts = Parts::default();
+        let mut parentheses = 0_u32;
+        while let Some(ch) = self.current() {
+            match ch {
+                '\'' => {
+                    self.at += 1;
+                    let text = self.single_quoted()?;
+                    parts.push(Part::Quoted(text));
+                }
+                '"' => {
+                    self.at += 1;
+                    let inner = self.double_quoted(true)?;
+                    parts.push(Part::Double(inner));
+                }
+                '\\' => {
+                    self.at += 1;
+                    match self.bump() {
+                        Some('\n') => {}
+                        Some(ch) => parts.push(Part::Quoted(ch.to_string())),
+                        None => parts.literal.push('\\'),
+                    }
+                }
+                '`' => {
+                    self.at += 1;
+                    let part = self.backquoted(false)?;
+                    parts.push(part);
+                }
+                '$' => match self.dollar(false)? {
+                    Some(part) => parts.push(part),
+                    None => {
+                        parts.literal.push('$');
+                        self.at += 1;
+                    }
+                },
+                '<' if end == End::Blank && self.bash() && self.ahead(1) == Some('(') => {
+                    self.at += 2;
+                    let script = self.substitution()?;
+                    parts.push(Part::ProcessInput(Arc::new(script)));
+                }
+                '(' if end == End::Regex => {
+                    parentheses += 1;
+                    parts.literal.push(ch);
+                    self.at += 1;
+                }
+                ')' if end == End::Regex && parentheses > 0 => {
+                    parentheses -= 1;
+                    parts.literal.push(ch);
+                    self.at += 1;
+                }
+                ' ' | '\t' if end == End::Regex && parentheses == 0 => break,
+                '\n' | '\r' if end == End::Regex => break,
+                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')' if end == End::Blank => break,
+                '}' if matches!(end, End::Brace | End::Slash) => break,
+                '/' if end == End::Slash => break,
+                ']' if end == End::Bracket => break,
+                '\n' if end == End::Bracket => break,
+                ch => {
+                    parts.literal.push(ch);
+                    self.bump();
+                }
+            }
+        }
+        Ok(parts.finish())
+    }
+
+    fn unterminated<T>(&self, quote: char) -> Result<T, Fault> {
+        if self.bash() {
+            self.fault(format!("unexpected EOF while looking for matching `{quote}'"))
+        } else {
+            self.fault(match quote {
+                '`' => "Syntax error: EOF in backquote substitution",
+                '}' => "Syntax error: Missing '}'",
+                _ => "Syntax error: Unterminated quoted string",
+            })
+        }
+    }
+
+    fn single_quoted(&mut self) -> Result<String, Fault> {
+        let mut text = String::new();
+        loop {
+            match self.bump() {
+                Some('\'') => return Ok(text),
+                Some(ch) => text.push(ch),
+                None => return self.unterminated('\''),
+            }
+        }
+    }
+
+    /// The inside of double quotes up to and with the closing one; or, without it, a text to its end.
+    fn double_quoted(&mut self, closed: bool) -> Result<Vec<Part>, Fault> {
+        let mut parts = Parts::default();
+        loop {
+            match self.current() {
+                None if closed => return self.unterminated('"'),
+                None => break,
+                Some('"') if closed => {
+                    self.at += 1;
+                    break;
+                }
+                Some('\\') => {
+                    self.at += 1;
+                    match self.current() {
+                        Some('\n') => {
+                            self.bump();
+                        }
+                        Some(ch @ ('$' | '`' | '\\')) => {
+                            parts.literal.push(ch);
+                            self.at += 1;
+                        }
+                        Some('"') if closed => {
+                            parts.literal.push('"');
+                            self.at += 1;
+                        }
+                        _ => parts.literal.push('\\'),
+                    }
+                }
+                Some('`') => {
+                    self.at += 1;
+                    let part = self.backquoted(true)?;
+                    parts.push(part);
+                }
+                Some('$') => match self.dollar(true)? {
+                    Some(part) => parts.push(part),
+                    None => {
+                        parts.literal.push('$');
+                        self.at += 1;
+                    }
+                },
+                Some(ch) => {
+                    parts.literal.push(ch);
+                    self.bump();
+                }
+            }
+        }
+        Ok(parts.finish().0)
+    }
+
+    /// A whole text as between double quotes, in which `"` is an ordinary character.
+    pub(super) fn text(&mut self) -> Result<Word, Fault> {
+        if self.depth > DEPTH {
+            return self.unknown("substitutions are nested too deeply");
+        }
+        Ok(Word(vec![Part::Double(self.double_quoted(false)?)]))
+    }
+
+    /// The word after `<<`, and whether any of it is quoted.
+    pub(super) fn here_delimiter(&mut self) -> Result<(String, bool), Fault> {
+        let mut text = String::new();
+        let mut quoted = false;
+        while let Some(ch) = self.current() {
+            match ch {
+                '\'' => {
+                    self.at += 1;
+                    quoted = true;
+                    text.push_str(&self.single_quoted()?);
+                }
+                '"' => {
+                    self.at += 1;
+                    quoted = true;
+                    loop {
+                        match self.bump() {
+                            Some('"') => break,
+                            Some(ch) => text.push(ch),
+                            None => return self.unterminated('"'),
+                        }
+                    }
+                }
+                '\\' => {
+                    self.at += 1;
+                    quoted = true;
+                    text.extend(self.bump());
+                }
+                ' ' | '\t' | '\n' | '\r' | ';' | '&' | '|' | '<' | '>' | '(' | ')' => break,
+                ch => {
+                    text.push(ch);
+                    self.at += 1;
+                }
+            }
+        }
+        if text.is_empty() && !quoted {
+            return self.fault("Syntax error: a here-document needs a delimiter");
+        }
+        Ok((text, quoted))
+    }
+
+    fn backquoted(&mut self, in_double: bool) -> Result<Part, Fault> {
+        let mut text = String::new();
+        let line = self.line;
+        loop {
+            match self.bump() {
+                Some('`') => break,
+                Some('\\') => match self.bump() {
+                    Some(ch @ ('`' | '\\' | '$')) => text.push(ch),
+                    Some('"') if in_double => text.push('"'),
+                    Some(ch) => text.extend(['\\', ch]),
+                    None => return self.unterminated('`'),
+                },
+                Some(ch) => text.push(ch),
+                None => return self.unterminated('`'),
+            }
+        }
+        if self.depth + 1 > DEPTH {
+            return self.unknown("substitutions are nested too deeply");
+        }
+        let script = parse(&text, self.flavour);
+        match script.fault {
+            Some(fault) => Err(Fault { line: line + fault.line - 1, ..fault }),
+            None => Ok(Part::Substitution(Arc::new(script))),
+        }
+    }
+
+    /// What begins with `$` here; nothing when it is a plain dollar sign.
+    fn dollar(&mut self, in_double: bool) -> Result<Option<Part>, Fault> {
+        let next = self.ahead(1);
+        let part = match next {
+            Some('(') if self.ahead(2) == Some('(') => {
+                let (at, line) = (self.at, self.line);
+                self.at += 3;
+                match self.arithmetic_text()? {
+                    Some(inner) => Part::Arithmetic(parse_text(&inner, self.flavour, self.depth + 1)?),
+                    None => {
+                        (self.at, self.line) = (at + 2, line);
+                        Part::Substitution(Arc::new(self.substitution()?))
+                    }
+                }
+            }
+            Some('(') => {
+                self.at += 2;
+                Part::Substitution(Arc::new(self.substitution()?))
+            }
+            Some('{') => {
+                self.at += 2;
+                Part::Parameter(Box::new(self.braced(in_double)?))
+            }
+            Some('\'') if self.bash() && !in_double => {
+                self.at += 2;
+                Part::Quoted(self.ansi_quoted()?)
+            }
+            Some('"') if self.bash() && !in_double => {
+                self.at += 2;
+                Part::Double(self.double_quoted(true)?)
+            }
+            Some(ch) if ch.is_ascii_alphabetic() || ch == '_' => {
+                self.at += 1;
+                let name = self.name();
+                Part::Parameter(Box::new(Parameter { name, index: None, operation: Operation::Value }))
+            }
+            Some(ch @ ('0'..='9' | '@' | '*' | '#' | '?' | '$' | '!' | '-')) => {
+                self.at += 2;
+                Part::Parameter(Box::new(Parameter { name: ch.to_string(), index: None, operation: Operation::Value }))
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(part))
+    }
+
+    fn name(&mut self) -> String {
+        let start = self.at;
+        while self.current().is_some_and(|ch| ch.is_ascii_alphanumeric() || ch == '_') {
+            self.at += 1;
+        }
+        self.chars[start..self.at].iter().collect()
+    }
+
+    /// The text up to the `))` that closes what was opened, and moves behind it. Nothing when the last two do not touch:
+    /// then it is a subshell in a substitution.
+    pub(super) fn arithmetic_text(&mut self) -> Result<Option<String>, Fault> {
+        let start = self.at;
+        let mut depth = 0_u32;
+        while let Some(ch) = self.bump() {
+            match ch {
+                '(' => depth += 1,
+                ')' if depth > 0 => depth -= 1,
+                ')' => {
+                    if self.current() != Some(')') {
+                        return Ok(None);
+                    }
+                    let text = self.chars[start..self.at - 1].iter().collect();
+                    self.at += 1;
+                    return Ok(Some(text));
+                }
+                '\\' => {
+                    self.bump();
+                }
+                _ => {}
+            }
+        }
+        self.fault("Syntax error: Missing '))'")
+    }
+
+    /// `${…}` from after its brace to after its end.
+    fn braced(&mut self, in_double: bool) -> Result<Parameter, Fault> {
+        self.depth += 1;
+        if self.depth > DEPTH {
+            return self.unknown("expansions are nested too deeply");
+        }
+        let parameter = self.braced_inner(in_double)?;
+        self.depth -= 1;
+        Ok(parameter)
+    }
+
+    fn braced_inner(&mut self, in_double: bool) -> Result<Parameter, Fault> {
+        let bash = self.bash();
+        let mut prefix = None;
+        match (self.current(), self.ahead(1)) {
+            (Some('#'), Some(next)) if next != '}' && !matches!(next, ':' | '%' | '=' | '-' | '+') => {
+                // `${#}` and `${#-…}` are about the number of parameters, `${##}`-like forms about its length.
+                prefix = Some('#');
+                self.at += 1;
+            }
+            (Some('!'), Some(next)) if bash && (next.is_ascii_alphanumeric() || next == '_') => {
+                prefix = Some('!');
+                self.at += 1;
+            }
+            _ => {}
+        }
+        let name = match self.current() {
+            Some(ch) if ch.is_ascii_alphabetic() || ch == '_' => self.name(),
+            Some(ch) if ch.is_ascii_digit() => {
+                let start = self.at;
+                while self.current().is_some_and(|ch| ch.is_ascii_digit()) {
+                    self.at += 1;
+                }
+                self.chars[start..self.at].iter().collect()
+            }
+            Some(ch @ ('@' | '*' | '#' | '?' | '$' | '!' | '-')) => {
+                self.at += 1;
+                ch.to_string()
+            }
+            _ => return self.bad_substitution(),
+        };
+        let mut index = None;
+        if bash && self.current() == Some('[') && is_name(&name) {
+            self.at += 1;
+            index = self.bracketed()?;
+        }
+        let done = |operation| Ok(Parameter { name: name.clone(), index: index.clone(), operation });
+        if self.current() == Some('}') {
+            self.at += 1;
+            return done(match prefix {
+                Some('#') => Operation::Length,
+                Some(_) if index.as_ref().and_then(Word::plain).is_some_and(|index| matches!(index, "@" | "*")) => {
+                    Operation::Keys
+                }
+                Some(_) => Operation::Indirect,
+                None => Operation::Value,
+            });
+        }
+        if prefix.is_some() {
+            return self.bad_substitution();
+        }
+        let or_empty = self.current() == Some(':') && matches!(self.ahead(1), Some('-' | '=' | '?' | '+'));
+        if or_empty {
+            self.at += 1;
+        }
+        let Some(operator) = self.bump() else { return self.unterminated('}') };
+        let operation = match operator {
+            '-' => Operation::Default { or_empty, word: self.brace_word(in_double)? },
+            '=' => Operation::Assign { or_empty, word: self.brace_word(in_double)? },
+            '?' => Operation::Demand { or_empty, word: self.brace_word(in_double)? },
+            '+' => Operation::Alternative { or_empty, word: self.brace_word(in_double)? },
+            '#' | '%' => {
+                let longest = self.current() == Some(operator);
+                if longest {
+                    self.at += 1;
+                }
+                let pattern = self.word_until(End::Brace)?;
+                if operator == '#' {
+                    Operation::CutPrefix { longest, pattern }
+                } else {
+                    Operation::CutSuffix { longest, pattern }
+                }
+            }
+            ':' if bash => self.slice()?,
+            '/' if bash => {
+                let place = match self.current() {
+                    Some('/') => Place::All,
+                    Some('#') => Place::Start,
+                    Some('%') => Place::End,
+                    _ => Place::First,
+                };
+                if place != Place::First {
+                    self.at += 1;
+                }
+                let pattern = self.word_until(End::Slash)?;
+                let with = if self.current() == Some('/') {
+                    self.at += 1;
+                    self.word_until(End::Brace)?
+                } else {
+                    Word::default()
+                };
+                Operation::Replace { pattern, with, place }
+            }
+            '^' | ',' if bash => {
+                let all = self.current() == Some(operator);
+                if all {
+                    self.at += 1;
+                }
+                Operation::Case { upper: operator == '^', all }
+            }
+            '@' if bash => match self.bump() {
+                Some(letter @ ('Q' | 'U' | 'L' | 'u' | 'E' | 'P' | 'a' | 'A' | 'K' | 'k')) => {
+                    Operation::Transform(letter)
+                }
+                _ => return self.bad_substitution(),
+            },
+            _ => return self.bad_substitution(),
+        };
+        if self.bump() != Some('}') {
+            return self.unterminated('}');
+        }
+        done(operation)
+    }
+
+    /// A form that no shell of this flavour knows: an error, but only when it is run.
+    fn bad_substitution(&mut self) -> Result<Parameter, Fault> {
+        let mut depth = 0_u32;
+        loop {
+            match self.bump() {
+                Some('{') => depth += 1,
+                Some('}') if depth == 0 => break,
+                Some('}') => depth -= 1,
+                Some('\\') => {
+                    self.bump();
+                }
+                Some(_) => {}
+                None => return self.unterminated('}'),
+            }
+        }
+        Ok(Parameter { name: String::new(), index: None, operation: Operation::Bad })
+    }
+
+    fn slice(&mut self) -> Result<Operation, Fault> {
+        let start = self.at;
+        let mut depth = 0_u32;
+        let mut colon = None;
+        while let Some(ch) = self.current() {
+            match ch {
+                '{' | '(' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' | ')' => depth = depth.saturating_sub(1),
+                ':' if depth == 0 && colon.is_none() => colon = Some(self.at),
+                _ => {}
+            }
+            self.bump();
+        }
+        let text = |from: usize, to: usize| {
+            let text: String = self.chars[from..to].iter().collect();
+            parse_text(&text, self.flavour, self.depth + 1)
+        };
+        let offset = text(start, colon.unwrap_or(self.at))?;
+        let length = colon.map(|colon| text(colon + 1, self.at)).transpose()?;
+        Ok(Operation::Slice { offset, length })
+    }
+
+    /// The word of `${NAME:-WORD}`: between double quotes, single quotes in it are ordinary characters.
+    fn brace_word(&mut self, in_double: bool) -> Result<Word, Fault> {
+        if !in_double {
+            return self.word_until(End::Brace);
+        }
+        let mut parts = Parts::default();
+        loop {
+            match self.current() {
+                None => return self.unterminated('}'),
+                Some('}') => return Ok(Word(vec![Part::Double(parts.finish().0)])),
+                Some('"') => {
+                    self.at += 1;
+                    for part in self.double_quoted(true)? {
+                        parts.push(part);
+                    }
+                }
+                Some('\\') => {
+                    self.at += 1;
+                    match self.current() {
+                        Some('\n') => {
+                            self.bump();
+                        }
+                        Some(ch @ ('$' | '`' | '\\' | '"' | '}')) => {
+                            parts.literal.push(ch);
+                            self.at += 1;
+                        }
+                        _ => parts.literal.push('\\'),
+                    }
+                }
+                Some('`') => {
+                    self.at += 1;
+                    let part = self.backquoted(true)?;
+                    parts.push(part);
+                }
+                Some('$') => match self.dollar(true)? {
+                    Some(part) => parts.push(part),
+                    None => {
+                        parts.literal.push('$');
+                        self.at += 1;
+                    }
+                },
+                Some(ch) => {
+                    parts.literal.push(ch);
+                    self.bump();
+                }
+            }
+        }
+    }
+
+    /// `$'…'`
+    fn ansi_quoted(&mut self) -> Result<String, Fault> {
+        let mut text = String::new();
+        loop {
+            match self.bump() {
+                Some('\'') => return Ok(text),
+                Some('\\') => {
+                    let Some(ch) = self.bump() else { return self.unterminated('\'') };
+                    match ch {
+                        'n' => text.push('\n'),
+                        't' => text.push('\t'),
+                        'r' => text.push('\r'),
+                        'a' => text.push('\u{7}'),
+                        'b' => text.push('\u{8}'),
+                        'e' | 'E' => text.push('\u{1b}'),
+                        'f' => text.push('\u{c}'),
+                        'v' => text.push('\u{b}'),
+                        'x' | 'u' | 'U' | '0'..='7' => {
+                            let (radix, limit) = match ch {
+                                'x' => (16, 2),
+                                'u' => (16, 4),
+                                'U' => (16, 8),
+                                _ => (8, 2),
+                            };
+                            let mut value = if radix == 8 { ch.to_digit(8).unwrap_or(0) } else { 0 };
+                            for _ in 0..limit {
+                                let Some(digit) = self.current().and_then(|ch| ch.to_digit(radix)) else { break };
+                                value = value.saturating_mul(radix).saturating_add(digit);
+                                self.at += 1;
+                            }
+                            text.extend(char::from_u32(value).filter(|ch| *ch != '\0'));
+                        }
+                        '\\' | '\'' | '"' | '?' => text.push(ch),
+                        ch => text.extend(['\\', ch]),
+                    }
+                }
+                Some(ch) => text.push(ch),
+                None => return self.unterminated('\''),
+            }
+        }
+    }
+}

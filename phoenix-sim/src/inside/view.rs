@@ -1,0 +1,368 @@
+//! The files that a guest sees: its root disk, and over it the disks, host folders and network shares that are mounted.
+
+use std::sync::Arc;
+
+use crate::files::{Content, Entry, FileError, FileTree};
+use crate::node::{MountSource, State};
+
+use super::facts;
+
+/// How large one file may become, in bytes.
+const FILE_LIMIT: usize = 32 << 20;
+
+/// Where a path really is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    store: Store,
+    /// The path within the store.
+    path: String,
+    /// The path as the guest sees it, links followed.
+    seen: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Store {
+    /// The node's own files.
+    Host { read_only: bool },
+    /// The root disk of a guest without one that the node knows.
+    Scratch,
+    /// A disk.
+    Volume(String),
+    /// A file that the kernel makes up: everything below `/proc`.
+    Kernel,
+}
+
+/// What is mounted somewhere.
+enum Source<'a> {
+    Host { folder: &'a str, read_only: bool },
+    Volume(&'a str),
+}
+
+/// Whether the last component of a path is followed when it is a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// As `open` does.
+    Last,
+    /// As `lstat` does.
+    Parents,
+}
+
+/// The files as one machine sees them, while the node's state is held.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    state: &'a mut State,
+    guest: Option<u32>,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(state: &'a mut State, guest: Option<u32>) -> Self {
+        if let Some(vmid) = guest {
+            facts::refresh(state, vmid);
+        }
+        Self { state, guest }
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.state.now
+    }
+
+    /// The node's state.
+    pub(crate) fn state(&mut self) -> &mut State {
+        self.state
+    }
+
+    fn locate(&self, seen: &str) -> (Store, String) {
+        let Some(vmid) = self.guest else { return (Store::Host { read_only: false }, seen.to_owned()) };
+        if seen == "/proc" || seen.starts_with("/proc/") {
+            return (Store::Kernel, seen.to_owned());
+        }
+        let Some(running) = self.state.inside.get(&vmid) else {
+            let root = self.state.root_volume(vmid);
+            return (root.map_or(Store::Scratch, Store::Volume), seen.to_owned());
+        };
+        let covers =
+            |at: &str| seen.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || at == "/");
+        let configured = running.facts.mounts.iter().map(|mount| {
+            let source = match &mount.source {
+                MountSource::Host(folder) => Source::Host { folder, read_only: false },
+                MountSource::Volume(volume) => Source::Volume(volume),
+            };
+            (mount.at.as_str(), source)
+        });
+        let made = running
+            .shares
+            .iter()
+            .map(|share| (share.at.as_str(), Source::Host { folder: &share.folder, read_only: share.read_only }));
+        let mount = configured.chain(made).filter(|(at, _)| covers(at)).max_by_key(|(at, _)| at.len());
+        let Some((at, source)) = mount else {
+            return (running.facts.root.clone().map_or(Store::Scratch, Store::Volume), seen.to_owned());
+        };
+        let rest = &seen[at.len()..];
+        match source {
+            Source::Host { folder, read_only } => {
+                (Store::Host { read_only }, FileTree::normalise(&format!("{folder}{rest}")))
+            }
+            Source::Volume(volume) if rest.is_empty() => (Store::Volume(volume.to_owned()), "/".to_owned()),
+            Source::Volume(volume) => (Store::Volume(volume.to_owned()), rest.to_owned()),
+        }
+    }
+
+    fn tree(&self, store: &Store) -> Option<&FileTree> {
+        match store {
+            Store::Host { .. } => Some(&self.state.files),
+            Store::Scratch => Some(&self.state.inside.get(&self.guest?)?.scratch),
+            Store::Volume(volume) => Some(&self.state.volumes.get(volume)?.space.files),
+            Store::Kernel => None,
+        }
+    }
+
+    fn tree_mut(&mut self, store: &Store) -> Result<&mut FileTree, FileError> {
+        match store {
+            Store::Host { read_only: true } => Err(FileError::ReadOnly),
+            Store::Host { read_only: false } => Ok(&mut self.state.files),
+            Store::Scratch => {
+                let guest = self.guest.and_then(|vmid| self.state.inside.get_mut(&vmid));
+                guest.map(|running| &mut running.scratch).ok_or(FileError::NotFound)
+            }
+            Store::Volume(volume) => {
+                self.state.volumes.get_mut(volume).map(|volume| &mut volume.space.files).ok_or(FileError::NotFound)
+            }
+            Store::Kernel => Err(FileError::Denied),
+        }
+    }
+
+    fn entry_of(&self, store: &Store, path: &str) -> Option<Entry> {
+        match store {
+            Store::Kernel => super::kernel::entry(self.state, self.guest?, path),
+            store => self.tree(store)?.get_link(path),
+        }
+    }
+
+    /// Follows the links of a path. What does not exist stays as it is.
+    fn place(&self, path: &str, follow: Follow) -> Result<Place, FileError> {
+        let mut seen = FileTree::normalise(path);
+        'again: for _ in 0..40 {
+            let ends: Vec<usize> = seen.char_indices().skip(1).filter(|(_, ch)| *ch == '/').map(|(at, _)| at).collect();
+            let last = (follow == Follow::Last).then_some(seen.len());
+            for end in ends.into_iter().chain(last) {
+                let (store, inner) = self.locate(&seen[..end]);
+                match self.entry_of(&store, &inner).map(|entry| entry.content) {
+                    Some(Content::Link(target)) => {
+                        let rest = &seen[end..];
+                        let parent = FileTree::parent(&seen[..end]);
+                        seen = FileTree::normalise(&if target.starts_with('/') {
+                            format!("{target}{rest}")
+                        } else {
+                            format!("{parent}/{target}{rest}")
+                        });
+                        continue 'again;
+                    }
+                    Some(Content::File(_)) if end < seen.len() => return Err(FileError::NotAFolder),
+                    Some(_) => {}
+                    // Nothing below what is not there.
+                    None => break,
+                }
+            }
+            let (store, path) = self.locate(&seen);
+            return Ok(Place { store, path, seen });
+        }
+        Err(FileError::Loop)
+    }
+
+    /// The path with all links followed.
+    pub(crate) fn real_path(&self, path: &str) -> Result<String, FileError> {
+        Ok(self.place(path, Follow::Last)?.seen)
+    }
+
+    /// What is at a path.
+    pub(crate) fn entry(&self, path: &str, follow: Follow) -> Result<Entry, FileError> {
+        let place = self.place(path, follow)?;
+        let entry = self.entry_of(&place.store, &place.path).ok_or(FileError::NotFound)?;
+        if path.len() > 1 && path.ends_with('/') && !entry.is_folder() {
+            return Err(FileError::NotAFolder);
+        }
+        Ok(entry)
+    }
+
+    /// Whether there is something at a path, links followed.
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        self.entry(path, Follow::Last).is_ok()
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
+        match self.entry(path, Follow::Last)?.content {
+            Content::File(bytes) => Ok(bytes),
+            Content::Folder => Err(FileError::IsAFolder),
+            Content::Link(_) => Err(FileError::Loop),
+        }
+    }
+
+    /// Puts bytes into a file, after those that are there or in their place. A new file has the given mode.
+    pub(crate) fn write(&mut self, path: &str, bytes: &[u8], at: Offset, mode: u32) -> Result<(), FileError> {
+        let place = self.place(path, Follow::Last)?;
+        if place.store == Store::Kernel {
+            return super::kernel::write(&place.path);
+        }
+        let now = self.state.now;
+        let old = self.entry_of(&place.store, &place.path);
+        let content: Arc<[u8]> = match (&old, at) {
+            (Some(Entry { content: Content::Folder, .. }), _) => return Err(FileError::IsAFolder),
+            (Some(entry), Offset::End) => match entry.bytes() {
+                Some(old) if bytes.is_empty() => Arc::clone(old),
+                Some(old) => [old, bytes].concat().into(),
+                None => bytes.into(),
+            },
+            (Some(entry), Offset::At(offset)) => {
+                let mut content = entry.bytes().map(|bytes| bytes.to_vec()).unwrap_or_default();
+                if offset.saturating_add(bytes.len()) > FILE_LIMIT {
+                    return Err(FileError::NoSpace);
+                }
+                if content.len() < offset + bytes.len() {
+                    content.resize(offset + bytes.len(), 0);
+                }
+                content[offset..offset + bytes.len()].copy_from_slice(bytes);
+                content.into()
+            }
+            _ => bytes.into(),
+        };
+        if content.len() > FILE_LIMIT {
+            return Err(FileError::NoSpace);
+        }
+        let is_new = old.is_none();
+        let tree = self.tree_mut(&place.store)?;
+        tree.write(&place.path, content, now)?;
+        if is_new {
+            tree.change(&place.path, |entry| entry.mode = mode)?;
+        }
+        Ok(())
+    }
+
+    /// The names in a folder, sorted.
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, FileError> {
+        if !self.entry(path, Follow::Last)?.is_folder() {
+            return Err(FileError::NotAFolder);
+        }
+        let place = self.place(path, Follow::Last)?;
+        match &place.store {
+            Store::Kernel => Ok(super::kernel::list(self.state, self.guest, &place.path)),
+            store => self.tree(store).and_then(|tree| tree.list(&place.path)).ok_or(FileError::NotFound),
+        }
+    }
+
+    /// Puts an entry where nothing is; its folder must exist.
+    pub(crate) fn insert(&mut self, path: &str, entry: Entry) -> Result<(), FileError> {
+        let place = self.place(path, Follow::Parents)?;
+        if self.entry_of(&place.store, &place.path).is_some() {
+            return Err(FileError::Exists);
+        }
+        let parent = self.entry(FileTree::parent(&FileTree::normalise(path)), Follow::Last)?;
+        if !parent.is_folder() {
+            return Err(FileError::NotAFolder);
+        }
+        self.tree_mut(&place.store)?.insert(&place.path, entry)
+    }
+
+    /// Makes a folder and those above it; one that exists is no error.
+    pub(crate) fn make_folders(&mut self, path: &str, mode: u32) -> Result<(), FileError> {
+        match self.entry(path, Follow::Last) {
+            Ok(entry) if entry.is_folder() => return Ok(()),
+            Ok(_) => return Err(FileError::Exists),
+            Err(FileError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        let path = FileTree::normalise(path);
+        self.make_folders(FileTree::parent(&path), 0o755)?;
+        let entry = Entry { mode, ..Entry::folder(self.state.now) };
+        self.insert(&path, entry)
+    }
+
+    /// Changes mode, owner or times.
+    pub(crate) fn change(&mut self, path: &str, change: impl FnOnce(&mut Entry)) -> Result<(), FileError> {
+        let place = self.place(path, Follow::Last)?;
+        if self.entry_of(&place.store, &place.path).is_none() {
+            return Err(FileError::NotFound);
+        }
+        if place.path == "/" {
+            return Ok(());
+        }
+        self.tree_mut(&place.store)?.change(&place.path, change)
+    }
+
+    /// Removes a file, a link, or an empty folder.
+    pub(crate) fn remove(&mut self, path: &str) -> Result<(), FileError> {
+        let place = self.place(path, Follow::Parents)?;
+        self.tree_mut(&place.store)?.remove(&place.path)
+    }
+
+    /// Removes what is at a path with everything below it.
+    pub(crate) fn remove_all(&mut self, path: &str) -> Result<(), FileError> {
+        let place = self.place(path, Follow::Parents)?;
+        let tree = self.tree_mut(&place.store)?;
+        if tree.get_link(&place.path).is_none() {
+            return Err(FileError::NotFound);
+        }
+        tree.remove_all(&place.path);
+        Ok(())
+    }
+
+    /// Moves a file or folder to a path that is no folder.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) -> Result<(), FileError> {
+        let (source, target) = (self.place(from, Follow::Parents)?, self.place(to, Follow::Parents)?);
+        if self.entry_of(&source.store, &source.path).is_none() {
+            return Err(FileError::NotFound);
+        }
+        if source.store == target.store {
+            return self.tree_mut(&source.store)?.rename(&source.path, &target.path);
+        }
+        self.copy(from, to)?;
+        self.remove_all(from)
+    }
+
+    /// Copies what is at a path, with everything below it, to a path that is no folder.
+    pub(crate) fn copy(&mut self, from: &str, to: &str) -> Result<(), FileError> {
+        let source = self.place(from, Follow::Parents)?;
+        let entry = self.entry_of(&source.store, &source.path).ok_or(FileError::NotFound)?;
+        let is_folder = entry.is_folder();
+        let target = self.place(to, Follow::Parents)?;
+        if self.entry_of(&target.store, &target.path).is_none_or(|old| !old.is_folder()) {
+            let parent = self.entry(FileTree::parent(&FileTree::normalise(to)), Follow::Last)?;
+            if !parent.is_folder() {
+                return Err(FileError::NotAFolder);
+            }
+            self.tree_mut(&target.store)?.insert(&target.path, entry)?;
+        }
+        if is_folder {
+            if target.seen.starts_with(&format!("{}/", source.seen)) {
+                return Err(FileError::Invalid);
+            }
+            for name in self.list(from)? {
+                self.copy(&format!("{from}/{name}"), &format!("{to}/{name}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a path is mounted from: the mount point, as `findmnt -T` tells it.
+    pub(crate) fn mount_point(&self, path: &str) -> String {
+        let seen = FileTree::normalise(path);
+        let Some(running) = self.guest.and_then(|vmid| self.state.inside.get(&vmid)) else { return "/".to_owned() };
+        let points =
+            running.facts.mounts.iter().map(|mount| &mount.at).chain(running.shares.iter().map(|share| &share.at));
+        let covering = points
+            .filter(|at| seen.strip_prefix(at.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+        covering.max_by_key(|at| at.len()).cloned().unwrap_or_else(|| "/".to_owned())
+    }
+}
+
+/// Where bytes are put in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offset {
+    /// In place of everything.
+    Replace,
+    /// After what is there.
+    End,
+    /// Over what is there.
+    At(usize),
+}
