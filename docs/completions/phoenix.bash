@@ -120,12 +120,16 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__converge)
-            opts="-y -j -C -v -h --yes --dry-run --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -174,12 +178,16 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__create)
-            opts="-y -j -C -v -h --yes --dry-run --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -228,12 +236,16 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__delete)
-            opts="-y -j -C -v -h --yes --dry-run --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -282,12 +294,16 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__down)
-            opts="-y -j -C -v -h --yes --dry-run --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -486,12 +502,16 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__restart)
-            opts="-y -j -C -v -h --yes --dry-run --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -586,12 +606,16 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__start)
-            opts="-y -j -C -v -h --yes --dry-run --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -686,12 +710,16 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__stop)
-            opts="-y -j -C -v -h --yes --dry-run --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -740,13 +768,17 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__up)
-            opts="-y -j -C -v -h --plan --yes --dry-run --jobs --force-provision --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --force-provision --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --plan)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -100,6 +100,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l force-provision
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -118,6 +119,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l force-provision -
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -135,6 +137,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l dry-run -d 'S
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l force-provision -d 'Run all scripts again, changed or not'
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -151,6 +154,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s y -l yes -d '
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -225,6 +229,7 @@ always\t'Always'
 never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -241,6 +246,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s y -l yes -d 'D
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -257,6 +263,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s y -l yes -d 'Do
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -289,6 +296,7 @@ always\t'Always'
 never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -305,6 +313,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s y -l yes -d '
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r

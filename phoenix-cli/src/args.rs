@@ -170,6 +170,9 @@ pub(crate) struct RunArgs {
     /// Show the plan, and end there
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Also write how it went to this file, as one HTML page
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<Utf8PathBuf>,
     /// How many commands may change the node at the same time
     #[arg(short, long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,

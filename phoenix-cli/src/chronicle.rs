@@ -26,6 +26,18 @@ pub(crate) struct Period {
     pub(crate) to: Option<u64>,
 }
 
+/// A step that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StepTold {
+    pub(crate) stage: Stage,
+    pub(crate) summary: String,
+    /// When it began, in milliseconds since the run began.
+    pub(crate) from: u64,
+    /// How long it took.
+    pub(crate) ms: u64,
+    pub(crate) error: Option<String>,
+}
+
 /// What happened to one guest.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Story {
@@ -34,10 +46,12 @@ pub(crate) struct Story {
     pub(crate) periods: Vec<Period>,
     /// What it does just now, and since when.
     pub(crate) doing: Option<(u64, String)>,
-    /// Gates that passed.
+    /// The steps that ended, in order.
+    pub(crate) steps: Vec<StepTold>,
+    /// The gates that make it done, by name.
+    pub(crate) gates: Vec<String>,
+    /// How many of those passed.
     pub(crate) passed: usize,
-    /// Gates that there are, as far as the plan says.
-    pub(crate) gates: usize,
     /// The moment and the way in which it ended.
     pub(crate) end: Option<(u64, GuestOutcome)>,
 }
@@ -73,14 +87,15 @@ pub(crate) struct Chronicle {
 impl Chronicle {
     /// An empty one for the guests of a plan.
     pub(crate) fn of(plan: &Plan) -> Self {
-        Self::new(plan.guests.iter().map(|guest| (guest.id, guest.name.clone(), guest.kind, guest.gates.len())))
+        Self::new(plan.guests.iter().map(|guest| (guest.id, guest.name.clone(), guest.kind, guest.gates.clone())))
     }
 
-    pub(crate) fn new(guests: impl IntoIterator<Item = (GuestId, String, GuestKind, usize)>) -> Self {
+    pub(crate) fn new(guests: impl IntoIterator<Item = (GuestId, String, GuestKind, Vec<String>)>) -> Self {
         let mut chronicle = Self::default();
         for (id, name, kind, gates) in guests {
             chronicle.order.push(id);
-            let story = Story { name, kind, periods: Vec::new(), doing: None, passed: 0, gates, end: None };
+            let story =
+                Story { name, kind, periods: Vec::new(), doing: None, steps: Vec::new(), gates, passed: 0, end: None };
             chronicle.guests.insert(id, story);
         }
         chronicle
@@ -98,7 +113,12 @@ impl Chronicle {
                 let since = story.doing.as_ref().map_or(at, |(since, _)| *since);
                 story.doing = Some((since, format!("gate `{gate}`, attempt {attempt}{of}")));
             }
-            EventKind::StepFinished { .. } | EventKind::GuestFinished { .. } => story.doing = None,
+            EventKind::StepFinished { stage, summary, ms, error } => {
+                story.doing = None;
+                let (stage, summary, error) = (*stage, summary.clone(), error.clone());
+                story.steps.push(StepTold { stage, summary, from: at.saturating_sub(*ms), ms: *ms, error });
+            }
+            EventKind::GuestFinished { .. } => story.doing = None,
             _ => {}
         }
         match &event.kind {
@@ -107,7 +127,7 @@ impl Chronicle {
                 stage: Stage::WaitFor | Stage::Health | Stage::Agent | Stage::CloudInit, ..
             } => story.turn(at, Some(Activity::Gated)),
             EventKind::GuestStarted { .. } | EventKind::StepStarted { .. } => story.turn(at, Some(Activity::Working)),
-            EventKind::GatePassed { .. } => story.passed += 1,
+            EventKind::GatePassed { gate, .. } if story.gates.contains(gate) => story.passed += 1,
             EventKind::GuestFinished { outcome } => {
                 story.turn(at, None);
                 story.end = Some((at, outcome.clone()));

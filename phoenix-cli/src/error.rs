@@ -123,6 +123,15 @@ pub enum CliError {
     /// Guests are not destroyed.
     #[error("nothing was destroyed")]
     RemovalRefused(Vec<RemovalRefused>),
+    /// The run is over, but the page about it cannot be written.
+    #[error("the run is over, but its report `{path}` cannot be written")]
+    Report {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Standard output is gone.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -155,6 +164,7 @@ impl CliError {
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Done,
             Self::StillWaiting { .. }
             | Self::Drifted { .. }
+            | Self::Report { .. }
             | Self::Observe(_)
             | Self::Lock(_)
             | Self::Host(_)

@@ -49,6 +49,12 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
+/// What is wrong with a configuration, as `phoenix validate` shows it, in plain characters, for docs.
+#[must_use]
+pub fn explain(loaded: &phoenix_config::Loaded) -> String {
+    render::diagnostics(loaded, render::Canvas { width: 100, colour: Colour::Off, glyphs: render::Glyphs::Ascii })
+}
+
 /// Runs the program to its end.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::pve::{
-    ConfFile, Deadlines, ErrorClass, Failure, GuestFiles, Push, Tool, Unverified, check_notes, check_value, push,
+    ConfFile, Deadlines, ErrorClass, Failure, GuestFiles, Push, Tool, Unverified, check_notes, check_ssh_keys,
+    check_value, push,
 };
 use phoenix_host::{Command, Effect, Host, Inside, Output};
 use phoenix_types::{Change, DiskSize, FirewallFile, GuestId, GuestKind, Power, PropertyString, SnapshotName, rule_of};
@@ -193,6 +194,7 @@ impl Containers for Pct {
         }
         let key_file = Utf8PathBuf::from(format!("/run/phoenix-{id}.pub"));
         if let Some(ssh_keys) = &spec.ssh_public_keys {
+            let ssh_keys = check_ssh_keys("ssh-public-keys", ssh_keys).map_err(invalid(id))?;
             self.tool.host().write(&key_file, ssh_keys.as_bytes(), 0o600).await?;
             keys.insert("ssh-public-keys".to_owned(), key_file.to_string());
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use phoenix_host::pve::{InvalidSettings, blanks, check_value, index, list, typed, within, yes_or_no};
+use phoenix_host::pve::{InvalidSettings, blanks, check_value, index, list, tags, typed, within, yes_or_no};
 use phoenix_types::{
     ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, Startup, Tag, VolumeId, difference, parse_flag,
 };
@@ -106,8 +106,7 @@ impl ContainerSettings {
         put("nameserver", self.nameservers.as_deref().and_then(blanks))?;
         put("searchdomain", self.searchdomains.as_deref().and_then(blanks))?;
         put("protection", flag(self.protection))?;
-        let tags = self.tags.as_ref().filter(|tags| !tags.is_empty());
-        put("tags", tags.map(|tags| tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(";")))?;
+        put("tags", self.tags.as_ref().map(tags).transpose()?.flatten())?;
         put("timezone", self.timezone.as_deref().map(timezone).transpose()?)?;
         put("hookscript", self.hookscript.as_ref().map(ToString::to_string))?;
         for key in &self.absent {

@@ -87,7 +87,8 @@ async fn create() {
     let mut spec =
         CreateContainer::new("local:vztmpl/debian-12.tar.zst".parse().unwrap(), "tank:8".parse().unwrap(), settings());
     spec.description = Some("--memory 9\nünï, 100 %\n- a list".to_owned());
-    spec.ssh_public_keys = Some("ssh-ed25519 AAAA me".to_owned());
+    spec.ssh_public_keys =
+        Some("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me".to_owned());
     Pct::new(host.clone()).create(ca(), &spec).await.unwrap();
     let (command, params) = sent(&host);
     assert_eq!(command, "create");

@@ -131,7 +131,7 @@ fn settings() -> impl Strategy<Value = ContainerSettings> {
     let lists = (
         of(vec(any::<std::net::IpAddr>(), 1..3)),
         of(vec("[a-z]([a-z0-9-]{0,8}[a-z0-9])?(\\.[a-z]{1,5})?", 1..3)),
-        of(btree_set("[a-z0-9_][a-z0-9_+.-]{0,8}", 1..4)),
+        of(btree_set("[a-z1-9_][a-z0-9_+.-]{0,8}", 1..4)),
     );
     let rest = (of("[a-z]([a-z0-9-]{0,20}[a-z0-9])?"), of(features), of(startup), any::<[Option<bool>; 2]>());
     (numbers, maps, lists, rest).prop_map(
@@ -219,7 +219,7 @@ fn possible(mut settings: ContainerSettings) -> ContainerSettings {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn the_node_keeps_what_was_meant(first in settings(), second in settings()) {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use phoenix_host::pve::{InvalidSettings, blanks, check_value, index, list, typed, within, yes_or_no};
+use phoenix_host::pve::{
+    InvalidSettings, blanks, check_ssh_keys, check_value, index, list, tags, typed, within, yes_or_no,
+};
 use phoenix_types::{
     ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, Startup, Tag, VolumeId, difference, percent_decode,
 };
@@ -144,8 +146,7 @@ impl VmSettings {
             self.startup.filter(|startup| *startup != Startup::default()).map(|startup| startup.to_string()),
         )?;
         put("protection", flag(self.protection))?;
-        let tags = self.tags.as_ref().filter(|tags| !tags.is_empty());
-        put("tags", tags.map(|tags| tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(";")))?;
+        put("tags", self.tags.as_ref().map(tags).transpose()?.flatten())?;
         put("hookscript", self.hookscript.as_ref().map(ToString::to_string))?;
         Ok(keys)
     }
@@ -245,6 +246,9 @@ impl VmSettings {
         }
         let mut changes = difference(KEYS, &wanted, &self.absent(), current);
         for change in &mut changes {
+            if change.key == "agent" && only_trims(change) {
+                change.effect = KeyEffect::Hot;
+            }
             let file = |value: &Option<String>| {
                 let value = value.as_deref()?.split(',').next()?;
                 Some(value.trim_start_matches("file=").to_owned()).filter(|file| file.contains(':'))
@@ -257,6 +261,13 @@ impl VmSettings {
         }
         Ok(changes)
     }
+}
+
+/// Whether nothing but the trimming of cloned disks changes, which needs no restart (qemu-server, `vmconfig_hotplug_pending`).
+fn only_trims(change: &KeyChange) -> bool {
+    let agent = |value: &Option<String>| Agent::parse("agent", value.as_deref()?).ok();
+    let (Some(from), Some(to)) = (agent(&change.from), agent(&change.to)) else { return false };
+    Agent { fstrim_cloned_disks: to.fstrim_cloned_disks, ..from } == to
 }
 
 fn indexed<T>(
@@ -295,15 +306,8 @@ fn word(key: &str, text: &str) -> Result<String, InvalidSettings> {
 
 /// Keys in the encoding of the configuration file (qemu-server, `URI::Escape::uri_escape` over the file's text).
 fn ssh_keys(text: &str) -> Result<Option<String>, InvalidSettings> {
-    let mut lines = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if line.chars().any(char::is_control) || line.split_ascii_whitespace().nth(1).is_none() {
-            let rule = "each line is a public key in the form of `authorized_keys`: `ssh-ed25519 AAAA… name`";
-            return Err(InvalidSettings::value("sshkeys", line, rule));
-        }
-        lines.push(line);
-    }
-    Ok((!lines.is_empty()).then(|| uri_escape(&(lines.join("\n") + "\n"))))
+    let keys = check_ssh_keys("sshkeys", text)?;
+    Ok((!keys.is_empty()).then(|| uri_escape(&keys)))
 }
 
 fn uri_escape(text: &str) -> String {

@@ -60,7 +60,7 @@ fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-const KEY: &str = "ssh-ed25519 AAAA+/= me@x";
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+/A me@x";
 
 #[tokio::test]
 async fn create_from_a_cloud_image() {
@@ -125,7 +125,10 @@ async fn ssh_keys_travel_in_a_file() {
 
     // The keys that Proxmox wrote down are the keys that were meant, whatever its encoding escapes.
     let mut section = phoenix_types::ConfSection::default();
-    section.keys.insert("sshkeys".to_owned(), "ssh-ed25519%20AAAA%2B%2F%3D%20me%40x%0A".to_owned());
+    section.keys.insert(
+        "sshkeys".to_owned(),
+        "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%2B%2FA%20me%40x%0A".to_owned(),
+    );
     assert_eq!(settings.difference(&section).unwrap(), []);
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap_complete::Shell;
 
-use crate::reference;
+use crate::{configuration, reference};
 
 /// Folders in which every file is generated; one that is not made any more is removed.
 const OWNED: [&str; 2] = ["docs/man", "docs/completions"];
@@ -74,6 +74,8 @@ fn files() -> Result<BTreeMap<Utf8PathBuf, String>, String> {
     }
     files.extend(man_pages()?);
     files.extend(completions()?);
+    files.insert("docs/reference/configuration.md".into(), configuration::keys());
+    files.insert("docs/reference/diagnostics.md".into(), configuration::codes()?);
     files.insert("docs/reference/command-line.md".into(), reference::command_line());
     files.insert("docs/reference/exit-status.md".into(), reference::exit_status());
     files.insert("docs/reference/environment.md".into(), reference::environment());

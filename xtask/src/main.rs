@@ -1,6 +1,7 @@
 //! `cargo run -p xtask -- generate` writes the files that are made from the code: schemas, man pages, completions and the
 //! reference docs. With `--check` it compares them with what is there, and fails when they differ.
 
+mod configuration;
 mod generate;
 mod reference;
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, Command};
 
-const MADE: &str = "<!-- Made by `cargo run -p xtask -- generate`. -->\n";
+pub(crate) const MADE: &str = "<!-- Made by `cargo run -p xtask -- generate`. -->\n";
 
 /// The command line: the options of every verb, then the verbs.
 pub(crate) fn command_line() -> String {

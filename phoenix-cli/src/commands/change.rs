@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use camino::Utf8PathBuf;
 use phoenix_engine::{Node, NodeLock, Observed, Options, Plan, Summary, converge};
 use phoenix_host::{Changes, Host as _};
+use phoenix_types::GuestId;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -12,18 +14,21 @@ use crate::args::{Format, RunArgs};
 use crate::chronicle::Chronicle;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
+use crate::render::report::page;
 use crate::render::{Tone, plan, summary, timeline};
 use crate::reporter::{Reporter, Told};
 use crate::session::Session;
 
 /// A change that was asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Change {
     /// The verb, for the lock and for questions.
     pub(crate) verb: &'static str,
     pub(crate) consent: Consent,
     pub(crate) extent: Extent,
     pub(crate) when_empty: WhenEmpty,
+    /// Where a page about the run is written.
+    pub(crate) report: Option<Utf8PathBuf>,
     /// How many commands may change the node at the same time.
     pub(crate) jobs: usize,
 }
@@ -63,6 +68,7 @@ impl RunArgs {
             consent: if self.yes { Consent::Given } else { Consent::Ask },
             extent: if self.dry_run { Extent::PlanOnly } else { Extent::Whole },
             when_empty,
+            report: self.report.clone(),
             jobs: usize::from(self.jobs),
         }
     }
@@ -79,7 +85,7 @@ struct Report<'a> {
 /// Carries out a change. `make` plans it.
 pub(super) fn carry_out(
     session: &Session<'_>,
-    change: Change,
+    change: &Change,
     make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
 ) -> Result<ExitStatus, CliError> {
     if change.extent == Extent::PlanOnly {
@@ -89,6 +95,10 @@ pub(super) fn carry_out(
             report(session, &plan, None)?;
             Ok(ExitStatus::Done)
         });
+    }
+    // A place that cannot be written is found before the node is touched.
+    if let Some(path) = &change.report {
+        std::fs::File::create(path).map_err(|source| CliError::File { action: "write", path: path.clone(), source })?;
     }
     session.work(Changes::Allowed, async |node| {
         let lock = session.lock(node, change.verb).await?;
@@ -107,6 +117,9 @@ pub(super) fn carry_out(
     })
 }
 
+/// What each guest should be.
+type States = BTreeMap<GuestId, String>;
+
 enum End {
     Ended(ExitStatus),
     Killed,
@@ -114,7 +127,7 @@ enum End {
 
 async fn under_lock(
     session: &Session<'_>,
-    change: Change,
+    change: &Change,
     node: &Node,
     lock: &NodeLock,
     make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
@@ -146,7 +159,12 @@ async fn under_lock(
     };
     let Told { chronicle, failed } = reporter.finish();
     let Some(result) = ended else { return Ok(End::Killed) };
-    conclude(session, &plan, &chronicle);
+    let states: States = session.desired.guests.iter().map(|(id, guest)| (*id, guest.state.to_string())).collect();
+    conclude(session, &plan, &chronicle, &states);
+    if let Some(path) = &change.report {
+        let page = page(&format!("phoenix {} on {}", change.verb, node.host().name()), &chronicle, &states);
+        std::fs::write(path, page).map_err(|source| CliError::Report { path: path.clone(), source })?;
+    }
     if let Some(error) = failed {
         return Err(CliError::Output(error));
     }
@@ -195,7 +213,7 @@ fn show(session: &Session<'_>, planned: &Plan) -> Result<(), CliError> {
 }
 
 /// Makes sure that somebody wants a real node changed.
-fn agree(session: &Session<'_>, change: Change, node: &Node) -> Result<(), CliError> {
+fn agree(session: &Session<'_>, change: &Change, node: &Node) -> Result<(), CliError> {
     if change.consent == Consent::Given || session.choice.is_simulated() {
         return Ok(());
     }
@@ -212,11 +230,9 @@ fn agree(session: &Session<'_>, change: Change, node: &Node) -> Result<(), CliEr
 }
 
 /// How it went, for people: what failed, all guests, the run over time.
-fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle) {
+fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle, states: &States) {
     let settings = session.settings;
     let terminal = &settings.terminal;
-    let states: BTreeMap<_, _> =
-        session.desired.guests.iter().map(|(id, guest)| (*id, guest.state.to_string())).collect();
     let mut failures = summary::failures(chronicle, terminal.err());
     if !failures.is_empty() {
         failures.insert(0, '\n');
@@ -224,7 +240,7 @@ fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle) {
     }
     if settings.format == Format::Human {
         let canvas = terminal.out();
-        let mut text = format!("\n{}\n", summary::guests(chronicle, &states, canvas));
+        let mut text = format!("\n{}\n", summary::guests(chronicle, states, canvas));
         if !planned.is_empty() {
             text.push_str(&format!("{}\n", timeline(chronicle, canvas)));
         }

@@ -19,7 +19,7 @@ pub(super) fn run(
     let session = Session::open(settings, &args.guests.guests, Scope::Fleet)?;
     let ids = session.named.clone().unwrap_or_else(|| session.desired.guests.keys().copied().collect());
     let when_empty = if action == PowerAction::Start { WhenEmpty::AskGates } else { WhenEmpty::Done };
-    change::carry_out(&session, args.run.change(verb, when_empty), |observed| {
+    change::carry_out(&session, &args.run.change(verb, when_empty), |observed| {
         Ok(plan_power(&session.desired, observed, &ids, action))
     })
 }

@@ -33,7 +33,7 @@ fn remove(
     ids: &BTreeSet<GuestId>,
     args: &RunArgs,
 ) -> Result<ExitStatus, CliError> {
-    change::carry_out(session, args.change(verb, WhenEmpty::Done), |observed| {
+    change::carry_out(session, &args.change(verb, WhenEmpty::Done), |observed| {
         plan_removal(&session.desired, observed, ids).map_err(CliError::RemovalRefused)
     })
 }

@@ -6,6 +6,7 @@ pub(crate) mod graph;
 pub(crate) mod health;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod report;
 mod settings;
 pub(crate) mod status;
 mod style;

@@ -28,7 +28,10 @@ pub(crate) fn guests(chronicle: &Chronicle, states: &BTreeMap<GuestId, String>, 
         let outcome = story.end.as_ref().map(|(_, outcome)| outcome);
         // Of a guest that did not get there nobody knows the state.
         let state = states.get(&id).filter(|_| outcome.is_some_and(GuestOutcome::is_good)).cloned();
-        let gates = if story.gates == 0 { String::new() } else { format!("{}/{}", story.passed, story.gates) };
+        let gates = match story.gates.len() {
+            0 => String::new(),
+            all => format!("{}/{all}", story.passed),
+        };
         let time = if story.busy_ms() == 0 { String::new() } else { span(story.busy_ms()) };
         table.row([
             (Tone::Strong, id.to_string()),
@@ -43,7 +46,7 @@ pub(crate) fn guests(chronicle: &Chronicle, states: &BTreeMap<GuestId, String>, 
     table.render(canvas)
 }
 
-fn result(outcome: &GuestOutcome) -> String {
+pub(super) fn result(outcome: &GuestOutcome) -> String {
     match outcome {
         GuestOutcome::Blocked { by } => format!("blocked by {by}"),
         GuestOutcome::Changed { steps: 1, .. } => "done, 1 step".to_owned(),
@@ -52,8 +55,22 @@ fn result(outcome: &GuestOutcome) -> String {
     }
 }
 
-/// One sentence about the whole run.
+/// One sentence about the whole run, with a sign.
 pub(crate) fn verdict(chronicle: &Chronicle, canvas: Canvas) -> String {
+    let (tone, sign) = match is_good(chronicle) {
+        true => (Tone::Good, canvas.glyph("✓", "OK")),
+        false => (Tone::Bad, canvas.glyph("✗", "FAILED")),
+    };
+    format!("{}\n", canvas.paint(tone, format!("{sign} {}", sentence(chronicle))))
+}
+
+/// Whether every guest is as it should be.
+pub(super) fn is_good(chronicle: &Chronicle) -> bool {
+    chronicle.stories().all(|(_, story)| story.end.as_ref().is_some_and(|(_, outcome)| outcome.is_good()))
+}
+
+/// One sentence about the whole run.
+pub(super) fn sentence(chronicle: &Chronicle) -> String {
     let mut counts: BTreeMap<(usize, &str), usize> = BTreeMap::new();
     for (_, story) in chronicle.stories() {
         let (rank, word) = match story.end.as_ref().map(|(_, outcome)| outcome) {
@@ -65,17 +82,10 @@ pub(crate) fn verdict(chronicle: &Chronicle, canvas: Canvas) -> String {
         };
         *counts.entry((rank, word)).or_default() += 1;
     }
-    let good = chronicle.stories().all(|(_, story)| story.end.as_ref().is_some_and(|(_, outcome)| outcome.is_good()));
     let parts: Vec<String> = counts.iter().map(|((_, word), count)| format!("{count} {word}")).collect();
     let all = chronicle.order.len();
     let noun = if all == 1 { "guest" } else { "guests" };
-    let text = format!("{all} {noun}: {} in {}", parts.join(", "), span(chronicle.now));
-    let text = if good {
-        format!("{} {text}", canvas.glyph("✓", "OK"))
-    } else {
-        format!("{} {text}", canvas.glyph("✗", "FAILED"))
-    };
-    format!("{}\n", canvas.paint(if good { Tone::Good } else { Tone::Bad }, text))
+    format!("{all} {noun}: {} in {}", parts.join(", "), span(chronicle.now))
 }
 
 /// What failed, each with its evidence, what to do, and who is held back by it.

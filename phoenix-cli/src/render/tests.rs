@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use phoenix_engine::{Event, EventKind, Failure, GuestOutcome, Stage};
 use phoenix_types::{GuestId, GuestKind};
 
-use super::{Canvas, Colour, Glyphs, progress, summary, timeline};
+use super::{Canvas, Colour, Glyphs, progress, report, summary, timeline};
 use crate::chronicle::Chronicle;
 
 fn id(number: u32) -> GuestId {
@@ -21,12 +21,14 @@ struct Script {
 impl Script {
     fn new() -> Self {
         let guests = [
-            (900, "base", GuestKind::Container, 0),
-            (103, "step-ca", GuestKind::Container, 1),
-            (101, "nginx", GuestKind::Container, 1),
-            (1001, "docker-host", GuestKind::Vm, 2),
+            (900, "base", GuestKind::Container, &[][..]),
+            (103, "step-ca", GuestKind::Container, &["ca port"]),
+            (101, "nginx", GuestKind::Container, &["https port"]),
+            (1001, "docker-host", GuestKind::Vm, &["docker", "ca files"]),
         ];
-        let guests = guests.map(|(number, name, kind, gates)| (id(number), name.to_owned(), kind, gates));
+        let guests = guests.map(|(number, name, kind, gates)| {
+            (id(number), name.to_owned(), kind, gates.iter().map(|gate| (*gate).to_owned()).collect())
+        });
         Self { chronicle: Chronicle::new(guests), events: Vec::new() }
     }
 
@@ -149,6 +151,13 @@ fn a_run_that_fails() {
 fn the_same_in_ascii_and_in_colour() {
     assert_snapshot!("healthy_ascii", after(&healthy(), Canvas { glyphs: Glyphs::Ascii, ..Canvas::plain(80) }));
     assert_snapshot!("never_ready_colour", after(&never_ready(), Canvas { colour: Colour::On, ..Canvas::plain(80) }));
+}
+
+#[test]
+fn a_page() {
+    let page = report::page("phoenix up <lab>", &never_ready().chronicle, &states());
+    assert!(!page.contains("<lab>") && !page.contains('\u{7}'), "texts are not markup");
+    assert_snapshot!("report", page);
 }
 
 #[test]

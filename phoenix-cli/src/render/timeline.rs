@@ -10,7 +10,7 @@ use crate::chronicle::{Activity, Chronicle, Story};
 const LABEL: usize = 24;
 
 /// Steps between two marks of the axis that people can count in, in milliseconds.
-const MARKS: [u64; 17] = [
+pub(super) const MARKS: [u64; 17] = [
     100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_200_000, 1_800_000,
     3_600_000, 7_200_000,
 ];
@@ -102,7 +102,7 @@ impl Scale {
 }
 
 /// A round moment: `90s` is `1:30`.
-fn mark(at: u64) -> String {
+pub(super) fn mark(at: u64) -> String {
     match at {
         0 => "0".to_owned(),
         at if at % 1000 != 0 => format!("{}.{}s", at / 1000, at % 1000 / 100),

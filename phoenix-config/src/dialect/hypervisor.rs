@@ -49,7 +49,7 @@ object! {
         "cores" => cores: Option<Whole<1, 8192>>,
         /// Memory in MiB.
         "memory_mb" => memory_mb: Option<Whole<16, 67_108_864>>,
-        /// The size of the root disk in GiB. Clones keep their source's size unless they say otherwise.
+        /// The size of the root disk in GiB. Templates keep their image's size unless they say otherwise, so that clones may have any.
         "disk_size_gb" => disk_size_gb: Option<Whole<1, 131_072>>,
         /// The storage of the root disk.
         "storage_pool" => storage_pool: Option<StorageId>,

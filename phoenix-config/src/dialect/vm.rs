@@ -36,7 +36,7 @@ object! {
         "cores" => cores: Option<Whole<1, 8192>>,
         /// Memory in MiB. Default: `vm_defaults.memory_mb`, else 512.
         "memory_mb" => memory_mb: Option<Whole<16, 67_108_864>>,
-        /// The size of the root disk in GiB. It only ever grows. Default: `vm_defaults.disk_size_gb`; a clone keeps its source's.
+        /// The size of the root disk in GiB. It only ever grows. Default: `vm_defaults.disk_size_gb`, else its source's or its image's; a template keeps its image's.
         "disk_size_gb" => disk_size_gb: Option<Whole<1, 131_072>>,
         /// The storage of the root disk. Default: `vm_defaults.storage_pool`; for a clone its source's.
         "storage_pool" => storage_pool: Option<StorageId>,

@@ -77,7 +77,7 @@ fn change(document: &mut Value, (which, what, with): &Change) {
         }
         (3, value) => *value = json!([value.clone()]),
         (_, Value::String(text)) => {
-            text.push(['a', 'Z', '0', ' ', ',', ':', '/', '.', '-', '_', '\n', 'é'][with.index(12)])
+            text.push(['a', 'Z', '0', ' ', ',', ':', '/', '.', '-', '_', '\n', 'é'][with.index(12)]);
         }
         (_, Value::Number(number)) => *number = serde_json::Number::from(number.as_u64().unwrap_or(7).wrapping_mul(10)),
         (_, Value::Array(items)) if !items.is_empty() => {

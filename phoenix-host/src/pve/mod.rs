@@ -22,4 +22,6 @@ pub use files::{ConfEdit, ConfFile, GuestFiles};
 pub use push::{Push, push};
 pub use reader::{PropertyReader, PropertyWriter};
 pub use tool::{Deadlines, Tool};
-pub use values::{NOTES_LIMIT, blanks, check_notes, check_value, index, list, typed, within, yes_or_no};
+pub use values::{
+    NOTES_LIMIT, blanks, check_notes, check_ssh_keys, check_value, index, list, tags, typed, within, yes_or_no,
+};

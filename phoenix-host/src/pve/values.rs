@@ -1,8 +1,9 @@
 //! Values of keys, checked and read.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use phoenix_types::parse_flag;
+use phoenix_types::{Tag, parse_flag};
 
 use super::InvalidSettings;
 
@@ -79,6 +80,18 @@ pub fn blanks<T: ToString>(items: &[T]) -> Option<String> {
     (!items.is_empty()).then(|| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
 }
 
+/// Prints tags; `None` when there are none.
+///
+/// # Errors
+/// When the only tag is `0`, which the tools take for no tag at all (pve-common `Tools.pm`, `split_list`).
+pub fn tags(tags: &BTreeSet<Tag>) -> Result<Option<String>, InvalidSettings> {
+    let text = tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(";");
+    if text == "0" {
+        return Err(InvalidSettings::value("tags", text, "Proxmox takes a single tag `0` for none; choose another"));
+    }
+    Ok((!text.is_empty()).then_some(text))
+}
+
 /// Prints a number that has to be within a range.
 ///
 /// # Errors
@@ -106,4 +119,98 @@ pub fn index(key: &str, name: &str) -> Option<u8> {
     let digits = key.strip_prefix(name)?;
     let plain = digits == "0" || (!digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()));
     plain.then(|| digits.parse().ok()).flatten()
+}
+
+/// Checks public ssh keys in the form of `authorized_keys` and gives back one a line, blanks and empty lines taken out. The
+/// tools have `ssh-keygen` look at them and refuse the whole command for one that it cannot read.
+///
+/// # Errors
+/// When a line holds no public key.
+pub fn check_ssh_keys(key: &str, text: &str) -> Result<String, InvalidSettings> {
+    let mut keys = String::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let words: Vec<&str> = line.split([' ', '\t']).collect();
+        // Options may stand before the kind of the key.
+        let known = words.windows(2).any(|pair| is_key(pair[0], pair[1]));
+        if !known || line.chars().any(|c| c.is_control() && c != '\t') {
+            let rule = "it is no public ssh key; one is written like `ssh-ed25519 AAAA… name`, as in a `.pub` file";
+            return Err(InvalidSettings::value(key, line, rule));
+        }
+        keys.push_str(line);
+        keys.push('\n');
+    }
+    Ok(keys)
+}
+
+/// Whether `blob` is the key of this kind: base64 that begins with the length and the name of its kind (RFC 4253, 6.6).
+fn is_key(kind: &str, blob: &str) -> bool {
+    let known = ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| kind.starts_with(start));
+    let Some(bytes) = known.then(|| base64(blob)).flatten() else { return false };
+    let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return false };
+    usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|length| length == kind.len())
+        && rest.len() > kind.len()
+        && rest.starts_with(kind.as_bytes())
+}
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.trim_end_matches('=');
+    if text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut count) = (0_u32, 0);
+    for digit in digits.bytes() {
+        let value = ALPHABET.iter().position(|letter| *letter == digit)?;
+        bits = (bits << 6) | u32::try_from(value).ok()?;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from((bits >> count) & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use test_case::test_case;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me@x";
+
+    #[test]
+    fn keys_are_cleaned() {
+        let text = format!("\n# mine\n  {KEY} \r\nfrom=\"10.0.0.1\" {KEY}\n");
+        assert_eq!(check_ssh_keys("sshkeys", &text).unwrap(), format!("{KEY}\nfrom=\"10.0.0.1\" {KEY}\n"));
+        assert_eq!(check_ssh_keys("sshkeys", "").unwrap(), "");
+    }
+
+    #[test_case("ssh-ed25519"; "no key")]
+    #[test_case("ssh-ed25519 AAAA me"; "too short")]
+    #[test_case("ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"; "another kind")]
+    #[test_case("-----BEGIN OPENSSH PRIVATE KEY-----"; "a private key")]
+    #[test_case("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI*** me"; "no base64")]
+    fn what_is_no_key_is_refused(text: &str) {
+        assert!(check_ssh_keys("sshkeys", text).is_err());
+    }
+
+    #[test_case("a", true)]
+    #[test_case("--a, b=c", true)]
+    #[test_case("", false)]
+    #[test_case("a\nb", false)]
+    #[test_case(" a", false)]
+    fn values(value: &str, good: bool) {
+        assert_eq!(check_value("key", value).is_ok(), good);
+    }
+
+    #[test_case("net0", Some(0))]
+    #[test_case("net31", Some(31))]
+    #[test_case("net01", None)]
+    #[test_case("net", None)]
+    #[test_case("net+1", None)]
+    #[test_case("net300", None)]
+    fn indices(key: &str, number: Option<u8>) {
+        assert_eq!(index(key, "net"), number);
+    }
 }

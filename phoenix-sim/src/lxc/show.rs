@@ -7,7 +7,7 @@ use phoenix_types::{ConfSection, GuestConf, percent_encode};
 
 use super::{CT, config, volumes};
 use crate::grammar::parse_size;
-use crate::node::{Call, Failure, SimNode, State};
+use crate::node::{Call, Failure, SimNode, State, local_time};
 
 /// `pct list`.
 pub(super) fn list(call: &mut Call<'_>) -> Result<(), Failure> {
@@ -232,27 +232,6 @@ pub(crate) fn tree(conf: &GuestConf) -> String {
         }
     }
     text
-}
-
-/// A time as the tools print it. The node's time zone is UTC.
-fn local_time(seconds: i64) -> String {
-    let days = seconds.div_euclid(86_400);
-    let rest = seconds.rem_euclid(86_400);
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
-}
-
-/// Year, month and day of a day counted from 1970-01-01 (the algorithm of Howard Hinnant's `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// `pct cpusets`.

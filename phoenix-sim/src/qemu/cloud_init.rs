@@ -11,8 +11,8 @@ use crate::node::{Call, Failure, Random};
 
 use super::drive::{cloud_init_key, split_volume};
 use super::settings::{self, CLOUD_INIT_SECTION};
-use super::vm;
 use super::volumes::content_type;
+use super::{vm, volumes};
 
 /// Whether a password is a crypt hash already.
 pub(super) fn is_hashed(password: &str) -> bool {
@@ -277,17 +277,29 @@ pub(super) async fn update(call: &mut Call<'_>) -> Result<(), Failure> {
 
 /// Writes the cloud-init drive of a VM anew, when it has one; what was recorded as not yet written is forgotten.
 pub(super) fn write_drive(call: &mut Call<'_>, conf: &mut GuestConf) -> Result<(), Failure> {
-    if cloud_init_key(&conf.live, "").is_none() {
-        return Ok(());
-    }
+    let drive = cloud_init_key(&conf.live, "").and_then(|key| settings::drive_of(&conf.live, &key));
+    let Some(drive) = drive else { return Ok(()) };
     if let Some(custom) = conf.live.get("cicustom").and_then(|text| parse_property_string("pve-qm-cicustom", text).ok())
     {
         for (_, volume) in custom.iter() {
             check_snippet(call, volume)?;
         }
     }
+    make_missing(call, drive.file())?;
     call.out("generating cloud-init ISO\n");
     conf.special.remove(CLOUD_INIT_SECTION);
+    Ok(())
+}
+
+/// Makes the volume of a cloud-init drive when it is gone: replacing a drive by itself frees it.
+fn make_missing(call: &mut Call<'_>, volume: &str) -> Result<(), Failure> {
+    let Some((storage, name)) = split_volume(volume).filter(|_| call.state().volume(volume).is_none()) else {
+        return Ok(());
+    };
+    let Some(id) = settings::owner(volume) else { return Ok(()) };
+    let storage = call.state().enabled_storage(storage)?;
+    let plain = format!("vm-{id}-cloudinit");
+    call.make_disk(&storage, id, volumes::format_of(name), Some(&plain), volumes::CLOUD_INIT_SIZE)?;
     Ok(())
 }
 

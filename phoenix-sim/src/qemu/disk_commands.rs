@@ -152,7 +152,7 @@ async fn move_to(call: &mut Call<'_>, id: u32, key: &str, target: &str) -> Resul
     let size = volumes::size_of(&mut call.state(), &source).or_else(|| drive.size()).unwrap_or(0);
     let failed = |failure: &Failure| Failure::die(format!("storage migration failed: {}", failure.message()));
     let volume = call.copy_disk(&source, None, &storage, id, format, size).await.map_err(|failure| failed(&failure))?;
-    if call.runs(id) {
+    if call.runs(id) && !drive::is_unused(key) {
         call.show_mirror(key, size).await;
         call.out(&format!(
             "mirror-{key}: Completing block job...\nmirror-{key}: Completed successfully.\nmirror-{key}: mirror-job finished\n"
@@ -162,7 +162,9 @@ async fn move_to(call: &mut Call<'_>, id: u32, key: &str, target: &str) -> Resul
     }
     let volume = if conf.is_template() { life::make_base(&mut call.state(), &volume)? } else { volume };
     drive.set("file", volume);
-    drive.set("size", volumes::size_text(size));
+    if !drive::is_unused(key) {
+        drive.set("size", volumes::size_text(size));
+    }
     drive.remove("format");
     settings::put(&mut conf.live, key, drive.print());
     if call.is_set("delete") {

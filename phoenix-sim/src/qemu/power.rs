@@ -8,7 +8,7 @@ use phoenix_types::{ConfSection, GuestConf, Power};
 
 use crate::grammar::parse_property_string;
 use crate::inside;
-use crate::node::{Call, Console, Failure, Worker};
+use crate::node::{Call, Console, Failure, Worker, local_time};
 
 use super::{agent, cloud_init, drive, guest, pending, settings, update, vm, volumes};
 
@@ -378,7 +378,8 @@ pub(super) async fn suspend(call: &mut Call<'_>) -> Result<(), Failure> {
     if locks == Locks::Respected {
         vm::check_lock(&conf)?;
     }
-    let date = super::status::day(call.node.unix_time());
+    let now = local_time(call.node.unix_time());
+    let date = now.split(' ').next().unwrap_or_default();
     let state_file = super::snapshot::make_state_file(call, id, &conf, wanted.as_deref(), &format!("suspend-{date}"))?;
     for (key, value) in [
         ("lock", "suspended".to_owned()),

@@ -240,114 +240,12 @@ pub(super) fn pending(call: &mut Call<'_>) -> Result<(), Failure> {
 /// `qm listsnapshot`.
 pub(super) fn list_snapshots(call: &mut Call<'_>) -> Result<(), Failure> {
     let conf = call.vm(call.vmid())?;
-    let tree = snapshot_tree(&conf);
-    call.out(&tree);
+    call.out(&crate::lxc::tree(&conf));
     Ok(())
-}
-
-/// The snapshots as a tree; `current` is the VM itself.
-pub(crate) fn snapshot_tree(conf: &GuestConf) -> String {
-    let mut children: BTreeMap<&str, Vec<(i64, &str)>> = BTreeMap::new();
-    let mut roots: Vec<(i64, &str)> = Vec::new();
-    for (name, section) in &conf.snapshots {
-        let time = section.get("snaptime").and_then(|text| text.parse().ok()).unwrap_or(0);
-        match section.get("parent").filter(|parent| conf.snapshots.contains_key(*parent)) {
-            Some(parent) => children.entry(parent).or_default().push((time, name)),
-            None => roots.push((time, name)),
-        }
-    }
-    match conf.live.get("parent").filter(|parent| conf.snapshots.contains_key(*parent)) {
-        Some(parent) => children.entry(parent).or_default().push((i64::MAX, "current")),
-        None => roots.push((i64::MAX, "current")),
-    }
-    roots.sort_unstable();
-    for siblings in children.values_mut() {
-        siblings.sort_unstable();
-    }
-    let mut text = String::new();
-    let mut waiting: Vec<(usize, i64, &str)> = roots.into_iter().rev().map(|(time, name)| (0, time, name)).collect();
-    // A name comes once, whatever circle the parents of a damaged file make.
-    while let Some((depth, time, name)) = waiting.pop() {
-        let is_current = time == i64::MAX && name == "current";
-        let section = conf.snapshots.get(name).filter(|_| !is_current);
-        let description = section.and_then(|section| section.description.as_deref());
-        let first_line = match description {
-            _ if is_current => "You are here!",
-            Some(text) => text.lines().next().unwrap_or("no-description"),
-            None => "no-description",
-        };
-        let date = if is_current { String::new() } else { date_time(time) };
-        let prefix = format!("{}`->", " ".repeat(depth));
-        let width = 30_usize.saturating_sub(prefix.len());
-        text.push_str(&format!("{prefix} {name:<width$} {date:<23} {first_line}\n"));
-        if !is_current {
-            let below = children.remove(name).unwrap_or_default();
-            waiting.extend(below.into_iter().rev().map(|(time, name)| (depth + 1, time, name)));
-        }
-    }
-    text
-}
-
-/// Year, month and day of a time in seconds since 1970.
-fn civil(seconds: i64) -> (i64, i64, i64) {
-    // Howard Hinnant's days-to-civil arithmetic, with years that begin in March.
-    let days = seconds.div_euclid(86_400) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
-}
-
-/// `2026-11-21 20:14:42`; the node's zone is UTC.
-pub(crate) fn date_time(seconds: i64) -> String {
-    let (year, month, day) = civil(seconds);
-    let second = seconds.rem_euclid(86_400);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
-}
-
-/// `2026-11-21`.
-pub(super) fn day(seconds: i64) -> String {
-    let (year, month, day) = civil(seconds);
-    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// Whether the agent of a VM is switched on; the API shows it in a VM's status.
 pub(crate) fn has_agent(conf: &GuestConf) -> bool {
     let agent = conf.live.get("agent").and_then(|text| parse_property_string("qm-agent", text).ok());
     agent.is_some_and(|agent| agent.get("enabled") == Some("1"))
-}
-
-#[cfg(test)]
-mod tests {
-    use test_case::test_case;
-
-    use super::*;
-
-    #[test_case(0, "1970-01-01 00:00:00")]
-    #[test_case(951_782_400, "2000-02-29 00:00:00")]
-    #[test_case(1_795_292_082, "2026-11-21 20:14:42")]
-    fn times(seconds: i64, expected: &str) {
-        assert_eq!(date_time(seconds), expected);
-    }
-
-    #[test]
-    fn snapshots_are_a_tree_with_the_vm_in_its_place() {
-        let text = "parent: one\n\n[one]\n#first\n#second line\nsnaptime: 100\n\n[three]\nparent: two\nsnaptime: 300\n\n[two]\nparent: one\nsnaptime: 200\n";
-        let conf = GuestConf::parse(text, GuestKind::Vm);
-        let tree = snapshot_tree(&conf);
-        assert_eq!(
-            tree,
-            "`-> one                         1970-01-01 00:01:40     first\n `-> two                        1970-01-01 00:03:20     no-description\n  `-> three                     1970-01-01 00:05:00     no-description\n `-> current                                            You are here!\n"
-        );
-    }
-
-    #[test]
-    fn parents_in_a_circle_do_not_make_it_hang() {
-        let conf = GuestConf::parse("\n[a]\nparent: b\n\n[b]\nparent: a\n", GuestKind::Vm);
-        assert!(snapshot_tree(&conf).contains("You are here!"));
-    }
 }

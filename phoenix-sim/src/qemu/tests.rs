@@ -5,6 +5,9 @@ use std::io::BufReader;
 use std::path::Path;
 use std::time::Duration;
 
+use phoenix_types::GuestKind;
+use proptest::prelude::*;
+
 use crate::SimNode;
 use crate::replay;
 use crate::world::{Images, World};
@@ -170,4 +173,134 @@ async fn disks_move_between_storages_and_vms() {
     assert!(text.ends_with("unused0: successfully imported disk 'tank:vm-101-disk-1'\n"), "{text}");
     let names: Vec<String> = node.state().volumes.keys().cloned().collect();
     assert_eq!(names, ["tank:vm-100-disk-0", "tank:vm-101-disk-0", "tank:vm-101-disk-1"]);
+}
+
+/// One of the commands of a random life, over three ids and three snapshot names.
+fn any_command() -> impl Strategy<Value = String> {
+    let id = || (0..3_u32).prop_map(|number| 100 + number);
+    let name = || prop_oneof![Just("aa"), Just("bb"), Just("cc")];
+    let key = || {
+        prop_oneof![
+            Just("scsi0"),
+            Just("scsi1"),
+            Just("ide2"),
+            Just("net0"),
+            Just("unused0"),
+            Just("memory"),
+            Just("description"),
+            Just("boot"),
+            Just("name"),
+            Just("tags"),
+            Just("vmgenid"),
+        ]
+    };
+    let value = prop_oneof![
+        Just("--scsi1 tank:1"),
+        Just("--scsi1 none,media=cdrom"),
+        Just("--ide2 tank:cloudinit"),
+        Just("--ide0 tank:2,ssd=1"),
+        Just("--net0 virtio,bridge=vmbr0"),
+        Just("--memory 128"),
+        Just("--cores 3"),
+        Just("--boot order=scsi0"),
+        Just("--tags b;a"),
+        Just("--description x"),
+        Just("--ciuser u"),
+        Just("--scsi0 tank:0,import-from=/x.img"),
+        Just("--hotplug 0"),
+        Just("--hotplug network,disk,cloudinit"),
+        Just("--protection 1"),
+        Just("--protection 0"),
+        Just("--ostype win11"),
+        Just("--balloon 0"),
+        Just("--efidisk0 tank:1"),
+    ];
+    let power = prop_oneof![
+        4 => Just("start"), 2 => Just("stop"), 1 => Just("reboot"), 1 => Just("suspend"), 1 => Just("resume"),
+        1 => Just("shutdown"),
+    ];
+    let rest = prop_oneof![
+        Just("destroy ID"),
+        Just("template ID"),
+        Just("suspend ID --todisk 1"),
+        Just("cloudinit update ID"),
+        Just("rescan --vmid ID"),
+        Just("shutdown ID --timeout 1 --forceStop 1"),
+        Just("create ID --scsi0 tank:1 --net0 virtio"),
+        Just("unlock ID"),
+        Just("pending ID"),
+        Just("config ID"),
+        Just("showcmd ID"),
+        Just("listsnapshot ID"),
+        Just("status ID --verbose 1"),
+    ];
+    let disk = || prop_oneof![Just("scsi0"), Just("scsi1"), Just("unused0"), Just("ide0")];
+    let flag = || 0..2_u32;
+    prop_oneof![
+        6 => (id(), value).prop_map(|(id, value)| format!("qm set {id} {value}")),
+        4 => (id(), key(), flag()).prop_map(|(id, key, force)| format!("qm set {id} --delete {key} --force {force}")),
+        1 => (id(), key()).prop_map(|(id, key)| format!("qm set {id} --revert {key}")),
+        2 => (id(), id(), flag()).prop_map(|(id, new, full)| format!("qm clone {id} {new} --full {full}")),
+        3 => (id(), name(), flag()).prop_map(|(id, name, state)| format!("qm snapshot {id} {name} --vmstate {state}")),
+        3 => (id(), name()).prop_map(|(id, name)| format!("qm rollback {id} {name}")),
+        2 => (id(), name()).prop_map(|(id, name)| format!("qm delsnapshot {id} {name}")),
+        1 => (id(), prop_oneof![Just("+1G"), Just("512M"), Just("3G")])
+            .prop_map(|(id, size)| format!("qm resize {id} scsi0 {size}")),
+        2 => (id(), disk(), flag()).prop_map(|(id, disk, delete)| format!("qm disk move {id} {disk} other --delete {delete}")),
+        1 => (id(), disk(), id()).prop_map(|(id, disk, to)| format!("qm disk move {id} {disk} --target-vmid {to}")),
+        5 => (id(), power).prop_map(|(id, verb)| format!("qm {verb} {id}")),
+        3 => (id(), rest).prop_map(|(id, line)| format!("qm {}", line.replace("ID", &id.to_string()))),
+    ]
+}
+
+/// What must hold of a node after any command.
+fn check_node(node: &SimNode, line: &str) {
+    let state = node.state();
+    for id in state.guest_ids(GuestKind::Vm) {
+        let conf = state.conf(GuestKind::Vm, id).unwrap();
+        let text = state.conf_text(GuestKind::Vm, id).unwrap();
+        // An empty value is written with one blank, and once it was read again with two.
+        let again = conf.print(GuestKind::Vm).replace(":  \n", ": \n");
+        assert_eq!(again, text.replace(":  \n", ": \n"), "{line}: not as the tools write it");
+        let lock = conf.lock();
+        assert!(lock.is_none() || lock == Some("suspended"), "{line}: {lock:?} left on {id}\n{text}");
+        for (key, drive) in super::drive::drives(&conf.live) {
+            let file = drive.file();
+            // A cloud-init drive comes back with a rollback, and its volume with the next start.
+            let is_there = file == "none" || drive.is_cloud_init() || state.volume(file).is_some();
+            assert!(is_there, "{line}: {key} of {id} lacks {file}\n{text}");
+        }
+        if let Some(parent) = conf.live.get("parent") {
+            assert!(conf.snapshots.contains_key(parent), "{line}: {parent} is no snapshot of {id}");
+        }
+        if state.is_running(id) {
+            assert!(!conf.is_template() && lock.is_none(), "{line}: {id} runs\n{text}");
+        }
+    }
+    for (volume, disk) in &state.volumes {
+        let owner = super::settings::owner(volume);
+        assert!(owner.is_some_and(|id| state.conf_text(GuestKind::Vm, id).is_some()), "{line}: {volume} has no owner");
+        assert!(disk.base.as_ref().is_none_or(|base| state.volume(base).is_some()), "{line}: {volume} lost its base");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever is done to VMs: files are as the tools write them, no lock and no volume is left behind, nothing panics.
+    #[test]
+    fn a_random_life_leaves_the_node_in_order(lines in proptest::collection::vec(any_command(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let node = SimNode::new(World::default());
+            for id in 100..103 {
+                ok(&node, &format!("qm create {id} --scsi0 tank:1 --net0 virtio --agent 1")).await;
+            }
+            for line in &lines {
+                let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+                node.run(&argv, b"").await;
+                check_node(&node, &format!("{lines:#?}\n{line}"));
+            }
+        });
+    }
 }
