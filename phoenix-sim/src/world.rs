@@ -24,6 +24,8 @@ pub struct World {
     pub startup: Option<Span>,
     /// How long commands work, beyond coming up: `{"pct start": "2s"}`.
     pub durations: BTreeMap<String, Span>,
+    /// The node's own addresses. Without the list those in its `/etc/hosts`, and it serves NFS at every address that no guest has.
+    pub addresses: Option<Vec<std::net::IpAddr>>,
     /// Bridges that exist. Without the list every bridge that is asked for exists.
     pub bridges: Option<Vec<String>>,
     /// PCI devices that exist, such as `0000:01:00.0`. Without the list every device that is asked for exists.
@@ -59,6 +61,7 @@ impl Default for World {
             epoch: 1_795_291_200,
             startup: None,
             durations: BTreeMap::new(),
+            addresses: None,
             bridges: None,
             pci_devices: None,
             devices: None,

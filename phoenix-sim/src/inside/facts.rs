@@ -111,10 +111,13 @@ pub(crate) fn named(state: &mut State, name: &str) -> Option<u32> {
     })
 }
 
-/// The addresses of the node itself: of its entry in `/etc/hosts`, and loopback.
-pub(crate) fn is_node(state: &State, host: &str) -> bool {
+/// Whether a name or an address is the node's: loopback, its name, its addresses.
+pub(crate) fn is_node(state: &State, world: &World, host: &str) -> bool {
     if matches!(host, "127.0.0.1" | "::1" | "localhost" | crate::grammar::NODE) {
         return true;
+    }
+    if let Some(addresses) = &world.addresses {
+        return addresses.iter().any(|address| host.parse() == Ok(*address));
     }
     let hosts = state.files.text("/etc/hosts").unwrap_or_default();
     let found = hosts.lines().any(|line| {
@@ -129,6 +132,23 @@ pub(crate) fn is_node(state: &State, host: &str) -> bool {
         || interfaces.lines().any(|line| {
             line.trim().strip_prefix("address ").is_some_and(|address| address.split('/').next() == Some(host))
         })
+}
+
+/// Whether the node serves NFS at a name or an address: at its own, and, unless the world lists those, at every address that no
+/// guest has, since no one says which address its bridges have.
+pub(crate) fn serves_nfs(state: &State, world: &World, host: &str) -> bool {
+    if is_node(state, world, host) {
+        return true;
+    }
+    let Ok(address) = host.parse::<IpAddr>() else { return false };
+    let claimed = || {
+        [GuestKind::Container, GuestKind::Vm].into_iter().any(|kind| {
+            state.guest_ids(kind).into_iter().any(|vmid| {
+                state.conf(kind, vmid).is_ok_and(|conf| addresses(&conf.live, kind, vmid).contains(&address))
+            })
+        })
+    };
+    world.addresses.is_none() && !claimed()
 }
 
 /// What the world says of a guest.

@@ -29,7 +29,7 @@ mod transfer;
 mod view;
 pub(crate) mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +64,8 @@ pub(crate) struct Running {
     planned: Vec<Planned>,
     ports: BTreeMap<u16, Listening>,
     units: BTreeMap<String, UnitState>,
+    /// Services of the world that began and did not end.
+    begun: BTreeSet<String>,
     journal: Vec<Line>,
     cloud_init: Option<CloudInitResult>,
     #[serde(skip)]

@@ -39,7 +39,7 @@ pub(crate) fn reach(node: &SimNode, from: Option<u32>, host: &str, port: u16) ->
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     let guest = if loopback {
         from
-    } else if facts::is_node(&state, host) {
+    } else if facts::is_node(&state, node.world(), host) {
         None
     } else {
         let by_name = || {

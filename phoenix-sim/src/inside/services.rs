@@ -99,6 +99,9 @@ fn plan(state: &mut State, vmid: u32, at: Duration, service: &str, effect: Effec
 pub(crate) fn begin(state: &mut State, vmid: u32, name: &str, service: &ServiceWorld, now: Duration) {
     end(state, vmid, name);
     set_state(state, vmid, name, UnitState::Active);
+    if let Some(running) = state.inside.get_mut(&vmid) {
+        running.begun.insert(name.to_owned());
+    }
     log(state, vmid, "systemd[1]", &format!("Started {name}.service."));
     for event in &service.events {
         let at = now + event.after.get();
@@ -122,6 +125,7 @@ pub(crate) fn begin(state: &mut State, vmid: u32, name: &str, service: &ServiceW
 /// Ends a service: its ports close, and what it would still have done does not happen.
 pub(crate) fn end(state: &mut State, vmid: u32, name: &str) {
     if let Some(running) = state.inside.get_mut(&vmid) {
+        running.begun.remove(name);
         running.planned.retain(|planned| planned.service != name);
         running.ports.retain(|_, listening| listening.service != name);
     }
@@ -166,7 +170,10 @@ pub(crate) fn succeeded(node: &SimNode, vmid: u32, cause: Cause<'_>) {
             let now = node.clock().now();
             let mut state = node.state();
             enable(&mut state, vmid, name);
-            begin(&mut state, vmid, name, service, now);
+            // What runs is not disturbed by running its script once more.
+            if !state.inside.get(&vmid).is_some_and(|running| running.begun.contains(name)) {
+                begin(&mut state, vmid, name, service, now);
+            }
         }
     }
 }
@@ -244,6 +251,7 @@ fn apply(state: &mut State, vmid: u32, planned: Planned) {
                 && let Some(running) = state.inside.get_mut(&vmid)
             {
                 running.ports.retain(|_, listening| listening.service != service);
+                running.begun.remove(&service);
             }
         }
         Effect::CloudInit(result) => {

@@ -70,6 +70,20 @@ async fn a_service_opens_its_port_and_writes_its_files_after_its_script() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_its_script_starts_begins_once_at_the_end_of_the_script() {
+    let node = node(CA).await;
+    sh(&node, 103, "printf 'systemctl enable --now step-ca\nsleep 50\n' > /tmp/step_ca.sh").await;
+    for _ in 0..2 {
+        assert_eq!(sh(&node, 103, "sh /tmp/step_ca.sh").await, (String::new(), 0));
+    }
+    node.sleep(Duration::from_secs(29)).await;
+    assert_eq!(sh(&node, 103, "nc -z localhost 9000").await.1, 1);
+    node.sleep(Duration::from_secs(2)).await;
+    assert_eq!(sh(&node, 103, "nc -z localhost 9000").await.1, 0);
+    assert_eq!(sh(&node, 103, "journalctl -o cat | grep -c Started").await.0, "1\n");
+}
+
+#[tokio::test(start_paused = true)]
 async fn services_come_back_with_their_delay_after_a_restart() {
     let node = node(CA).await;
     sh(&node, 103, SCRIPT).await;

@@ -114,18 +114,17 @@ impl Call {
             ));
         };
         let folder = FileTree::normalise(folder);
-        let reached =
-            super::super::network::reach(&self.machine().node, Some(vmid), server.trim_matches(['[', ']']), 2049);
-        let mut state = self.machine().node.state();
-        if !facts::is_node(&state, server) {
-            use super::super::network::Reached;
-            return Err(match reached {
+        let node = &self.machine().node;
+        if !facts::serves_nfs(&node.state(), node.world(), server) {
+            use super::super::network::{Reached, reach};
+            return Err(match reach(node, Some(vmid), server, 2049) {
                 Reached::NoName => format!("mount.nfs: Failed to resolve server {server}: Name or service not known"),
                 Reached::Refused | Reached::Open(_) => "mount.nfs: Connection refused".to_owned(),
                 Reached::NoAnswer => format!("mount.nfs: Connection timed out for {server}"),
             });
         }
-        let addresses = facts::addresses_of(&mut state, self.machine().node.world(), vmid);
+        let mut state = node.state();
+        let addresses = facts::addresses_of(&mut state, node.world(), vmid);
         let exports = state.files.text("/etc/exports").unwrap_or_default();
         if !state.files.is_folder(&folder) {
             return Err(format!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::services;
 use super::super::view::{Follow, Offset};
-use super::super::world::{CloudInitResult, UnitState};
+use super::super::world::{Begins, CloudInitResult, ServiceWorld, UnitState};
 use super::arguments::Arguments;
 use super::system::format_time;
 use super::{Call, Ending};
@@ -38,6 +38,12 @@ impl Call {
         let now = node.clock().now();
         let mut state = node.state();
         match self.machine().world().service(name) {
+            // A service that its script brings about counts from the end of that script, which may start it itself.
+            Some(ServiceWorld { begins: Begins::Script(script), .. })
+                if self.process.script().as_ref() == Some(script) =>
+            {
+                services::set_state(&mut state, vmid, name, UnitState::Active);
+            }
             Some(service) => services::begin(&mut state, vmid, name, service, now),
             None => services::set_state(&mut state, vmid, name, UnitState::Active),
         }
