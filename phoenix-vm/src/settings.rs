@@ -249,6 +249,11 @@ impl VmSettings {
             if change.key == "agent" && only_trims(change) {
                 change.effect = KeyEffect::Hot;
             }
+            // The balloon can be moved at once; the device itself comes and goes with a start.
+            let device = |value: &Option<String>| value.as_deref() != Some("0");
+            if change.key == "balloon" && device(&change.from) != device(&change.to) {
+                change.effect = KeyEffect::Restart;
+            }
             let file = |value: &Option<String>| {
                 let value = value.as_deref()?.split(',').next()?;
                 Some(value.trim_start_matches("file=").to_owned()).filter(|file| file.contains(':'))

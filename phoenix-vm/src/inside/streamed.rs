@@ -12,7 +12,7 @@ use super::{Pauses, VmInside};
 const START: &str = r#"umask 077
 d=$(mktemp -d /tmp/phoenix.XXXXXX) || exit 70
 cat >"$d/in"; : >"$d/out"; : >"$d/err"
-setsid sh -c 'd=$1; shift; "$@" <"$d/in" >"$d/out" 2>"$d/err"; echo $? >"$d/s"; mv "$d/s" "$d/status"' sh "$d" "$@" </dev/null >/dev/null 2>&1 &
+setsid sh -c 'd=$1; shift; "$@" <"$d/in" >"$d/out" 2>"$d/err" & echo $! >"$d/child"; wait $!; echo $? >"$d/s"; mv "$d/s" "$d/status"' sh "$d" "$@" </dev/null >/dev/null 2>&1 &
 echo $! >"$d/pid"
 echo "$d"
 "#;
@@ -33,8 +33,8 @@ if [ -n "$s" ] && [ "$(wc -c <"$d/out")" -lt "$(($2 + $4))" ] && [ "$(wc -c <"$d
 fi
 "#;
 
-/// Ends a command and takes its files away.
-const END: &str = r#"kill -TERM -- "-$(cat "$1/pid")" 2>/dev/null; rm -rf "$1""#;
+/// Ends a command with everything that it started (`timeout` leads its process group) and takes its files away.
+const END: &str = r#"kill -s TERM -- "-$(cat "$1/child")" 2>/dev/null; rm -rf "$1""#;
 
 /// How much of each stream one look takes.
 const PIECE: usize = 256 << 10;
