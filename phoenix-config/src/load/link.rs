@@ -162,12 +162,15 @@ pub(super) fn unknown_sharer(id: GuestId, entry: Option<&HypervisorEntry>) -> Ve
 /// The last touch, after the rules have seen what is written: what stands twice is kept once.
 pub(super) fn finish(guest: &mut Guest) {
     if let Some(firewall) = &mut guest.firewall {
-        let mut seen: Vec<phoenix_types::FirewallRule> = Vec::with_capacity(firewall.rules.len());
-        firewall.rules.retain(|rule| {
-            let again = seen.iter().any(|other| crate::rules::same_rule(other, rule));
-            seen.push(rule.clone());
-            !again
-        });
+        let mut index = 0;
+        while index < firewall.rules.len() {
+            let (before, rest) = firewall.rules.split_at(index);
+            if rest.first().is_some_and(|rule| before.iter().any(|other| crate::rules::same_rule(other, rule))) {
+                firewall.rules.remove(index);
+            } else {
+                index += 1;
+            }
+        }
     }
     if guest.lifecycle.after.is_some() && guest.lifecycle.after == guest.template_snapshot {
         guest.lifecycle.after = None;

@@ -38,13 +38,15 @@ pub(crate) fn container(
         (None, None) => None,
         (config, mac) => Some(network(config, mac, firewalled, target, findings)),
     };
-    let mut mount_points: Vec<MountPoint> = entry.mount_points.unwrap_or_default().iter().map(mount_point).collect();
+    let mut mount_points: Vec<MountPoint> =
+        entry.mount_points.unwrap_or_default().into_iter().map(mount_point).collect();
     for shared in around.shared_mounts.get(&id).into_iter().flatten() {
         if !mount_points.contains(shared) {
             mount_points.push(shared.clone());
         }
     }
-    let volumes = entry.zfs_volumes.iter().flatten().chain(entry.volumes.iter().flatten()).map(volume).collect();
+    let volumes =
+        entry.zfs_volumes.into_iter().flatten().chain(entry.volumes.into_iter().flatten()).map(volume).collect();
     let gpus: Vec<u32> = entry.gpu_assignment.map_or_else(Vec::new, |gpus| gpus.0.into_iter().collect());
     let id_maps: Vec<IdMap> = entry.id_maps.unwrap_or_default().iter().map(id_map).collect();
     let written: Vec<RawLine> = entry.lxc_options.unwrap_or_default().into_iter().map(|option| option.0).collect();
@@ -92,8 +94,8 @@ pub(crate) fn container(
         template_snapshot: entry.template_snapshot_name,
         on_failure: around.on_failure(entry.on_failure),
         protection: entry.protection.unwrap_or(false),
-        tags: entry.tags.unwrap_or_default().iter().map(ToString::to_string).collect(),
-        description: entry.description.map(|text| text.to_string()),
+        tags: entry.tags.unwrap_or_default().into_iter().map(String::from).collect(),
+        description: entry.description.map(String::from),
         kind: Kind::Container(Box::new(Container {
             source,
             unprivileged: entry.unprivileged.unwrap_or(true),
@@ -171,7 +173,7 @@ fn network(
         None => (None, None, None, None, None, None, None, None),
     };
     Network {
-        interface: name.map_or_else(|| defaults::INTERFACE.to_owned(), |name| name.to_string()),
+        interface: name.map_or_else(|| defaults::INTERFACE.to_owned(), String::from),
         bridge: bridge.unwrap_or_else(defaults::bridge),
         ipv4: ip.unwrap_or(phoenix_types::Ipv4Setting::Dhcp),
         gateway: gw.map(|address| address.0),
@@ -184,25 +186,25 @@ fn network(
     }
 }
 
-fn mount_point(entry: &MountPointEntry) -> MountPoint {
+fn mount_point(entry: MountPointEntry) -> MountPoint {
     let owner = match (entry.owner_uid, entry.owner_gid) {
         (None, None) => None,
         (uid, gid) => Some(Owner { uid: uid.map_or(0, Whole::get), gid: gid.map_or(0, Whole::get) }),
     };
     MountPoint {
-        host_path: entry.host_path.as_str().into(),
-        container_path: entry.container_path.as_str().into(),
+        host_path: String::from(entry.host_path).into(),
+        container_path: String::from(entry.container_path).into(),
         owner,
         read_only: entry.read_only.unwrap_or(false),
     }
 }
 
-fn volume(entry: &VolumeEntry) -> Volume {
+fn volume(entry: VolumeEntry) -> Volume {
     Volume {
-        name: entry.name.as_ref().map(ToString::to_string),
-        storage: entry.pool.clone(),
+        name: entry.name.map(String::from),
+        storage: entry.pool,
         size: DiskSize::from_gib(entry.size_gb.get()),
-        mount_point: entry.mount_point.as_str().into(),
+        mount_point: String::from(entry.mount_point).into(),
         backup: entry.backup.unwrap_or(false),
     }
 }

@@ -28,15 +28,15 @@ fn rule(entry: RuleEntry, index: usize, target: Target, findings: &mut Vec<Findi
     FirewallRule {
         direction: entry.direction,
         verdict: entry.action,
-        macro_name: entry.macro_name.map(|value| value.to_string()),
-        interface: entry.iface.map(|value| value.to_string()),
-        source: entry.source.map(|value| value.to_string()),
-        dest: entry.dest.map(|value| value.to_string()),
-        proto: entry.proto.map(|value| value.to_string()),
+        macro_name: entry.macro_name.map(String::from),
+        interface: entry.iface.map(String::from),
+        source: entry.source.map(String::from),
+        dest: entry.dest.map(String::from),
+        proto: entry.proto.map(String::from),
         dport: ports.map(|ports| ports.0),
         sport: entry.sport.map(|ports| ports.0),
-        log: entry.log.map(|value| value.to_string()),
+        log: entry.log.map(String::from),
         state: if entry.enabled == Some(false) { RuleState::Off } else { RuleState::On },
-        comment: entry.comment.map(|comment| comment.to_string()),
+        comment: entry.comment.map(String::from),
     }
 }

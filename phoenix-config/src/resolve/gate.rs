@@ -100,7 +100,7 @@ fn gate(
     let start_period = entry.start_period.unwrap_or_default();
     let success_threshold = entry.success_threshold.map_or(1, Whole::get);
     schedule(&Schedule { retries, deadline, start_period, success_threshold, timeout }, path, target, findings);
-    let name = entry.name.as_ref().map(ToString::to_string);
+    let name = entry.name.map(String::from);
     let (backoff, max_interval, jitter) = (entry.backoff, entry.max_interval, entry.jitter);
     let probe = probe(probe_entry!(entry), path, target, findings)?;
     Some(Gate {
@@ -207,7 +207,7 @@ fn probe(entry: ProbeEntry, path: &[Segment], target: Target, findings: &mut Vec
     if let Some(entry) = entry.file {
         count += 1;
         probes.push(Probe::File(FileProbe {
-            path: entry.0.path.as_str().into(),
+            path: String::from(entry.0.path).into(),
             place: entry.0.on.unwrap_or(Vantage::Guest),
             non_empty: entry.0.non_empty.unwrap_or(false),
             newer_than_start: entry.0.newer_than_start.unwrap_or(false),
@@ -270,7 +270,7 @@ fn probe(entry: ProbeEntry, path: &[Segment], target: Target, findings: &mut Vec
 
 fn command(entry: CommandEntry) -> Command {
     match entry {
-        CommandEntry::Shell(text) => Command::Shell(text.to_string()),
+        CommandEntry::Shell(text) => Command::Shell(text.into()),
         CommandEntry::Argv(argv) => Command::Argv(argv),
     }
 }
@@ -296,10 +296,10 @@ fn http(entry: HttpEntry) -> HttpProbe {
     };
     HttpProbe {
         scheme,
-        host: entry.host.as_ref().map(ToString::to_string),
+        host: entry.host.map(String::from),
         port: entry.port.map_or(usual, |number| port(number.get())),
-        path: entry.path.map_or_else(|| "/".to_owned(), |path| path.to_string()),
-        method: entry.method.map_or_else(|| "GET".to_owned(), |method| method.to_string()),
+        path: entry.path.map_or_else(|| "/".to_owned(), String::from),
+        method: entry.method.map_or_else(|| "GET".to_owned(), String::from),
         headers: entry
             .headers
             .unwrap_or_default()
@@ -309,8 +309,8 @@ fn http(entry: HttpEntry) -> HttpProbe {
             .collect(),
         status: entry.status.as_ref().map_or_else(|| vec![StatusRange { from: 200, to: 399 }], status),
         body: entry.body,
-        ca_file: entry.ca_file.map(|path| path.as_str().into()),
-        server_name: entry.server_name.map(|name| name.to_string()),
+        ca_file: entry.ca_file.map(|path| String::from(path).into()),
+        server_name: entry.server_name.map(String::from),
         from: entry.from.unwrap_or_default(),
     }
 }

@@ -64,8 +64,8 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
         template_snapshot: entry.template_snapshot_name,
         on_failure: around.on_failure(entry.on_failure),
         protection: entry.protection.unwrap_or(false),
-        tags: entry.tags.unwrap_or_default().iter().map(ToString::to_string).collect(),
-        description: entry.description.map(|text| text.to_string()),
+        tags: entry.tags.unwrap_or_default().into_iter().map(String::from).collect(),
+        description: entry.description.map(String::from),
         kind: Kind::Vm(Box::new(Vm {
             source,
             volumes,
@@ -163,7 +163,7 @@ fn volume(
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> Option<NfsVolume> {
-    let server = entry.server.map(|server| server.to_string()).or_else(|| around.hypervisor.nfs_server.clone());
+    let server = entry.server.map(String::from).or_else(|| around.hypervisor.nfs_server.clone());
     let Some(server) = server else {
         findings.push(
             Finding::error(Code::NoServer, target, "the NFS volume has no server")
@@ -174,11 +174,11 @@ fn volume(
         return None;
     };
     Some(NfsVolume {
-        name: entry.name.map(|name| name.to_string()),
+        name: entry.name.map(String::from),
         server,
-        path: entry.path.as_str().into(),
-        mount_point: entry.mount_point.as_str().into(),
-        options: entry.options.map_or_else(|| defaults::NFS_OPTIONS.to_owned(), |options| options.to_string()),
+        path: String::from(entry.path).into(),
+        mount_point: String::from(entry.mount_point).into(),
+        options: entry.options.map_or_else(|| defaults::NFS_OPTIONS.to_owned(), String::from),
     })
 }
 
@@ -191,7 +191,7 @@ fn lifecycle(enabled: Option<bool>, names: Option<crate::dialect::SnapshotsEntry
 
 fn user(entry: UserEntry, around: &Surroundings<'_>, target: Target, findings: &mut Vec<Finding>) -> CloudUser {
     CloudUser {
-        name: entry.username.map(|name| name.to_string()),
+        name: entry.username.map(String::from),
         password: entry.password.map(|secret| match secret {
             SecretEntry::Plain(text) => {
                 findings.push(super::plain_secret(target, &["user_config", "password"]));
@@ -202,7 +202,7 @@ fn user(entry: UserEntry, around: &Surroundings<'_>, target: Target, findings: &
                 SecretPlace::Env(name) => SecretSource::Env(name),
             },
         }),
-        ssh_keys: entry.ssh_public_key.map_or_else(Vec::new, |keys| keys.0.iter().map(ToString::to_string).collect()),
+        ssh_keys: entry.ssh_public_key.map_or_else(Vec::new, |keys| keys.0.into_iter().map(String::from).collect()),
         ssh_key_file: entry.ssh_key_file.map(|file| around.scripts.beside(file.as_str())),
     }
 }

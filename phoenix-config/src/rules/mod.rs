@@ -109,8 +109,12 @@ pub(crate) fn dependency_path(guest: &Guest, id: GuestId) -> Vec<Segment> {
     std::iter::once("dependencies".into()).chain(index.map(Segment::Index)).collect()
 }
 
-/// Whether two firewall rules do the same; a remark makes no difference.
+/// Whether two firewall rules do the same; remarks and logging make no difference.
 pub(crate) fn same_rule(a: &FirewallRule, b: &FirewallRule) -> bool {
-    let plain = |rule: &FirewallRule| FirewallRule { comment: None, log: None, ..rule.clone() };
-    plain(a) == plain(b)
+    fn matched(rule: &FirewallRule) -> [Option<&String>; 7] {
+        let FirewallRule { macro_name, interface, source, dest, proto, dport, sport, .. } = rule;
+        [macro_name, interface, source, dest, proto, dport, sport].map(Option::as_ref)
+    }
+    let done = |rule: &FirewallRule| (rule.direction, rule.verdict, rule.state);
+    done(a) == done(b) && matched(a) == matched(b)
 }

@@ -60,10 +60,11 @@ fn mounted_twice<'a>(
     findings: &mut Vec<Finding>,
 ) {
     let target = Target::Guest(guest.id);
-    let mut seen: HashMap<Utf8PathBuf, [Segment; 2]> = HashMap::new();
+    let mut seen: HashMap<&Utf8Path, [Segment; 2]> = HashMap::new();
     for (key, index, path) in mounts {
         let place = [Segment::from(key), Segment::from(index)];
-        match seen.get(&plain_components(path)) {
+        // Paths are compared by their parts, so a last slash makes no difference.
+        match seen.get(path) {
             Some(first) => findings.push(
                 Finding::error(Code::MountTwice, target, format!("something else is mounted at `{path}` already"))
                     .at(place)
@@ -71,14 +72,10 @@ fn mounted_twice<'a>(
                     .help("choose another place"),
             ),
             None => {
-                seen.insert(plain_components(path), place);
+                seen.insert(path, place);
             }
         }
     }
-}
-
-fn plain_components(path: &Utf8Path) -> Utf8PathBuf {
-    path.components().collect()
 }
 
 /// Whether the node is the server of a volume; when nothing is known about the node's addresses, it is.
@@ -191,7 +188,8 @@ impl Rule for Snapshots {
                 findings.push(name_twice(guest, Severity::Warning));
             }
             let bound = guest.container().is_some_and(|container| !container.mount_points.is_empty());
-            if !bound {
+            let asked = lifecycle.before.is_some() || lifecycle.after.is_some() || guest.template_snapshot.is_some();
+            if !bound || !asked {
                 continue;
             }
             // They are the guest's own, or the hypervisor file shares them with it.
