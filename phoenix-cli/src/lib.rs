@@ -52,7 +52,7 @@ pub fn command() -> clap::Command {
 /// What is wrong with a configuration, as `phoenix validate` shows it, in plain characters, for docs.
 #[must_use]
 pub fn explain(loaded: &phoenix_config::Loaded) -> String {
-    render::diagnostics(loaded, render::Canvas { width: 100, colour: Colour::Off, glyphs: render::Glyphs::Ascii })
+    render::diagnostics(loaded, render::Canvas { glyphs: render::Glyphs::Ascii, ..render::Canvas::plain(100) })
 }
 
 /// Runs the program to its end.

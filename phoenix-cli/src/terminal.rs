@@ -6,7 +6,7 @@ use anstream::AutoStream;
 use anstream::ColorChoice;
 
 use crate::args::ColorArg;
-use crate::render::{Canvas, Colour, Glyphs};
+use crate::render::{Canvas, Colour, Glyphs, Overflow};
 
 /// How wide text is where no terminal says it: logs, files, pipes.
 const WIDTH_ELSEWHERE: usize = 100;
@@ -36,7 +36,12 @@ impl Terminal {
         let canvas = |is_terminal: bool, choice: ColorChoice| {
             let measured = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
             let width = columns.or_else(|| if is_terminal { measured() } else { None }).unwrap_or(WIDTH_ELSEWHERE);
-            Canvas { width: width.max(40), colour: colour(color, choice), glyphs }
+            Canvas {
+                width: width.max(40),
+                colour: colour(color, choice),
+                glyphs,
+                overflow: if is_terminal { Overflow::Cut } else { Overflow::Keep },
+            }
         };
         Self {
             out: canvas(out.is_terminal(), AutoStream::choice(&out)),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
+use phoenix_config::State;
 use phoenix_engine::{Node, NodeLock, Observed, Options, Plan, Summary, converge};
 use phoenix_host::{Changes, Host as _};
 use phoenix_types::GuestId;
@@ -26,7 +27,7 @@ pub(crate) struct Change {
     pub(crate) verb: &'static str,
     pub(crate) consent: Consent,
     pub(crate) extent: Extent,
-    pub(crate) when_empty: WhenEmpty,
+    pub(crate) goal: Goal,
     /// Where a page about the run is written.
     pub(crate) report: Option<Utf8PathBuf>,
     /// How many commands may change the node at the same time.
@@ -51,23 +52,36 @@ pub(crate) enum Extent {
     PlanOnly,
 }
 
-/// What happens when there is nothing to change.
+/// What the guests are when it went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WhenEmpty {
-    /// The gates are asked: health is part of the state.
-    AskGates,
-    /// That was all.
-    Done,
+pub(crate) enum Goal {
+    /// What the configuration says, and healthy: gates are asked even when there is nothing to change.
+    Configured,
+    /// Off.
+    Stopped,
+    /// Gone.
+    Destroyed,
+}
+
+impl Goal {
+    /// The state of a guest that got there.
+    fn state(self, configured: State) -> String {
+        match self {
+            Self::Configured => configured.to_string(),
+            Self::Stopped => State::Stopped.to_string(),
+            Self::Destroyed => "destroyed".to_owned(),
+        }
+    }
 }
 
 impl RunArgs {
     /// The change that was typed.
-    pub(super) fn change(&self, verb: &'static str, when_empty: WhenEmpty) -> Change {
+    pub(super) fn change(&self, verb: &'static str, goal: Goal) -> Change {
         Change {
             verb,
             consent: if self.yes { Consent::Given } else { Consent::Ask },
             extent: if self.dry_run { Extent::PlanOnly } else { Extent::Whole },
-            when_empty,
+            goal,
             report: self.report.clone(),
             jobs: usize::from(self.jobs),
         }
@@ -138,7 +152,7 @@ async fn under_lock(
     show(session, &plan)?;
     if !plan.is_empty() {
         agree(session, change, node)?;
-    } else if change.when_empty == WhenEmpty::Done {
+    } else if change.goal != Goal::Configured {
         report(session, &plan, None)?;
         return Ok(End::Ended(ExitStatus::Done));
     }
@@ -147,7 +161,11 @@ async fn under_lock(
     options.jobs = change.jobs;
     options.cancel = cancel.clone();
     options.lock = Some(lock.clone());
-    let reporter = Reporter::new(session.settings, Chronicle::of(&plan), session.choice.time());
+    let mut chronicle = Chronicle::of(&plan);
+    if change.goal != Goal::Configured {
+        chronicle.without_gates();
+    }
+    let reporter = Reporter::new(session.settings, chronicle, session.choice.time());
     let ended = {
         let mut sink = reporter.clone();
         let mut sinks: [&mut dyn phoenix_engine::EventSink; 1] = [&mut sink];
@@ -159,7 +177,8 @@ async fn under_lock(
     };
     let Told { chronicle, failed } = reporter.finish();
     let Some(result) = ended else { return Ok(End::Killed) };
-    let states: States = session.desired.guests.iter().map(|(id, guest)| (*id, guest.state.to_string())).collect();
+    let states: States =
+        session.desired.guests.iter().map(|(id, guest)| (*id, change.goal.state(guest.state))).collect();
     conclude(session, &plan, &chronicle, &states);
     if let Some(path) = &change.report {
         let page = page(&format!("phoenix {} on {}", change.verb, node.host().name()), &chronicle, &states);

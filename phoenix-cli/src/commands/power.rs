@@ -2,7 +2,7 @@
 
 use phoenix_engine::{PowerAction, plan_power};
 
-use super::change::{self, WhenEmpty};
+use super::change::{self, Goal};
 use crate::args::Power;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
@@ -18,8 +18,8 @@ pub(super) fn run(
     // Who needs the named guests can be anybody in the fleet.
     let session = Session::open(settings, &args.guests.guests, Scope::Fleet)?;
     let ids = session.named.clone().unwrap_or_else(|| session.desired.guests.keys().copied().collect());
-    let when_empty = if action == PowerAction::Start { WhenEmpty::AskGates } else { WhenEmpty::Done };
-    change::carry_out(&session, &args.run.change(verb, when_empty), |observed| {
+    let goal = if action == PowerAction::Stop { Goal::Stopped } else { Goal::Configured };
+    change::carry_out(&session, &args.run.change(verb, goal), |observed| {
         Ok(plan_power(&session.desired, observed, &ids, action))
     })
 }

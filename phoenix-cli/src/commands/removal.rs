@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use phoenix_engine::plan_removal;
 use phoenix_types::GuestId;
 
-use super::change::{self, WhenEmpty};
+use super::change::{self, Goal};
 use crate::args::{Delete, Down, RunArgs};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
@@ -33,7 +33,7 @@ fn remove(
     ids: &BTreeSet<GuestId>,
     args: &RunArgs,
 ) -> Result<ExitStatus, CliError> {
-    change::carry_out(session, &args.change(verb, WhenEmpty::Done), |observed| {
+    change::carry_out(session, &args.change(verb, Goal::Destroyed), |observed| {
         plan_removal(&session.desired, observed, ids).map_err(CliError::RemovalRefused)
     })
 }

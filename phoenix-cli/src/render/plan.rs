@@ -1,6 +1,6 @@
 //! A plan for people: quiet when there is nothing to do, exact when there is.
 
-use phoenix_engine::{Attitude, Difference, Effect, GuestPlan, Plan, Step};
+use phoenix_engine::{Attitude, Difference, Effect, GuestPlan, Plan, Stage, Step};
 
 use super::progress::Detail;
 use super::style::{tame, wrap};
@@ -24,6 +24,8 @@ fn draw(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
         let is_new = matches!(guest.attitude, Attitude::Create | Attitude::Finish);
         if is_new && detail == Detail::Brief {
             text.push_str(&brief(guest, canvas));
+        } else if detail == Detail::Brief && (power(guest).is_some() || guest.attitude == Attitude::Destroy) {
+            // The heading says it all.
         } else {
             for step in &guest.steps {
                 text.push_str(&one(step, is_new, canvas));
@@ -47,11 +49,28 @@ fn is_left_alone(attitude: Attitude) -> bool {
     matches!(attitude, Attitude::NotOurs | Attitude::Elsewhere)
 }
 
+/// What a plan does that only switches a guest on or off.
+fn power(guest: &GuestPlan) -> Option<&'static str> {
+    if guest.attitude != Attitude::Update {
+        return None;
+    }
+    let has = |stage: Stage| guest.steps.iter().any(|step| step.stage == stage);
+    let others = |step: &Step| !matches!(step.stage, Stage::Stop | Stage::Start | Stage::Agent | Stage::Health);
+    match (guest.steps.iter().any(others), has(Stage::Stop), has(Stage::Start)) {
+        (false, true, true) => Some("is restarted"),
+        (false, true, false) => Some("is stopped"),
+        (false, false, true) => Some("is started"),
+        _ => None,
+    }
+}
+
 fn heading(guest: &GuestPlan, canvas: Canvas) -> String {
+    let power = power(guest);
     let worst = guest.steps.iter().map(|step| step.effect).max();
     let (tone, sign, what) = match guest.attitude {
         Attitude::Create => (Tone::Good, "+", "is created"),
         Attitude::Finish => (Tone::Good, "+", "is finished: an earlier run was making it when it ended"),
+        Attitude::Update if power.is_some() => (Tone::Warn, "~", power.unwrap_or_default()),
         Attitude::Update if worst == Some(Effect::Restart) => (Tone::Warn, "~", "is changed, with a restart"),
         Attitude::Update => (Tone::Warn, "~", "is changed"),
         Attitude::Keep => (Tone::Plain, " ", "is as it should be"),

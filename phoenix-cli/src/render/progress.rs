@@ -6,7 +6,7 @@ use phoenix_engine::{Event, EventKind, GuestOutcome, Stage};
 use phoenix_types::GuestId;
 
 use super::style::{columns, fit, tame};
-use super::{Canvas, Tone, clock, span};
+use super::{Canvas, Overflow, Tone, clock, span};
 use crate::chronicle::Chronicle;
 
 /// How much is told.
@@ -17,6 +17,9 @@ pub(crate) enum Detail {
     /// Also what begins, every attempt of a gate, and the output of scripts.
     Full,
 }
+
+/// How wide the time of a line is.
+const CLOCK: usize = 10;
 
 /// How wide the names may be.
 const NAME: usize = 16;
@@ -30,7 +33,12 @@ pub(crate) fn line(event: &Event, chronicle: &Chronicle, detail: Detail, canvas:
     let widest = chronicle.guests.values().map(|story| columns(&story.name) + 5).max().unwrap_or(0).min(NAME + 5);
     let label = fit(&label, widest, canvas.glyphs);
     let blank = " ".repeat(widest.saturating_sub(columns(&label)));
-    Some(format!("{when}  {}{blank}  {}\n", canvas.paint(Tone::Strong, label), canvas.paint(tone, tame(&text))))
+    let text = tame(&text);
+    let text = match canvas.overflow {
+        Overflow::Cut => fit(&text, canvas.width.saturating_sub(CLOCK + widest + 5).max(20), canvas.glyphs),
+        Overflow::Keep => text,
+    };
+    Some(format!("{when}  {}{blank}  {}\n", canvas.paint(Tone::Strong, label), canvas.paint(tone, text)))
 }
 
 /// What goes on just now, for the foot of a terminal; at most `room` lines.

@@ -25,6 +25,16 @@ pub(crate) struct Canvas {
     pub(crate) width: usize,
     pub(crate) colour: Colour,
     pub(crate) glyphs: Glyphs,
+    pub(crate) overflow: Overflow,
+}
+
+/// What happens to a line of progress that is wider than the canvas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overflow {
+    /// It is cut: a terminal is for looking.
+    Cut,
+    /// It stays whole: a log is for searching.
+    Keep,
 }
 
 /// What a piece of text means. Everything reads the same without colour.
@@ -77,10 +87,9 @@ impl Canvas {
         }
     }
 
-    /// A canvas for tests: no colours.
-    #[cfg(test)]
+    /// A canvas without colours, for text that goes anywhere.
     pub(crate) fn plain(width: usize) -> Self {
-        Self { width, colour: Colour::Off, glyphs: Glyphs::Unicode }
+        Self { width, colour: Colour::Off, glyphs: Glyphs::Unicode, overflow: Overflow::Keep }
     }
 }
 
@@ -161,7 +170,7 @@ mod tests {
 
     #[test]
     fn escape_sequences_take_no_columns() {
-        let canvas = Canvas { width: 80, colour: Colour::On, glyphs: Glyphs::Unicode };
+        let canvas = Canvas { colour: Colour::On, ..Canvas::plain(80) };
         let painted = canvas.paint(Tone::Bad, "ab→");
         assert_ne!(painted, "ab→");
         assert_eq!(columns(&painted), 3);
