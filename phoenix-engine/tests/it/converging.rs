@@ -1,14 +1,20 @@
-//! Whole runs on a simulated node, in virtual time.
+//! Whole runs of the example fleets on a simulated node, in virtual time.
 
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use phoenix_engine::{Desired, Event, Node, Options, Plan, Provision, Summary, converge, observe, plan};
-use phoenix_host::{CommandRecord, Layered, Recorder};
+use phoenix_engine::{
+    Desired, Event, EventKind, GuestOutcome, Node, Options, Plan, Provision, Stage, Summary, converge, observe, plan,
+};
+use phoenix_host::{CommandRecord, Effect, Layered, Recorder};
 use phoenix_sim::{SimNode, World};
+use phoenix_types::GuestId;
+use pretty_assertions::assert_eq;
+
+use crate::fleet::id;
 
 #[derive(Debug, Default)]
-pub(crate) struct Log(pub(crate) std::sync::Mutex<Vec<CommandRecord>>);
+struct Log(std::sync::Mutex<Vec<CommandRecord>>);
 
 impl Recorder for Log {
     fn record(&self, record: CommandRecord) {
@@ -16,14 +22,28 @@ impl Recorder for Log {
     }
 }
 
-pub(crate) struct Ran {
-    pub(crate) plan: Plan,
-    pub(crate) summary: Summary,
-    pub(crate) events: Vec<Event>,
-    pub(crate) commands: Vec<CommandRecord>,
+/// Everything that a run left.
+struct Ran {
+    plan: Plan,
+    summary: Summary,
+    events: Vec<Event>,
+    commands: Vec<CommandRecord>,
 }
 
-pub(crate) async fn up(sim: &SimNode, desired: &Arc<Desired>) -> Ran {
+impl Ran {
+    /// The processes that were started on the node, probes of gates not counted.
+    fn processes(&self) -> usize {
+        self.commands.iter().filter(|command| command.stage.as_deref() != Some("gate")).count()
+    }
+
+    /// When the first event of a guest that `matches` happened.
+    fn at(&self, guest: u32, matches: impl Fn(&EventKind) -> bool) -> u64 {
+        let found = self.events.iter().find(|event| event.guest == Some(id(guest)) && matches(&event.kind));
+        found.unwrap_or_else(|| panic!("no such event of {guest}")).at_ms
+    }
+}
+
+async fn up(sim: &SimNode, desired: &Arc<Desired>) -> Ran {
     let log = Arc::new(Log::default());
     let node = Node::new(Layered::new(Arc::new(sim.clone())).recorded(log.clone()));
     let site = node.labelled(None, "observe");
@@ -35,8 +55,8 @@ pub(crate) async fn up(sim: &SimNode, desired: &Arc<Desired>) -> Ran {
     Ran { plan, summary, events, commands }
 }
 
-fn example(world: &str) -> (SimNode, Arc<Desired>) {
-    let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/step-ca");
+fn example(name: &str, world: &str) -> (SimNode, Arc<Desired>) {
+    let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
     let loaded = phoenix_config::load(&folder);
     let fleet = loaded.fleet.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
     let text = std::fs::read_to_string(folder.join(world)).unwrap();
@@ -45,19 +65,85 @@ fn example(world: &str) -> (SimNode, Arc<Desired>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_fleet_comes_up_and_stays_up() {
-    let (sim, desired) = example("world.json");
-    let first = up(&sim, &desired).await;
-    for event in &first.events {
-        eprintln!("{}", serde_json::to_string(event).unwrap());
+async fn dependants_of_the_ca_start_after_its_gate_and_features_after_the_marker() {
+    let (sim, desired) = example("step-ca", "world.json");
+    let ran = up(&sim, &desired).await;
+    assert!(ran.summary.is_good(), "{:#?}", ran.summary);
+    let healthy = ran.at(103, |kind| matches!(kind, EventKind::GatePassed { .. }));
+    for dependant in [101, 102, 1001] {
+        let begins = ran.at(dependant, |kind| matches!(kind, EventKind::StepStarted { .. }));
+        assert!(begins >= healthy, "{dependant} began at {begins} ms, the CA was healthy at {healthy} ms");
     }
-    assert!(first.summary.is_good(), "{:#?}", first.summary);
-    let second = up(&sim, &desired).await;
-    assert!(second.plan.is_empty(), "{:#?}", second.plan);
-    assert!(second.summary.is_good(), "{:#?}", second.summary);
-    assert!(
-        second.commands.iter().all(|command| command.effect == phoenix_host::Effect::Read),
-        "{:#?}",
-        second.commands
-    );
+    let marker = ran.at(1001, |kind| matches!(kind, EventKind::GatePassed { gate, .. } if gate == "CA marker"));
+    let features = ran.at(1001, |kind| matches!(kind, EventKind::StepStarted { stage: Stage::Provision, .. }));
+    assert!(features >= marker);
+    let trusted = ran.events.iter().any(|event| {
+        matches!(&event.kind, EventKind::Output { line, .. } if line.starts_with("trusts the CA with fingerprint 5f6f0c3c"))
+    });
+    assert!(trusted, "the docker feature read the fingerprint from the CA's own directory");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_run_plans_nothing_and_asks_every_gate_once() {
+    for name in ["step-ca", "ai-lab"] {
+        let (sim, desired) = example(name, "world.json");
+        let first = up(&sim, &desired).await;
+        assert!(first.summary.is_good(), "{name}: {:#?}", first.summary);
+        let second = up(&sim, &desired).await;
+        assert!(second.plan.is_empty(), "{name}: {:#?}", second.plan);
+        assert!(second.summary.is_good(), "{name}: {:#?}", second.summary);
+        assert_eq!(second.processes(), 2, "{name}: one `pct list`, one `qm list`");
+        assert!(second.commands.iter().all(|command| command.effect == Effect::Read), "{:#?}", second.commands);
+        let gates: usize = desired.guests.values().map(|guest| guest.health.len()).sum();
+        let asked = second.events.iter().filter(|event| matches!(event.kind, EventKind::GateAsked { .. })).count();
+        assert_eq!(asked, gates, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ca_that_never_gets_ready_blocks_what_needs_it_and_nothing_else() {
+    let (sim, desired) = example("step-ca", "world-ca-never-ready.json");
+    let ran = up(&sim, &desired).await;
+    let outcome = |guest: u32| &ran.summary.guests[&id(guest)];
+    assert!(outcome(900).is_good() && outcome(9000).is_good());
+    let GuestOutcome::Failed { failure } = outcome(103) else { panic!("{:#?}", outcome(103)) };
+    assert_eq!((failure.stage, failure.attempts), (Stage::Health, Some(30)));
+    assert!(failure.elapsed_ms >= 290_000, "29 pauses of 10 s");
+    assert!(failure.evidence.iter().any(|(_, text)| text.contains("no space left on device")), "{:#?}", failure.evidence);
+    for dependant in [101, 102, 1001] {
+        assert_eq!(outcome(dependant), &GuestOutcome::Blocked { by: id(103) });
+        let touched = ran.commands.iter().any(|command| command.guest == Some(id(dependant)));
+        assert!(!touched, "{dependant} was touched");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_setting_and_a_changed_script_cost_little() {
+    let (sim, desired) = example("ai-lab", "world.json");
+    let fresh = up(&sim, &desired).await;
+    assert!(fresh.summary.is_good(), "{:#?}", fresh.summary);
+    assert!(fresh.processes() <= 150, "{} processes for a fresh fleet", fresh.processes());
+
+    let mut more = (*desired).clone();
+    let guest = more.guests.get_mut(&id(721)).unwrap();
+    if let phoenix_engine::Spec::Container(container) = &mut guest.spec {
+        container.settings.memory = Some(phoenix_types::MemoryMib(20_480));
+    }
+    let changed = up(&sim, &Arc::new(more)).await;
+    assert!(changed.summary.is_good(), "{:#?}", changed.summary);
+    assert_eq!(changed.plan.step_count(), 2, "the setting, and the gates: {:#?}", changed.plan);
+    assert!(changed.processes() <= 6, "{:#?}", changed.commands);
+}
+
+/// The ids of the guests that were worked on.
+#[tokio::test(start_paused = true)]
+async fn a_named_guest_comes_up_with_what_it_needs_only() {
+    let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/step-ca");
+    let fleet = phoenix_config::load(&folder).fleet.unwrap();
+    let desired = Arc::new(Desired::new(&fleet, Some(&[id(102)].into())).unwrap());
+    let (sim, _) = example("step-ca", "world.json");
+    let ran = up(&sim, &desired).await;
+    let guests: Vec<GuestId> = ran.summary.guests.keys().copied().collect();
+    assert_eq!(guests, [id(102), id(103), id(900)]);
+    assert!(ran.summary.is_good());
 }

@@ -1,5 +1,6 @@
 //! The engine over hand-made and simulated nodes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod converging;
 mod fleet;
 mod planning;
