@@ -134,7 +134,7 @@ async fn in_guest(
             .args([offset, window.as_secs().max(1), u64::from(guest.id.get())])
             .args([guest.name.as_str(), script.name.as_str()]);
         let look = if mode == "start" { look.stdin(Input::Secret(Secret::new(payload.as_str()))) } else { look };
-        let output = follow(inside, look, &mut lines).await?;
+        let output = follow(guest.kind(), inside, look, &mut lines).await?;
         mode = "follow";
         match verdict(&output.stderr_text()) {
             Some(Look::Ended(0)) => {
@@ -174,9 +174,19 @@ async fn stop(inside: &Arc<dyn Inside>, folder: &str) {
 }
 
 /// Runs one look, with its standard output made into lines as it appears.
-async fn follow(inside: &Arc<dyn Inside>, look: Command, lines: &mut Lines<'_>) -> Result<Output, StepError> {
+async fn follow(
+    kind: GuestKind,
+    inside: &Arc<dyn Inside>,
+    look: Command,
+    lines: &mut Lines<'_>,
+) -> Result<Output, StepError> {
     let (tap, mut chunks) = mpsc::unbounded_channel::<Chunk>();
-    let exec = inside.exec(look.tap(tap));
+    let look = match kind {
+        GuestKind::Container => look.tap(tap),
+        // An agent hands output over at the end of a call; to see it sooner would cost a process for every piece.
+        GuestKind::Vm => look,
+    };
+    let exec = inside.exec(look);
     tokio::pin!(exec);
     let mut streamed = false;
     let output = loop {

@@ -109,7 +109,11 @@ async fn a_ca_that_never_gets_ready_blocks_what_needs_it_and_nothing_else() {
     let GuestOutcome::Failed { failure } = outcome(103) else { panic!("{:#?}", outcome(103)) };
     assert_eq!((failure.stage, failure.attempts), (Stage::Health, Some(30)));
     assert!(failure.elapsed_ms >= 290_000, "29 pauses of 10 s");
-    assert!(failure.evidence.iter().any(|(_, text)| text.contains("no space left on device")), "{:#?}", failure.evidence);
+    assert!(
+        failure.evidence.iter().any(|(_, text)| text.contains("no space left on device")),
+        "{:#?}",
+        failure.evidence
+    );
     for dependant in [101, 102, 1001] {
         assert_eq!(outcome(dependant), &GuestOutcome::Blocked { by: id(103) });
         let touched = ran.commands.iter().any(|command| command.guest == Some(id(dependant)));
@@ -135,7 +139,6 @@ async fn a_changed_setting_and_a_changed_script_cost_little() {
     assert!(changed.processes() <= 6, "{:#?}", changed.commands);
 }
 
-/// The ids of the guests that were worked on.
 #[tokio::test(start_paused = true)]
 async fn a_named_guest_comes_up_with_what_it_needs_only() {
     let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/step-ca");

@@ -24,7 +24,7 @@ use self::answer::Answer;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The longest that a command is waited for in one call.
-const SHORT: Duration = Duration::from_secs(25);
+const SHORT: Duration = Duration::from_secs(300);
 
 /// What a call of `qm` may take beyond the time that it waits for the command.
 const CALL: Duration = Duration::from_secs(30);
