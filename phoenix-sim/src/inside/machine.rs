@@ -45,7 +45,7 @@ impl Machine {
 
     /// Does something with the machine's files. The node's state is held meanwhile: nothing may wait in it.
     pub(crate) fn files<T>(&self, action: impl FnOnce(&mut View<'_>) -> T) -> T {
-        action(&mut View::new(&mut self.node.state(), self.guest))
+        action(&mut View::new(self.node.state().quietly(), self.guest))
     }
 
     /// Wakes programs that wait for a file to change.

@@ -21,6 +21,7 @@ mod network;
 mod process;
 mod programs;
 mod services;
+mod shares;
 mod shell;
 mod streams;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use self::streams::Stream;
 use self::world::{CloudInitResult, UnitState};
 use crate::files::FileTree;
 use crate::node::{Console, SimNode, State};
+use crate::world::World;
 
 pub(crate) use self::transfer::{read_file, write_file};
 
@@ -190,9 +192,45 @@ pub(crate) fn stopped(state: &mut State, vmid: u32) {
     }
 }
 
+/// Takes over what runs in this process into a state that another process has written. Guests that were stopped or started anew
+/// meanwhile have lost their processes.
+pub(crate) fn carry_over(before: State, now: &mut State) {
+    for (vmid, old) in before.inside {
+        match now.inside.get_mut(&vmid) {
+            Some(running) if running.started == old.started => running.processes = old.processes,
+            _ => old.processes.kill_all(),
+        }
+    }
+}
+
+impl SimNode {
+    /// Waits until what was started in the background inside of guests has ended, at most `limit` on the node's clock. A process
+    /// that is about to end calls it, since nothing of that outlives it.
+    ///
+    /// Cancel safety: nothing is lost; call it again.
+    pub async fn settle(&self, limit: Duration) {
+        let end = self.clock().now() + limit;
+        loop {
+            let busy = self.state().inside.values().find_map(|running| {
+                let processes = Arc::clone(&running.processes);
+                (!processes.list().is_empty()).then_some(processes)
+            });
+            let left = end.saturating_sub(self.clock().now());
+            let Some(processes) = busy.filter(|_| !left.is_zero()) else { return };
+            let changed = processes.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if !processes.list().is_empty() {
+                // Running out of time is no error here.
+                let _ = tokio::time::timeout(left, changed).await;
+            }
+        }
+    }
+}
+
 /// Lets happen inside of all guests what is due by now.
-pub(crate) fn catch_up(state: &mut State, epoch: i64, now: Duration) {
-    services::catch_up(state, epoch, now);
+pub(crate) fn catch_up(state: &mut State, world: &World, now: Duration) {
+    services::catch_up(state, world, now);
 }
 
 /// Whether a VM's guest agent answers by now.

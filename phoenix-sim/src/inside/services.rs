@@ -5,11 +5,11 @@ use std::time::Duration;
 use phoenix_types::GuestKind;
 use serde::{Deserialize, Serialize};
 
-use super::facts;
 use super::shell::pattern;
 use super::view::{Follow, Offset, View};
 use super::world::{Begins, CloudInitResult, Flapping, PortState, ServiceWorld, UnitState};
 use super::{Line, Running};
+use super::{facts, shares};
 use crate::files::{Content, Entry};
 use crate::node::{SimNode, State};
 use crate::world::World;
@@ -32,13 +32,21 @@ pub(crate) struct Planned {
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Effect {
-    Open { port: u16, flapping: Option<Flapping> },
+    Open {
+        port: u16,
+        flapping: Option<Flapping>,
+    },
     Close(u16),
-    File { path: String, text: String },
+    File {
+        path: String,
+        text: String,
+    },
     Remove(String),
     Log(String),
     State(UnitState),
     CloudInit(CloudInitResult),
+    /// What stands in `/etc/fstab` is mounted.
+    Mounts,
 }
 
 /// A port that someone listens at.
@@ -65,6 +73,8 @@ pub(crate) fn boot(state: &mut State, world: &World, vmid: u32, now: Duration) {
     super::base::furnish(state, vmid, kind);
     let merged = facts::world_of(world, vmid);
     log(state, vmid, "kernel", "Booting.");
+    let init = merged.init(kind == GuestKind::Vm);
+    plan(state, vmid, now + init.unwrap_or_default() / 2, "", Effect::Mounts);
     if kind == GuestKind::Vm
         && let Some(after) = merged.cloud_init()
     {
@@ -82,7 +92,7 @@ pub(crate) fn boot(state: &mut State, world: &World, vmid: u32, now: Duration) {
         let unit = format!("{WANTS}/{name}.service");
         let enabled = View::new(state, Some(vmid)).entry(&unit, Follow::Parents).is_ok();
         if enabled || service.begins == Begins::Boot {
-            begin(state, vmid, name, service, now);
+            begin(state, world, vmid, name, service, now);
         }
     }
 }
@@ -96,7 +106,7 @@ fn plan(state: &mut State, vmid: u32, at: Duration, service: &str, effect: Effec
 }
 
 /// Begins a service now: it runs, and will do what the world says.
-pub(crate) fn begin(state: &mut State, vmid: u32, name: &str, service: &ServiceWorld, now: Duration) {
+pub(crate) fn begin(state: &mut State, world: &World, vmid: u32, name: &str, service: &ServiceWorld, now: Duration) {
     end(state, vmid, name);
     set_state(state, vmid, name, UnitState::Active);
     if let Some(running) = state.inside.get_mut(&vmid) {
@@ -119,7 +129,7 @@ pub(crate) fn begin(state: &mut State, vmid: u32, name: &str, service: &ServiceW
             plan(state, vmid, at, name, effect);
         }
     }
-    catch_up_guest(state, vmid, now);
+    catch_up_guest(state, world, vmid, now);
 }
 
 /// Ends a service: its ports close, and what it would still have done does not happen.
@@ -172,7 +182,7 @@ pub(crate) fn succeeded(node: &SimNode, vmid: u32, cause: Cause<'_>) {
             enable(&mut state, vmid, name);
             // What runs is not disturbed by running its script once more.
             if !state.inside.get(&vmid).is_some_and(|running| running.begun.contains(name)) {
-                begin(&mut state, vmid, name, service, now);
+                begin(&mut state, node.world(), vmid, name, service, now);
             }
         }
     }
@@ -186,7 +196,7 @@ pub(crate) enum Cause<'a> {
 }
 
 /// Lets happen what is due in all guests.
-pub(crate) fn catch_up(state: &mut State, epoch: i64, now: Duration) {
+pub(crate) fn catch_up(state: &mut State, world: &World, now: Duration) {
     let due = |running: &Running| running.planned.first().is_some_and(|planned| planned.at <= now);
     if !state.inside.values().any(due) {
         return;
@@ -202,13 +212,13 @@ pub(crate) fn catch_up(state: &mut State, epoch: i64, now: Duration) {
             .map(|(vmid, running)| (*vmid, running.planned.first().map(|planned| planned.at)));
         let Some((vmid, Some(at))) = next else { return };
         let before = state.now;
-        state.now = epoch + i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
-        catch_up_guest(state, vmid, at);
+        state.now = world.epoch + i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+        catch_up_guest(state, world, vmid, at);
         state.now = before;
     }
 }
 
-fn catch_up_guest(state: &mut State, vmid: u32, now: Duration) {
+fn catch_up_guest(state: &mut State, world: &World, vmid: u32, now: Duration) {
     loop {
         let Some(running) = state.inside.get_mut(&vmid) else { return };
         if running.planned.first().is_none_or(|planned| planned.at > now) {
@@ -216,11 +226,11 @@ fn catch_up_guest(state: &mut State, vmid: u32, now: Duration) {
             return;
         }
         let planned = running.planned.remove(0);
-        apply(state, vmid, planned);
+        apply(state, world, vmid, planned);
     }
 }
 
-fn apply(state: &mut State, vmid: u32, planned: Planned) {
+fn apply(state: &mut State, world: &World, vmid: u32, planned: Planned) {
     let Planned { at, service, effect } = planned;
     match effect {
         Effect::Open { port, flapping } => {
@@ -254,6 +264,7 @@ fn apply(state: &mut State, vmid: u32, planned: Planned) {
                 running.begun.remove(&service);
             }
         }
+        Effect::Mounts => shares::attach_all(state, world, vmid),
         Effect::CloudInit(result) => {
             let mut view = View::new(state, Some(vmid));
             let _ = view.make_folders("/var/lib/cloud/instance", 0o755);

@@ -211,6 +211,19 @@ async fn what_runs_in_the_background_goes_on_and_ends_with_the_guest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_settles_when_nothing_runs_in_the_background() {
+    let node = node("{}").await;
+    sh(&node, 103, "for i in 10 20; do setsid sh -c \"sleep $i; echo $i >> /root/result\" >/dev/null 2>&1 & done")
+        .await;
+    node.settle(Duration::from_secs(15)).await;
+    assert_eq!(sh(&node, 103, "cat /root/result").await.0, "10\n");
+    let begun = node.clock().now();
+    node.settle(Duration::from_secs(1000)).await;
+    assert!(node.clock().now() - begun < Duration::from_secs(10));
+    assert_eq!(sh(&node, 103, "cat /root/result").await.0, "10\n20\n");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_endless_loop_and_a_flood_are_cut_off() {
     let node = node("{}").await;
     assert_eq!(sh(&node, 103, "while :; do :; done").await.1, 137);
@@ -249,4 +262,76 @@ fn worlds_with_unknown_keys_are_refused() {
     {
         assert!(serde_json::from_str::<World>(text).is_err(), "{text}");
     }
+}
+
+/// A node with a running VM 200 at 10.0.0.200.
+async fn vm(world: &str) -> SimNode {
+    let node = SimNode::new(serde_json::from_str(world).unwrap());
+    let create = "qm create 200 --name box --memory 1024 --net0 virtio,bridge=vmbr0 --scsi0 local-zfs:0,import-from=/root/cloud.qcow2 --ide2 local-zfs:cloudinit --agent 1 --ipconfig0 ip=10.0.0.200/24";
+    run(&node, create).await;
+    run(&node, "qm start 200").await;
+    node
+}
+
+/// Runs a shell text in a VM through its agent: the agent's answer.
+async fn agent(node: &SimNode, text: &str) -> serde_json::Value {
+    let argv = ["qm", "guest", "exec", "200", "--timeout", "600", "--", "sh", "-c", text].map(str::to_owned);
+    let answer = node.run(&argv, b"").await;
+    serde_json::from_str(&answer.stdout).unwrap_or_else(|_| serde_json::Value::String(answer.stderr))
+}
+
+#[tokio::test(start_paused = true)]
+async fn cloud_init_finishes_in_its_time_and_only_once_per_machine() {
+    let world =
+        r#"{"guests": {"200": {"boot": {"agent": "10s", "cloud_init": "60s", "cloud_init_result": "reboot"}}}}"#;
+    let node = vm(world).await;
+    assert_eq!(agent(&node, "true").await, "QEMU guest agent is not running\n");
+    node.sleep(Duration::from_secs(12)).await;
+    assert_eq!(agent(&node, "cloud-init status").await["out-data"], "status: running\n");
+    let answer = agent(&node, "cloud-init status --wait").await;
+    assert_eq!((&answer["out-data"], &answer["exitcode"]), (&"status: done\n".into(), &2.into()));
+    let started = node.state().inside[&200].started;
+    assert!((node.clock().now() - started).as_secs().abs_diff(60) <= 3);
+    run(&node, "qm reboot 200").await;
+    node.sleep(Duration::from_secs(20)).await;
+    let answer = agent(&node, "cloud-init status --format json").await;
+    assert_eq!(answer["exitcode"], 0, "{answer}");
+    let status: serde_json::Value = serde_json::from_str(answer["out-data"].as_str().unwrap()).unwrap();
+    assert_eq!((&status["status"], &status["errors"]), (&"done".into(), &serde_json::json!([])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_mounts_what_the_node_exports_and_sees_what_a_container_writes_there() {
+    let world = r#"{
+        "addresses": ["10.0.0.2"],
+        "files": {"/srv/ca/": "", "/srv/secret/": "", "/etc/exports": "/srv/ca 10.0.0.0/24(rw,sync)\n/srv/secret 10.9.0.0/16(rw)\n"}
+    }"#;
+    let node = vm(world).await;
+    run(&node, "pct create 103 local:vztmpl/d.tar.zst --rootfs local-zfs:4 --hostname ca --mp0 /srv/ca,mp=/ssl").await;
+    run(&node, "pct start 103").await;
+    node.sleep(Duration::from_secs(10)).await;
+    let mount = "mkdir -p /etc/step-ca/ssl; echo '10.0.0.2:/srv/ca /etc/step-ca/ssl nfs defaults,_netdev 0 0' >> /etc/fstab; mount -a";
+    assert_eq!(agent(&node, mount).await["exitcode"], 0);
+    assert_eq!(
+        agent(&node, "mountpoint -q /etc/step-ca/ssl && findmnt -n -o SOURCE /etc/step-ca/ssl").await["out-data"],
+        "10.0.0.2:/srv/ca\n"
+    );
+    assert_eq!(agent(&node, "test -e /etc/step-ca/ssl/ca.ready").await["exitcode"], 1);
+    sh(&node, 103, "echo yes > /ssl/ca.ready").await;
+    assert_eq!(agent(&node, "cat /etc/step-ca/ssl/ca.ready").await["out-data"], "yes\n");
+    for (source, expected) in [
+        ("10.0.0.2:/srv/none", "No such file or directory"),
+        ("10.0.0.2:/srv/secret", "access denied by server"),
+        ("10.0.0.77:/srv/ca", "timed out"),
+        ("nobody.example:/srv/ca", "Failed to resolve server"),
+    ] {
+        let answer = agent(&node, &format!("mount -t nfs {source} /mnt")).await;
+        assert_eq!(answer["exitcode"], 32);
+        assert!(answer["err-data"].as_str().unwrap().contains(expected), "{answer}");
+    }
+    // A mount that is not in the table of file systems is gone after a restart, one that is there has to be mounted by init.
+    run(&node, "qm stop 200").await;
+    run(&node, "qm start 200").await;
+    node.sleep(Duration::from_secs(10)).await;
+    assert_eq!(agent(&node, "cat /etc/step-ca/ssl/ca.ready").await["out-data"], "yes\n");
 }

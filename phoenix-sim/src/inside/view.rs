@@ -118,6 +118,7 @@ impl<'a> View<'a> {
     }
 
     fn tree_mut(&mut self, store: &Store) -> Result<&mut FileTree, FileError> {
+        self.state.changed = true;
         match store {
             Store::Host { read_only: true } => Err(FileError::ReadOnly),
             Store::Host { read_only: false } => Ok(&mut self.state.files),

@@ -98,7 +98,7 @@ impl SimNode {
     pub(crate) fn state(&self) -> StateGuard<'_> {
         let mut guard = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         guard.now = self.unix_time();
-        crate::inside::catch_up(&mut guard, self.inner.world.epoch, self.inner.clock.now());
+        crate::inside::catch_up(&mut guard, &self.inner.world, self.inner.clock.now());
         StateGuard { guard }
     }
 
@@ -177,6 +177,13 @@ impl std::ops::Deref for StateGuard<'_> {
 
     fn deref(&self) -> &State {
         &self.guard
+    }
+}
+
+impl StateGuard<'_> {
+    /// The state for someone who says himself whether he changed it.
+    pub(crate) fn quietly(&mut self) -> &mut State {
+        &mut self.guard
     }
 }
 

@@ -214,7 +214,10 @@ impl Store {
                 elapsed += modified.elapsed().unwrap_or_default();
             }
             node.clock().set(elapsed);
-            *node.state() = kept.state;
+            let mut state = node.state();
+            let before = std::mem::replace(&mut *state, kept.state);
+            crate::inside::carry_over(before, &mut state);
+            drop(state);
             inner.state_file = stamp;
             inner.seen.clear();
             self.read_files(inner, node)?;

@@ -44,7 +44,7 @@ impl Call {
             {
                 services::set_state(&mut state, vmid, name, UnitState::Active);
             }
-            Some(service) => services::begin(&mut state, vmid, name, service, now),
+            Some(service) => services::begin(&mut state, node.world(), vmid, name, service, now),
             None => services::set_state(&mut state, vmid, name, UnitState::Active),
         }
         state.inside.get(&vmid).and_then(|running| running.units.get(name).copied()).unwrap_or(UnitState::Active)
