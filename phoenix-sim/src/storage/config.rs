@@ -101,6 +101,7 @@ fn described(id: &str, storage: &StorageWorld) -> Storage {
     let content =
         storage.content.as_ref().map_or_else(|| storage.kind.default_content().to_owned(), |held| held.join(","));
     options.insert("content".to_owned(), content);
+    options.extend(storage.options.clone());
     Storage { id: id.to_owned(), kind: storage.kind, options }
 }
 
@@ -153,7 +154,13 @@ impl State {
             return Err(Failure::die(format!("storage '{id}' does not exist")));
         }
         let kind = StorageKind::Zfspool;
-        let world = StorageWorld { kind, path: Some(format!("rpool/{id}")), content: None, size_gib: 0 };
+        let world = StorageWorld {
+            kind,
+            path: Some(format!("rpool/{id}")),
+            content: None,
+            size_gib: 0,
+            options: BTreeMap::new(),
+        };
         let storage = described(id, &world);
         storages.push(storage.clone());
         self.write_storages(&storages);
