@@ -138,7 +138,9 @@ impl State {
                 let _ = writeln!(text, "\t{key} {value}");
             }
             if storage.kind.is_folder() {
-                self.make_folders(&storage.place().to_owned());
+                for folder in ["images", "dump", "snippets", "import", "template/cache", "template/iso"] {
+                    self.make_folders(&format!("{}/{folder}", storage.place()));
+                }
             }
         }
         self.write_file(FILE, text.into_bytes());
