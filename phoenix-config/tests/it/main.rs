@@ -5,3 +5,4 @@ mod codes;
 mod corpus;
 mod fuzzed;
 mod robust;
+mod rules;
