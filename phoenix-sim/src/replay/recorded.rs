@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use phoenix_types::GuestId;
+
 use super::Record;
 use crate::SimNode;
 use crate::grammar::Locale;
-use crate::world::{Images, StorageKind, StorageWorld, World};
+use crate::world::{CommandWorld, EventWorld, GuestWorld, Images, ServiceWorld, StorageKind, StorageWorld, World};
 
 /// The world of a node like the one that the sessions were recorded on.
 pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
@@ -31,7 +33,27 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
         ("/root/key.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me@x\n"),
         ("/etc/resolv.conf", "nameserver 10.255.255.53\n"),
     ];
+    // A VM there booted a RAM disk with little more than a shell.
+    let command = |when: &str, stdout: &str| CommandWorld {
+        when: when.to_owned(),
+        stdout: stdout.to_owned(),
+        ..CommandWorld::default()
+    };
+    let named = EventWorld {
+        files: BTreeMap::from([("/etc/hostname".to_owned(), "vmguest\n".to_owned())]),
+        ..EventWorld::default()
+    };
+    let bare = GuestWorld {
+        services: BTreeMap::from([(
+            "init".to_owned(),
+            ServiceWorld { events: vec![named], ..ServiceWorld::default() },
+        )]),
+        commands: vec![command("ls /", "bin\ndev\netc\ninit\nlib\nlib64\nproc\nroot\nrun\nsbin\nsys\ntmp\nusr\nvar\n")],
+        missing: vec!["chpasswd".to_owned()],
+        ..GuestWorld::default()
+    };
     World {
+        guests: GuestId::new(8900).map(|id| (id, bare)).into_iter().collect(),
         storages: Some(storages.into_iter().map(|(id, storage)| (id.to_owned(), storage)).collect()),
         images: Images::Listed,
         bridges: Some(vec!["vmbr0".to_owned()]),
