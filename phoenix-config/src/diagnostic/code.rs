@@ -72,6 +72,8 @@ codes! {
     Conflict = "PHX0110", "two keys contradict each other";
     /// Configuration files are UTF-8.
     NotUtf8 = "PHX0111", "the file is not UTF-8";
+    /// The folder holds a file whose name looks like a configuration file's, but which nobody reads.
+    StrayFile = "PHX0112", "a file is read by nobody";
 
     /// Each guest of the ring waits for the next one, so none of them would ever start.
     Cycle = "PHX0201", "guests depend on each other in a ring";

@@ -12,14 +12,16 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::piece::Piece;
-use crate::diagnostic::{Code, FileKind, Finding, Target};
+use crate::diagnostic::{Code, Diagnostic, FileKind, Finding, Severity, Target, nearest};
 use crate::dialect::{Key, USER_PREFIX};
 use crate::schema;
-use crate::source::Source;
+use crate::source::{Location, Source, Span};
 
 pub(super) struct Read {
     pub(super) sources: BTreeMap<FileKind, Arc<Source>>,
     pub(super) findings: Vec<Finding>,
+    /// Files beside them that look like configuration files and are none.
+    pub(super) strays: Vec<Diagnostic>,
 }
 
 /// Reads the files that are there.
@@ -59,7 +61,37 @@ pub(super) fn read(dir: &Utf8Path) -> Read {
             }
         }
     }
-    complete(dir, sources, findings)
+    Read { strays: strays(dir), ..complete(dir, sources, findings) }
+}
+
+/// Files that are called like configuration files, and that nobody reads: most likely one is misspelt. Schemas may lie
+/// beside the files.
+fn strays(dir: &Utf8Path) -> Vec<Diagnostic> {
+    let known = FileKind::ALL.map(FileKind::file_name);
+    let entries = dir.read_dir_utf8().into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_owned()).collect();
+    names.retain(|name| name.starts_with("phoenix_") && name.ends_with(".json") && !name.ends_with(".schema.json"));
+    names.retain(|name| !known.contains(&name.as_str()));
+    names.sort_unstable();
+    names.iter().map(|name| stray(&dir.join(name), name, nearest(name, known))).collect()
+}
+
+fn stray(path: &Utf8Path, name: &str, near: Option<&str>) -> Diagnostic {
+    Diagnostic {
+        code: Code::StrayFile,
+        severity: Severity::Warning,
+        location: Location { file: path.to_owned(), line: 1, column: 1, span: Span { start: 0, end: 0 } },
+        pointer: String::new(),
+        message: format!("nobody reads `{name}`"),
+        expected: None,
+        labels: Vec::new(),
+        help: Some(match near {
+            Some(near) => {
+                format!("is it `{near}`? then give it that name; else give it one that does not begin with `phoenix_`")
+            }
+            None => "give it a name that does not begin with `phoenix_`, or move it away".to_owned(),
+        }),
+    }
 }
 
 /// Takes texts for the files.
@@ -79,7 +111,7 @@ fn complete(dir: &Utf8Path, sources: BTreeMap<FileKind, Arc<Source>>, mut findin
                 .help("name the folder of the configuration with `-C`, or write one of the files"),
         );
     }
-    Read { sources, findings }
+    Read { sources, findings, strays: Vec::new() }
 }
 
 /// One file, its top taken apart.

@@ -166,13 +166,14 @@ impl Loader {
             rule.check(&view, &mut findings);
         }
 
+        let mut diagnostics = Places { sources: &read.sources, guests: &gathered.known }.locate(findings, &self.dir);
+        diagnostics.extend(read.strays);
         if self.warnings == Warnings::Deny {
-            for finding in &mut findings {
-                finding.severity = Severity::Error;
+            for diagnostic in &mut diagnostics {
+                diagnostic.severity = Severity::Error;
             }
         }
-        let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
-        let diagnostics = Places { sources: &read.sources, guests: &gathered.known }.locate(findings, &self.dir);
+        let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         let fleet = match graph {
             Some(graph) if !wrong => {
                 for guest in gathered.guests.values_mut() {
