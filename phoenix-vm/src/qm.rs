@@ -326,10 +326,14 @@ impl VirtualMachines for Qm {
     }
 
     async fn delete_snapshot(&self, id: GuestId, name: &SnapshotName) -> Result<(), VmError> {
-        if !self.conf(id).await?.conf.snapshots.contains_key(name.as_str()) {
-            return Ok(());
+        let conf = self.conf(id).await?.conf;
+        let Some(section) = conf.snapshots.get(name.as_str()) else { return Ok(()) };
+        let mut command = self.disk().arg("delsnapshot").arg(id).arg(name);
+        if section.get("snapstate").is_some() {
+            // It was cut off while it was made or deleted, so some of its disks may have no such snapshot.
+            command = command.args(["--force", "1"]);
         }
-        self.change(id, self.disk().arg("delsnapshot").arg(id).arg(name)).await.map(|_| ())
+        self.change(id, command).await.map(|_| ())
     }
 
     async fn rollback(&self, id: GuestId, name: &SnapshotName) -> Result<(), VmError> {
