@@ -80,8 +80,7 @@ fn undefined(gathered: &Gathered, complete: Completeness, findings: &mut Vec<Fin
         }
     };
     for (&id, guest) in &gathered.guests {
-        let missing = guest.dependencies.iter().filter(|to| !gathered.known.contains_key(to));
-        for to in missing.take(crate::rules::MAX_DEPENDENCY_FAULTS) {
+        for to in guest.dependencies.iter().filter(|to| !gathered.known.contains_key(to)) {
             findings.push(
                 Finding::error(
                     Code::UnknownDependency,

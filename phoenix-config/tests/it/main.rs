@@ -5,4 +5,3 @@ mod codes;
 mod corpus;
 mod fuzzed;
 mod robust;
-mod rules;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use phoenix_types::GuestKind;
+use phoenix_types::{Change, GuestKind};
 
 use super::error::StepError;
 use super::guest::{Worker, slot};
 use super::retry::while_busy;
 use super::settings;
+use super::stale::Lock;
 use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
 use crate::node::Site;
 use crate::plan::Stage;
@@ -19,7 +20,8 @@ impl Worker<'_> {
         if let Some(file) = self.files(site).conf(self.id()).await? {
             let notes = file.conf.live.description.as_deref().unwrap_or_default();
             return match Record::find(notes) {
-                Some(record) if record.id == self.id() => Ok(()),
+                Some(record) if record.id == self.id() && record.check.is_some() => Ok(()),
+                Some(record) if record.id == self.id() => self.write_first_record(site).await,
                 _ => Err(StepError::Taken(self.id())),
             };
         }
@@ -40,12 +42,21 @@ impl Worker<'_> {
             lock.making(self.id()).await?;
         }
         self.make(site, notes).await?;
-        // Raw lines and check value are written before anything runs, so that a clone never starts with its source's.
-        settings::write_record(self, site).await?;
+        self.write_first_record(site).await?;
         if let Some(lock) = &self.run.lock {
             lock.made(self.id()).await?;
         }
         Ok(())
+    }
+
+    /// Writes raw lines, check value and record before anything runs, so that a clone never starts with its source's.
+    async fn write_first_record(&mut self, site: &Site) -> Result<(), StepError> {
+        // What came along from the source is ours to take away.
+        self.record.keys = match settings::inherited(self, site).await? {
+            Some(source) => source.keys,
+            None => settings::wanted_keys(self.guest, &self.conf(site).await?.conf.live)?,
+        };
+        settings::write_record(self, site).await
     }
 
     /// Runs the one command that makes the guest.
@@ -77,15 +88,21 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Takes away what a run that died left of a guest that it was making: no record, and a lock that nobody holds.
+    /// Takes away what a run that died left of a guest that it was making. One that was made after all stays.
     pub(super) async fn undo(&self, site: &Site) -> Result<(), StepError> {
+        let lock = self.break_lock(site).await?;
         let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(()) };
         let notes = file.conf.live.description.as_deref().unwrap_or_default();
-        if Record::find(notes).is_some_and(|record| record.id == self.id()) {
+        if lock == Lock::Gone && Record::find(notes).is_some_and(|record| record.id == self.id()) {
             return Ok(());
         }
-        if file.conf.lock().is_some() {
-            site.unlock(self.kind(), self.id()).await?;
+        if file.conf.live.get("protection") == Some("1") {
+            // It came along from the source. The tool takes it off and then fails over the disks that are not there yet, so
+            // whether it is off is seen when the guest is destroyed.
+            let off = Change { set: [("protection".to_owned(), "0".to_owned())].into(), ..Change::default() };
+            if let Err(error) = site.configure(self.kind(), self.id(), &off, None).await {
+                tracing::debug!(guest = %self.id(), %error, "a half-made clone complains about losing its protection");
+            }
         }
         Ok(site.destroy(self.kind(), self.id()).await?)
     }

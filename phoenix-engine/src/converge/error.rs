@@ -28,6 +28,8 @@ pub(super) enum StepError {
     Taken(GuestId),
     #[error("guest {0} is not there any more: somebody removed it during the run")]
     Vanished(GuestId),
+    #[error("guest {guest} is locked (`{lock}`), and whoever locked it may still be at work")]
+    Locked { guest: GuestId, lock: String },
     #[error("the notes have no room for the record: {length} bytes with it, and Proxmox keeps 8192")]
     NotesFull { length: usize },
     #[error("mounting the NFS volumes ended with {status}: {tail}")]
@@ -58,6 +60,9 @@ impl StepError {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Taken(id) => Some(format!("run `phoenix adopt {id}` to take it over, or choose another id")),
+            Self::Locked { guest, .. } => {
+                Some(format!("wait until that is done; when nothing works on it any more, unlock {guest} by hand"))
+            }
             Self::NotesFull { .. } => Some("shorten the guest's notes".to_owned()),
             Self::Script { .. } => Some(
                 "the script's output is above; mend it and run `phoenix up` again: it goes on from here".to_owned(),

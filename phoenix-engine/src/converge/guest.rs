@@ -13,7 +13,7 @@ use super::{Run, Voice, Word, gates, script, settings, snapshot, volumes};
 use crate::desired::DesiredGuest;
 use crate::event::{EventKind, Failure, GuestOutcome, millis};
 use crate::node::Site;
-use crate::plan::{Attitude, GuestPlan, SnapshotPurpose, Stage, Step, Work};
+use crate::plan::{Attitude, GuestPlan, Restart, SnapshotPurpose, Stage, Step, Work};
 use crate::record::Record;
 
 /// How long a guest gets to shut down before it is switched off.
@@ -176,10 +176,17 @@ impl Worker<'_> {
                 let _slot = slot(self.run).await?;
                 self.undo(&site).await
             }
+            Work::BreakLock => self.break_lock(&site).await.map(|_| ()),
             Work::Define => self.define(&site).await,
             Work::Settings { restart } => {
-                let _slot = slot(self.run).await?;
-                settings::apply(self, &site, *restart).await
+                {
+                    let _slot = slot(self.run).await?;
+                    settings::apply(self, &site).await?;
+                }
+                if *restart == Restart::Needed && self.power(&site).await? == Power::Running {
+                    self.restart(&site).await?;
+                }
+                Ok(())
             }
             Work::Firewall(file) => Ok(self.files(&site).write_firewall(self.guest.id, file).await?),
             Work::HostPaths => settings::host_paths(self, &site).await,
@@ -265,9 +272,13 @@ impl Worker<'_> {
         }
     }
 
-    pub(super) async fn restart(&self, site: &Site) -> Result<(), StepError> {
-        self.stop(site).await?;
-        self.start(site).await?;
+    /// Stops and starts the guest, and waits for a VM's agent without a slot.
+    async fn restart(&self, site: &Site) -> Result<(), StepError> {
+        {
+            let _slot = slot(self.run).await?;
+            self.stop(site).await?;
+            self.start(site).await?;
+        }
         if self.kind() == GuestKind::Vm {
             self.await_agent().await?;
         }

@@ -10,11 +10,13 @@ mod retry;
 mod script;
 mod settings;
 mod snapshot;
+mod stale;
 mod volumes;
 
 pub(crate) use disk::root_disk;
 pub(crate) use gates::surroundings;
-pub(crate) use settings::{changes, is_mark, line_digest};
+pub(crate) use settings::{changes, is_mark, line_digest, wanted_keys};
+pub(crate) use stale::{is_a_tasks, is_creation};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

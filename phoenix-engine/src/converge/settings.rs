@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use phoenix_host::pve::{ConfEdit, InvalidSettings};
 use phoenix_host::{Command, Effect};
-use phoenix_types::{Change, ConfSection, GuestKind, KeyChange, Power};
+use phoenix_types::{Change, ConfSection, GuestKind, KeyChange};
 
 use super::error::StepError;
 use super::guest::Worker;
@@ -13,7 +13,7 @@ use super::retry::while_busy;
 use crate::desired::{DesiredGuest, Spec};
 use crate::node::Site;
 use crate::observe::check_value;
-use crate::plan::{Restart, Stage};
+use crate::plan::Stage;
 use crate::record::{CHECK_VARIABLE, Digest, Record};
 
 /// How long a command on the node's own files may take.
@@ -47,7 +47,7 @@ pub(crate) fn changes(
 }
 
 /// The keys that the configuration sets on a guest that has these settings.
-fn wanted_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
+pub(crate) fn wanted_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
     let keys = match &guest.spec {
         Spec::Container(spec) => spec.settings_on(live).keys(),
         Spec::Vm(spec) => spec.settings.keys(),
@@ -60,38 +60,49 @@ fn is_owned(key: &str) -> bool {
     !["cores", "hostname", "memory", "name", "onboot", "protection", "swap", "unprivileged"].contains(&key)
 }
 
-/// A record whose keys and lines are those that a clone brought along from its source, so that they are taken away where
-/// they are not wanted: a clone must not see its source's GPUs.
-async fn inherited(worker: &Worker<'_>, site: &Site) -> Result<Option<Record>, StepError> {
+/// The record of a clone's source. Its keys and lines came along with the clone and are taken away where they are not
+/// wanted: a clone must not see its source's GPUs.
+pub(super) async fn inherited(worker: &Worker<'_>, site: &Site) -> Result<Option<Record>, StepError> {
     let Some(source) = worker.guest.clone_source() else { return Ok(None) };
     let file = worker.files(site).conf(source).await?;
     Ok(file.and_then(|file| Record::find(file.conf.live.description.as_deref()?)).filter(|record| record.id == source))
 }
 
 /// Brings the settings to what they should be, with one command for all keys that differ.
-pub(super) async fn apply(worker: &mut Worker<'_>, site: &Site, restart: Restart) -> Result<(), StepError> {
-    let id = worker.id();
+pub(super) async fn apply(worker: &mut Worker<'_>, site: &Site) -> Result<(), StepError> {
     let mut known = worker.record.clone();
     if let Some(source) = inherited(worker, site).await? {
         known.keys.extend(source.keys);
     }
     let (this, known) = (&*worker, &known);
-    while_busy(worker.voice, Stage::Configure, move || async move {
-        // The digest makes the tool refuse when somebody changed the file since we looked; then we look again.
-        let file = this.conf(site).await?;
-        let change: Change = changes(this.guest, &file.conf.live, known)?.iter().collect();
-        if change.is_empty() {
-            return Ok::<(), StepError>(());
-        }
-        site.configure(this.kind(), id, &change, Some(&file.digest)).await?;
-        Ok(())
-    })
-    .await?;
-    write_record(worker, site).await?;
-    if restart == Restart::Needed && worker.power(site).await? == Power::Running {
-        worker.restart(site).await?;
+    let send = || while_busy(worker.voice, Stage::Configure, move || send_changes(this, site, known));
+    if send().await? == Protection::TakenOff {
+        // Now what it held back can be changed as well.
+        send().await?;
     }
-    Ok(())
+    worker.record.keys = wanted_keys(worker.guest, &worker.conf(site).await?.conf.live)?;
+    write_record(worker, site).await
+}
+
+/// Whether a change took a guest's protection off. Proxmox touches no mount point of a protected container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protection {
+    AsBefore,
+    TakenOff,
+}
+
+async fn send_changes(worker: &Worker<'_>, site: &Site, known: &Record) -> Result<Protection, StepError> {
+    // The digest makes the tool refuse when somebody changed the file since we looked; then we look again.
+    let file = worker.conf(site).await?;
+    let changes = changes(worker.guest, &file.conf.live, known)?;
+    let change: Change = changes.iter().collect();
+    if change.is_empty() {
+        return Ok(Protection::AsBefore);
+    }
+    site.configure(worker.kind(), worker.id(), &change, Some(&file.digest)).await?;
+    let was_protected = file.conf.live.get("protection") == Some("1");
+    let changed = changes.iter().any(|change| change.key == "protection");
+    Ok(if was_protected && changed { Protection::TakenOff } else { Protection::AsBefore })
 }
 
 /// Writes the record into the guest's notes, and a container's raw lines beside it, in one change of its file and without a
@@ -106,7 +117,6 @@ pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result
     if let Some(source) = inherited(worker, site).await? {
         ours.extend(source.lines);
     }
-    worker.record.keys = wanted_keys(worker.guest, &file.conf.live)?;
     worker.record.lines = wanted.iter().map(line_digest).collect();
     let mut edit = ConfEdit::default();
     match worker.kind() {

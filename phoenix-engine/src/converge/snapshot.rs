@@ -17,8 +17,13 @@ pub(super) async fn take(
     name: &SnapshotName,
     purpose: SnapshotPurpose,
 ) -> Result<(), StepError> {
-    if worker.conf(site).await?.conf.has_snapshot(name) {
+    let conf = worker.conf(site).await?.conf;
+    if conf.has_snapshot(name) {
         return Ok(());
+    }
+    if conf.snapshots.contains_key(name.as_str()) {
+        // A run that died left it half made.
+        while_busy(worker.voice, Stage::Undo, || site.delete_snapshot(worker.kind(), worker.id(), name)).await?;
     }
     let (stage, words) = match purpose {
         SnapshotPurpose::Lifecycle => (Stage::SnapshotAfter, "Taken by Phoenix."),

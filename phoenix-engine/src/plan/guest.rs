@@ -1,5 +1,7 @@
 //! The plan for one guest.
 
+use std::collections::BTreeSet;
+
 use phoenix_config::model::{OnFailure, State};
 use phoenix_types::{ConfSection, DiskSize, KeyChange, KeyEffect, Power, SnapshotName};
 
@@ -7,10 +9,10 @@ use super::judge::judge;
 use super::provisioning::{Now, Snapshots, provisioning};
 use super::scripts::{Pending, pending};
 use super::{Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, vm};
-use crate::converge::changes;
+use crate::converge::{changes, is_a_tasks, is_creation, line_digest, wanted_keys};
 use crate::desired::{DesiredGuest, Spec};
 use crate::observe::{Observed, Present};
-use crate::record::Record;
+use crate::record::{Digest, Record};
 
 /// What the two kinds of guests find out about their settings.
 pub(super) struct Settings {
@@ -118,7 +120,7 @@ pub(crate) fn plan_guest(guest: &DesiredGuest, observed: &Observed, provision: P
         ));
         return plan.finish(Attitude::NotOurs, fresh);
     }
-    if present.record(guest.id).is_none() && observed.half_made.contains(&guest.id) {
+    if is_half_made(guest, present, observed) {
         let reason = "a run that died was making it";
         plan.step(Stage::Define, "destroy what was half made", reason, Effect::Create, Work::Undo);
         create(&mut plan);
@@ -135,6 +137,14 @@ pub(crate) fn plan_guest(guest: &DesiredGuest, observed: &Observed, provision: P
     };
     let (record, remark) = judge(present, record);
     plan.remarks.extend(remark);
+    if let Some(lock) = present.conf.lock() {
+        if is_a_tasks(lock) {
+            let reason = "the task that set it was cut off, or is waited for";
+            plan.step(Stage::Unlock, format!("take off the lock `{lock}`"), reason, Effect::None, Work::BreakLock);
+        } else {
+            plan.remarks.push(format!("it is locked (`{lock}`): Proxmox refuses to change it"));
+        }
+    }
     if guest.state == State::Template && present.conf.is_template() {
         return plan.finish(Attitude::Keep, record);
     }
@@ -149,6 +159,26 @@ pub(crate) fn plan_guest(guest: &DesiredGuest, observed: &Observed, provision: P
     }
     let attitude = if record.check.is_none() { Attitude::Finish } else { Attitude::Keep };
     plan.finish(attitude, record)
+}
+
+/// Whether a run that died was making it: the lock of that run says so, or its own record, which the creating command
+/// writes before its disks are there.
+fn is_half_made(guest: &DesiredGuest, present: &Present, observed: &Observed) -> bool {
+    match present.record(guest.id) {
+        Some(record) => record.check.is_none() && present.conf.lock().is_some_and(is_creation),
+        None => observed.half_made.contains(&guest.id),
+    }
+}
+
+/// Whether the record says all that it should; not so when a run was cut off between a change and the record of it.
+fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool {
+    let lines: BTreeSet<Digest> = match &guest.spec {
+        Spec::Container(container) => container.raw_lines.iter().map(line_digest).collect(),
+        Spec::Vm(_) => BTreeSet::new(),
+    };
+    record.check.is_some()
+        && record.lines == lines
+        && wanted_keys(guest, &present.conf.live).is_ok_and(|keys| keys == record.keys)
 }
 
 fn settings_of(guest: &DesiredGuest, present: &Present, record: &Record) -> Settings {
@@ -202,14 +232,14 @@ fn create(plan: &mut Builder<'_>) {
             Work::HostPaths,
         );
     }
-    if let (true, Some(size)) = (is_clone && guest.disk != guest.source_disk, guest.disk) {
-        plan.step(
-            Stage::Disk,
-            format!("grow the disk to {size}"),
-            "a clone begins with its source's",
-            Effect::Create,
-            Work::Grow,
-        );
+    // A container is made with its size; a VM begins with its image's, which is known only when it is there.
+    let begins = match (&guest.spec, is_clone) {
+        (_, true) if guest.disk != guest.source_disk => Some("a clone begins with its source's"),
+        (Spec::Vm(_), false) => Some("it begins with its image's"),
+        _ => None,
+    };
+    if let (Some(reason), Some(size)) = (begins, guest.disk) {
+        plan.step(Stage::Disk, format!("grow the disk to {size}"), reason, Effect::Create, Work::Grow);
     }
     let pending = (!guest.scripts.is_empty()).then(|| Pending { from: 0, reason: "it has not run yet".to_owned() });
     let now = Now { power: Power::Stopped, have: &Snapshots::default(), record: &Record::new(guest.id) };
@@ -218,9 +248,6 @@ fn create(plan: &mut Builder<'_>) {
 
 fn update(plan: &mut Builder<'_>, present: &Present, observed: &Observed, record: &Record, provision: Provision) {
     let guest = plan.guest;
-    if let Some(lock) = present.conf.lock() {
-        plan.remarks.push(format!("it is locked (`{lock}`): a run that was cut off, or a task that is under way"));
-    }
     let Settings { differences, remarks, disk } = settings_of(guest, present, record);
     plan.remarks.extend(remarks);
     let running = present.power != Power::Stopped;
@@ -229,7 +256,7 @@ fn update(plan: &mut Builder<'_>, present: &Present, observed: &Observed, record
         effect = Effect::None;
     }
     let doable: Vec<Difference> = differences.into_iter().filter(|d| d.effect != Effect::Impossible).collect();
-    if !doable.is_empty() || record.check.is_none() {
+    if !doable.is_empty() || !is_recorded(guest, present, record) {
         let restart = if running && doable.iter().any(|d| d.effect == Effect::Restart) {
             Restart::Needed
         } else {
@@ -284,44 +311,53 @@ fn update(plan: &mut Builder<'_>, present: &Present, observed: &Observed, record
     provisioning(plan, &now, pending.as_ref(), Effect::Hot);
 }
 
+/// Why no snapshot can be taken before a change.
+fn cannot_undo(guest: &DesiredGuest, present: &Present) -> Option<&'static str> {
+    let mounts_folder = |value: &str| value.starts_with('/') || value.contains("volume=/");
+    let mut mounts = present.conf.live.keys.iter().filter(|(key, _)| key.starts_with("mp"));
+    match &guest.spec {
+        _ if guest.state == State::Template => Some("Proxmox makes no template of a guest that has snapshots"),
+        Spec::Container(spec) if !spec.can_snapshot() || mounts.any(|(_, value)| mounts_folder(value)) => {
+            Some("Proxmox takes no snapshot of a container that mounts a directory of the node")
+        }
+        _ => None,
+    }
+}
+
 /// Puts the changes between a snapshot that they can go back to and its removal.
 fn make_undoable(plan: &mut Builder<'_>, present: &Present) {
     let left_behind = present.conf.snapshots.contains_key(UNDO);
     if plan.steps.is_empty() && !left_behind {
         return;
     }
-    if let Spec::Container(spec) = &plan.guest.spec
-        && !spec.can_snapshot()
-    {
-        plan.remarks.push(
-            "the change cannot be undone: Proxmox takes no snapshot of a container that mounts a directory of the node"
-                .to_owned(),
-        );
+    if let Some(why) = cannot_undo(plan.guest, present) {
+        plan.remarks.push(format!("the change cannot be undone: {why}"));
+        if left_behind && plan.guest.state == State::Template {
+            let reason = "a template has no snapshots";
+            plan.steps.insert(0, undo_step("remove the snapshot to go back to", reason, Work::ForgetGuard));
+        }
         return;
     }
-    let step = |stage, summary: &str, reason: &str, work| Step {
-        stage,
+    if !plan.steps.is_empty() {
+        let guard = undo_step("take a snapshot to go back to", "`on_failure` is `rollback`", Work::Guard);
+        // A locked guest takes no snapshot.
+        let at = plan.steps.iter().take_while(|step| step.work == Work::BreakLock).count();
+        plan.steps.insert(at, guard);
+    } else if !plan.guest.health.is_empty() && present.power != Power::Stopped {
+        let reason = "a change was cut off before it was proven";
+        plan.steps.push(Step { stage: Stage::Health, ..undo_step("wait until healthy", reason, Work::Health) });
+    }
+    let reason = "the new state is proven";
+    plan.steps.push(undo_step("remove the snapshot to go back to", reason, Work::ForgetGuard));
+}
+
+fn undo_step(summary: &str, reason: &str, work: Work) -> Step {
+    Step {
+        stage: Stage::Undo,
         summary: summary.to_owned(),
         reason: reason.to_owned(),
         effect: Effect::None,
         differences: Vec::new(),
         work,
-    };
-    if !plan.steps.is_empty() {
-        plan.steps
-            .insert(0, step(Stage::Undo, "take a snapshot to go back to", "`on_failure` is `rollback`", Work::Guard));
-    } else if !plan.guest.health.is_empty() && present.power != Power::Stopped {
-        plan.steps.push(step(
-            Stage::Health,
-            "wait until healthy",
-            "a change was cut off before it was proven",
-            Work::Health,
-        ));
     }
-    plan.steps.push(step(
-        Stage::Undo,
-        "remove the snapshot to go back to",
-        "the new state is proven",
-        Work::ForgetGuard,
-    ));
 }

@@ -26,6 +26,8 @@ pub use removal::{RemovalRefused, plan_removal};
 pub enum Stage {
     /// The guest comes into being: from a template, an image or as a clone.
     Define,
+    /// The lock that a task left when it died.
+    Unlock,
     /// Its settings.
     Configure,
     /// Its firewall file.
@@ -71,6 +73,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Define => "define",
+            Self::Unlock => "unlock",
             Self::Configure => "configure",
             Self::Firewall => "firewall",
             Self::HostPaths => "host-paths",
@@ -146,6 +149,8 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Work {
     Undo,
+    /// Takes off the lock of a task that is gone.
+    BreakLock,
     Define,
     Settings {
         restart: Restart,

@@ -53,19 +53,18 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     let needs_inside = pending.is_some() || (is_new && (!guest.health.is_empty() || !guest.wait_for.is_empty()));
     let must_run = guest.state == State::Running || needs_inside;
 
-    if must_run && power == Power::Stopped {
+    let starts = must_run && power == Power::Stopped;
+    if starts {
         let reason = if guest.state == State::Running { "it should run" } else { "it is provisioned" };
         plan.step(Stage::Start, "start", reason, effect.max(Effect::Hot), Work::Start);
-        if is_vm {
-            plan.step(Stage::Agent, "wait for the guest agent", "it was just started", Effect::None, Work::AwaitAgent);
-            plan.step(
-                Stage::CloudInit,
-                "wait for cloud-init",
-                "it was just started",
-                Effect::None,
-                Work::AwaitCloudInit,
-            );
-        }
+    }
+    let works_inside = pending.is_some()
+        || matches!(&guest.spec, Spec::Vm(spec) if must_run && vm::volumes_reason(spec, record).is_some());
+    if is_vm && (starts || works_inside) {
+        // One that runs already may just have been started by a run that was cut off.
+        let reason = if starts { "it was just started" } else { "work inside needs it" };
+        plan.step(Stage::Agent, "wait for the guest agent", reason, Effect::None, Work::AwaitAgent);
+        plan.step(Stage::CloudInit, "wait for cloud-init", reason, Effect::None, Work::AwaitCloudInit);
     }
     if let Spec::Vm(spec) = &guest.spec
         && must_run
@@ -102,7 +101,8 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
             plan.step(Stage::Provision, format!("run {}", script.name), reason, effect, Work::Script(at));
         }
     }
-    if !plan.steps.is_empty() && !guest.health.is_empty() && must_run {
+    let goes_on = !plan.steps.is_empty() || template.is_some() || after.is_some();
+    if goes_on && !guest.health.is_empty() && must_run {
         plan.step(
             Stage::Health,
             format!("wait until healthy: {}", names(&guest.health)),

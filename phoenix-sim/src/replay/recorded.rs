@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use phoenix_types::GuestId;
-
 use super::Record;
 use crate::SimNode;
 use crate::grammar::Locale;
-use crate::world::{CommandWorld, EventWorld, GuestWorld, Images, ServiceWorld, StorageKind, StorageWorld, World};
+use crate::world::{Images, StorageKind, StorageWorld, World};
 
 /// The world of a node like the one that the sessions were recorded on.
 pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
@@ -16,7 +14,6 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
         path: Some(path.to_owned()),
         content: Some(content.iter().map(|held| (*held).to_owned()).collect()),
         size_gib: 256,
-        options: BTreeMap::new(),
     };
     let storages = BTreeMap::from([
         ("local", storage(StorageKind::Dir, "/var/lib/vz", &["snippets", "import", "iso", "backup", "vztmpl"])),
@@ -24,36 +21,13 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
         ("quickOS-vm-disks", storage(StorageKind::Dir, "/quickOS/vm", &["images"])),
         ("quickOS-lxc-disks", storage(StorageKind::Btrfs, "/quickOS/lxc", &["images", "rootdir"])),
     ]);
-    let mut storages = storages;
-    if let Some(storage) = storages.get_mut("quickOS-lxc-disks") {
-        storage.options.insert("is_mountpoint".to_owned(), "yes".to_owned());
-    }
     let files = [
+        ("/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst", "template"),
         ("/root/cloud.qcow2", "QFI\u{fb} 1G"),
         ("/root/key.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me@x\n"),
         ("/etc/resolv.conf", "nameserver 10.255.255.53\n"),
     ];
-    // A VM there booted a RAM disk with little more than a shell.
-    let command = |when: &str, stdout: &str| CommandWorld {
-        when: when.to_owned(),
-        stdout: stdout.to_owned(),
-        ..CommandWorld::default()
-    };
-    let named = EventWorld {
-        files: BTreeMap::from([("/etc/hostname".to_owned(), "vmguest\n".to_owned())]),
-        ..EventWorld::default()
-    };
-    let bare = GuestWorld {
-        services: BTreeMap::from([(
-            "init".to_owned(),
-            ServiceWorld { events: vec![named], ..ServiceWorld::default() },
-        )]),
-        commands: vec![command("ls /", "bin\ndev\netc\ninit\nlib\nlib64\nproc\nroot\nrun\nsbin\nsys\ntmp\nusr\nvar\n")],
-        missing: vec!["chpasswd".to_owned()],
-        ..GuestWorld::default()
-    };
     World {
-        guests: GuestId::new(8900).map(|id| (id, bare)).into_iter().collect(),
         storages: Some(storages.into_iter().map(|(id, storage)| (id.to_owned(), storage)).collect()),
         images: Images::Listed,
         bridges: Some(vec!["vmbr0".to_owned()]),
@@ -71,7 +45,6 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
 pub(super) fn furnish(node: &SimNode) {
     let mut state = node.state();
     state.make_folders("/srv/shared");
-    state.write_file("/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst", vec![0; 46_648_922]);
     // A CD image of 350 KiB.
     state.write_file("/var/lib/vz/template/iso/test.iso", vec![0; 350 << 10]);
 }

@@ -278,9 +278,14 @@ impl Call {
     pub(super) async fn uname(&self) -> Ending {
         let arguments = Arguments::read(self.arguments(), "");
         let node = self.machine().hostname();
-        let (release, version) = super::super::kernel::names(self.machine().is_vm());
-        let parts =
-            [('s', "Linux"), ('n', node.as_str()), ('r', release), ('v', version), ('m', "x86_64"), ('o', "GNU/Linux")];
+        let parts = [
+            ('s', "Linux"),
+            ('n', node.as_str()),
+            ('r', "6.8.12-4-pve"),
+            ('v', "#1 SMP PREEMPT_DYNAMIC PMX 6.8.12-4 (2024-11-06T15:04Z)"),
+            ('m', "x86_64"),
+            ('o', "GNU/Linux"),
+        ];
         let all = arguments.has('a');
         let chosen: Vec<&str> =
             parts.iter().filter(|(letter, _)| all || arguments.has(*letter)).map(|(_, text)| *text).collect();

@@ -1,0 +1,319 @@
+//! Whole stories from a seed: a fleet comes up, is edited, is changed by hand, dies half way, and comes up again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use phoenix_engine::{Desired, GuestOutcome};
+use phoenix_sim::SimNode;
+use serde::{Deserialize, Serialize};
+
+use super::fleet::{Fleet, Size};
+use super::folder::Folder;
+use super::hand;
+use super::random::Random;
+use super::rules::{Breach, Findings, check};
+use super::run::{How, Ran, Repeat, Scene};
+use super::watch::{Death, Moment, Op, What};
+use super::world::{self, Weather};
+
+/// What kind of story a seed tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Story {
+    /// A fleet lives: runs, edits, hand changes, faults.
+    Life,
+    /// A run is killed, and the next one must end where an undisturbed one does.
+    Kill,
+    /// Each step is done twice, in another order, with fewer slots: the end is the same.
+    Order,
+}
+
+/// How a story ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    pub(crate) runs: usize,
+    pub(crate) breaches: Vec<Breach>,
+    /// What happened, for whoever looks at a failure.
+    pub(crate) log: Vec<String>,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for breach in &self.breaches {
+            writeln!(f, "  {breach}")?;
+        }
+        for line in &self.log {
+            writeln!(f, "    {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How much of a story is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// How each run ended.
+    Brief,
+    /// Every step and every change, too.
+    Full,
+}
+
+/// Tells one story. The same seed tells the same one.
+pub(crate) fn tell(story: Story, seed: u64, detail: Detail) -> Ended {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let mut teller = Teller { random: Random::new(seed), folder: Folder::new(), ended: Ended::default(), detail };
+    runtime.expect("a runtime").block_on(async {
+        match story {
+            Story::Life => teller.life().await,
+            Story::Kill => teller.kill().await,
+            Story::Order => teller.order().await,
+        }
+    });
+    teller.ended
+}
+
+/// Whether a change is only about the run's own lock.
+fn is_lock(what: &What) -> bool {
+    match what {
+        What::Command { .. } => false,
+        What::Write { path, .. } | What::Create { path } | What::Remove { path } => path.starts_with("/run"),
+    }
+}
+
+struct Teller {
+    random: Random,
+    folder: Folder,
+    ended: Ended,
+    detail: Detail,
+}
+
+impl Teller {
+    fn note(&mut self, what: &str, ran: &Ran) {
+        self.ended.runs += 1;
+        let outcomes: Vec<String> = ran.summary.iter().flat_map(|summary| &summary.guests).map(outcome).collect();
+        let ending = match (&ran.error, ran.killed) {
+            (Some(error), _) => error.clone(),
+            (None, true) => "killed".to_owned(),
+            (None, false) => outcomes.join(", "),
+        };
+        self.ended.log.push(format!("{what}: {ending}"));
+        if self.detail == Detail::Full {
+            let plans = ran.plan.iter().flat_map(|plan| &plan.guests);
+            let steps =
+                plans.flat_map(|guest| guest.steps.iter().map(|step| format!("  {} {}", guest.id, step.summary)));
+            self.ended.log.extend(steps);
+            let ops = ran.ops.iter().filter(|op| op.changes());
+            self.ended.log.extend(ops.map(|op| format!("  {:?} {op}", op.begin - ran.started)));
+        }
+        self.ended.breaches.extend(check(ran));
+    }
+
+    fn breach(&mut self, rule: u8, what: impl Into<String>) {
+        let mut findings = Findings::of(rule);
+        findings.add(what);
+        self.ended.breaches.extend(findings.found());
+    }
+
+    async fn life(&mut self) {
+        let mut fleet = Fleet::random(&mut self.random.fork(), Size { guests: (1, 6) });
+        let weather = if self.random.once_in(2) { Weather::Rough } else { Weather::Calm };
+        let world = world::random(&mut self.random.fork(), &fleet, weather);
+        let mut scene = Scene::new(SimNode::new(world));
+        let taken = hand::plant(&mut self.random.fork(), &scene.node, &fleet).await;
+        for round in 0..3 {
+            if round > 0 {
+                let meddling = self.random.once_in(2);
+                for _ in 0..self.random.between(1, 3) {
+                    fleet.edit(&mut self.random.fork());
+                }
+                if meddling {
+                    let line = hand::meddle(&mut self.random.fork(), &scene.node, &fleet).await;
+                    self.ended.log.push(line);
+                }
+            }
+            let desired = self.folder.desired(&fleet);
+            if !self.settle(&mut scene, &desired, taken, round).await {
+                return;
+            }
+        }
+    }
+
+    /// Runs until all is well, at most as often as faults can strike, and then once more.
+    async fn settle(&mut self, scene: &mut Scene, desired: &Arc<Desired>, taken: hand::Taken, round: u32) -> bool {
+        let jobs = Some(*self.random.pick(&[1, 2, 8]));
+        for attempt in 1..=8 {
+            let how = How { jobs, ..How::default() };
+            let ran = scene.up(desired, how).await;
+            self.note(&format!("round {round}, run {attempt}"), &ran);
+            if ran.is_good() {
+                let again = scene.up(desired, How::default()).await;
+                self.note(&format!("round {round}, again"), &again);
+                self.expect_nothing_to_do(&again);
+                return self.ended.breaches.is_empty();
+            }
+            if !self.ended.breaches.is_empty() {
+                return false;
+            }
+        }
+        if taken == hand::Taken::Nothing {
+            self.breach(5, "after eight runs it is still not as it should be");
+            return false;
+        }
+        true
+    }
+
+    fn expect_nothing_to_do(&mut self, ran: &Ran) {
+        let mut findings = Findings::of(4);
+        findings.check(ran.plan.as_ref().is_some_and(phoenix_engine::Plan::is_empty), || {
+            let steps = ran.plan.iter().flat_map(|plan| &plan.guests).flat_map(|guest| {
+                guest
+                    .steps
+                    .iter()
+                    .map(|step| format!("{}: {} ({}; {:?})", guest.id, step.summary, step.reason, step.differences))
+            });
+            format!("a second run plans {:?}", steps.collect::<Vec<_>>())
+        });
+        for op in ran.ops.iter().filter(|op| op.changes() && !op.is_gate() && !is_lock(&op.what)) {
+            findings.add(format!("a second run sends `{}`", op.words()));
+        }
+        findings.check(ran.is_good(), || "a second run does not end well".to_owned());
+        self.ended.breaches.extend(findings.found());
+    }
+
+    /// A fleet, what it was before when this is about a change, and the world.
+    fn setting(&mut self) -> (Option<Fleet>, Fleet, phoenix_sim::World) {
+        let first = Fleet::random(&mut self.random.fork(), Size { guests: (1, 4) });
+        let world = world::random(&mut self.random.fork(), &first, Weather::Calm);
+        if self.random.once_in(2) {
+            return (None, first, world);
+        }
+        let mut edited = first.clone();
+        for _ in 0..self.random.between(1, 4) {
+            edited.edit(&mut self.random.fork());
+        }
+        (Some(first), edited, world)
+    }
+
+    /// A node on which the first fleet is up, when there is one.
+    async fn prepared(&mut self, first: Option<&Fleet>, world: &phoenix_sim::World) -> Option<Scene> {
+        let mut scene = Scene::new(SimNode::new(world.clone()));
+        if let Some(first) = first {
+            let desired = self.folder.desired(first);
+            let ran = scene.up(&desired, How::default()).await;
+            self.note("before", &ran);
+            if !ran.is_good() {
+                self.breach(5, "an undisturbed run does not end well");
+                return None;
+            }
+        }
+        Some(scene)
+    }
+
+    async fn kill(&mut self) {
+        let (first, fleet, world) = self.setting();
+        let Some(mut scene) = self.prepared(first.as_ref(), &world).await else { return };
+        let desired = self.folder.desired(&fleet);
+        let whole = scene.up(&desired, How::default()).await;
+        self.note("undisturbed", &whole);
+        if !whole.is_good() {
+            self.breach(5, "an undisturbed run does not end well");
+            return;
+        }
+        let expected = whole.after.normalised();
+        // Every one of a short run's changes is the last once; of a long one's, some are.
+        let mut deaths: Vec<usize> = (1..=whole.changes).collect();
+        while deaths.len() > 24 {
+            let at = self.random.below(deaths.len());
+            deaths.remove(at);
+        }
+        for at in deaths {
+            let moment = match self.random.below(4) {
+                0 => Moment::Before,
+                1 => Moment::After,
+                _ => Moment::During(Duration::from_millis(*self.random.pick(&[1u64, 300, 470, 800, 1500, 4000]))),
+            };
+            let Some(mut scene) = self.prepared(first.as_ref(), &world).await else { return };
+            let desired = self.folder.desired(&fleet);
+            let how = How { death: Some(Death { at, moment }), ..How::default() };
+            let killed = scene.up(&desired, how).await;
+            let last = killed.ops.iter().rev().find(|op| op.changes()).map(Op::words).unwrap_or_default();
+            self.note(&format!("killed at {at} ({moment:?}, `{last}`)"), &killed);
+            let next = scene.up(&desired, How::default()).await;
+            self.note("next", &next);
+            if !next.is_good() {
+                self.breach(5, format!("the run after one that was killed at {at} does not end well"));
+            }
+            self.compare(&expected, &next, &format!("killed at {at} ({moment:?}, `{last}`)"));
+            if self.ended.breaches.is_empty() {
+                let again = scene.up(&desired, How::default()).await;
+                self.note("again", &again);
+                self.expect_nothing_to_do(&again);
+            }
+            if !self.ended.breaches.is_empty() {
+                return;
+            }
+        }
+    }
+
+    async fn order(&mut self) {
+        let (first, fleet, world) = self.setting();
+        let Some(mut scene) = self.prepared(first.as_ref(), &world).await else { return };
+        let desired = self.folder.desired(&fleet);
+        let whole = scene.up(&desired, How::default()).await;
+        self.note("undisturbed", &whole);
+        if !whole.is_good() {
+            self.breach(5, "an undisturbed run does not end well");
+            return;
+        }
+        let expected = whole.after.normalised();
+        let ways = [
+            ("one slot", How { jobs: Some(1), ..How::default() }),
+            ("another order", How { jitter: Some(self.random.fork()), jobs: Some(2), ..How::default() }),
+            ("each step twice", How { repeat: Repeat::Twice, ..How::default() }),
+        ];
+        for (name, how) in ways {
+            let Some(mut scene) = self.prepared(first.as_ref(), &world).await else { return };
+            let desired = self.folder.desired(&fleet);
+            let ran = scene.up(&desired, how).await;
+            self.note(name, &ran);
+            if !ran.is_good() {
+                self.breach(5, format!("{name}: it does not end well"));
+            }
+            self.compare(&expected, &ran, name);
+            if !self.ended.breaches.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn compare(&mut self, expected: &BTreeMap<u32, String>, ran: &Ran, what: &str) {
+        let found = ran.after.normalised();
+        let ids: std::collections::BTreeSet<u32> = expected.keys().chain(found.keys()).copied().collect();
+        for id in ids {
+            let (want, have) = (expected.get(&id), found.get(&id));
+            if want != have {
+                let diff = difference(want.map_or("", String::as_str), have.map_or("", String::as_str));
+                self.breach(5, format!("{what}: {id} ended otherwise:\n{diff}"));
+            }
+        }
+    }
+}
+
+fn outcome((id, outcome): (&phoenix_types::GuestId, &GuestOutcome)) -> String {
+    match outcome {
+        GuestOutcome::Failed { failure } => format!("{id} failed in {:?}: {}", failure.stage, failure.message),
+        other => format!("{id} {}", other.word()),
+    }
+}
+
+/// The lines that only one of two texts has.
+fn difference(want: &str, have: &str) -> String {
+    let only = |sign: &str, one: &str, other: &str| -> String {
+        let other: Vec<&str> = other.lines().collect();
+        one.lines().filter(|line| !other.contains(line)).map(|line| format!("      {sign} {line}\n")).collect()
+    };
+    let lines = format!("{}{}", only("-", want, have), only("+", have, want));
+    if lines.is_empty() { format!("      in another order:\n{want}\n---\n{have}") } else { lines }
+}

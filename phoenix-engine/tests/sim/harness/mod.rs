@@ -1,0 +1,12 @@
+//! Random fleets on simulated nodes, and what must always hold.
+
+pub(crate) mod case;
+pub(crate) mod fleet;
+pub(crate) mod folder;
+pub(crate) mod hand;
+pub(crate) mod random;
+pub(crate) mod rules;
+pub(crate) mod run;
+pub(crate) mod state;
+pub(crate) mod watch;
+pub(crate) mod world;

@@ -1,0 +1,171 @@
+//! What may happen to a guest: rules 2, 3, 10 and 13.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use phoenix_engine::Record;
+use phoenix_types::{ConfSection, DiskSize, GuestConf, GuestId, PropertyString};
+
+use super::{Breach, Findings};
+use crate::harness::run::Ran;
+use crate::harness::state::Found;
+use crate::harness::watch::What;
+
+fn is_ours(found: &Found, id: u32) -> bool {
+    found.live().description.as_deref().and_then(Record::find).is_some_and(|record| record.id.get() == id)
+}
+
+fn half_made(ran: &Ran, id: u32) -> bool {
+    // The record stands in the notes before the disks are there.
+    if ran.before.guests.get(&id).is_some_and(|found| matches!(found.live().get("lock"), Some("create" | "clone"))) {
+        return true;
+    }
+    let observed = ran.observed.as_ref();
+    observed.is_some_and(|observed| GuestId::new(id).is_ok_and(|id| observed.half_made.contains(&id)))
+}
+
+/// Guests without our record, and guests outside of the configuration, are as they were, and no changing command named them.
+pub(crate) fn rule_2_what_is_not_ours_stays(ran: &Ran) -> Vec<Breach> {
+    let mut findings = Findings::of(2);
+    for (id, found) in &ran.before.guests {
+        let configured = ran.desired.guests.keys().any(|known| known.get() == *id);
+        if configured && (is_ours(found, *id) || half_made(ran, *id)) {
+            continue;
+        }
+        findings.check(ran.after.guests.get(id) == Some(found), || {
+            format!("{id} is not ours and was changed: {found:#?} became {:#?}", ran.after.guests.get(id))
+        });
+        for op in ran.ops.iter().filter(|op| op.changes()) {
+            let named = op.argv().get(2).is_some_and(|word| *word == id.to_string()) || op.guest == Some(*id);
+            findings.check(!named, || format!("{id} is not ours, and `{}` was sent", op.words()));
+        }
+    }
+    findings.found()
+}
+
+/// `up` destroys nothing but what a run that died left half made.
+pub(crate) fn rule_3_nothing_is_destroyed_unasked(ran: &Ran) -> Vec<Breach> {
+    let mut findings = Findings::of(3);
+    for op in &ran.ops {
+        if op.is(&["*", "destroy"]) {
+            let id = op.argv().get(2).and_then(|word| word.parse::<u32>().ok()).unwrap_or(0);
+            findings.check(half_made(ran, id), || format!("`{}` was sent unasked", op.words()));
+        }
+    }
+    for id in ran.before.guests.keys() {
+        findings.check(ran.after.guests.contains_key(id) || half_made(ran, *id), || format!("{id} is gone"));
+    }
+    findings.found()
+}
+
+/// The firewall file is always written whole, and snapshots stay, but for the one to go back to.
+pub(crate) fn rule_10_no_empty_firewall_and_no_snapshot_lost(ran: &Ran) -> Vec<Breach> {
+    let mut findings = Findings::of(10);
+    for op in &ran.ops {
+        match &op.what {
+            What::Write { path, text } if path.starts_with("/etc/pve/firewall") => {
+                let wanted = op.guest.and_then(|id| ran.desired.guests.get(&GuestId::new(id).ok()?)?.firewall.as_ref());
+                let wanted = wanted.map(ToString::to_string).unwrap_or_default();
+                findings.check(!text.is_empty() && *text == wanted.as_bytes(), || {
+                    format!("{path} was written as {:?}", String::from_utf8_lossy(text))
+                });
+            }
+            What::Remove { path } if path.starts_with("/etc/pve/firewall") => {
+                findings.add(format!("{path} was removed"));
+            }
+            What::Command { argv, .. } if argv.iter().any(|word| word == "delsnapshot") => {
+                let (id, name) = (argv.get(2).and_then(|id| id.parse().ok()), argv.get(3).cloned().unwrap_or_default());
+                let was_whole = id
+                    .and_then(|id: u32| ran.before.guests.get(&id))
+                    .is_some_and(|found| whole_snapshots(found).contains(&name));
+                findings.check(name == "phoenix-undo" || !was_whole, || format!("`{}` was sent", op.words()));
+            }
+            _ => {}
+        }
+    }
+    for (id, before) in &ran.before.guests {
+        let Some(after) = ran.after.guests.get(id) else { continue };
+        if half_made(ran, *id) {
+            continue;
+        }
+        let left = whole_snapshots(after);
+        for name in whole_snapshots(before).iter().filter(|name| name.as_str() != "phoenix-undo") {
+            findings.check(left.contains(name), || format!("snapshot `{name}` of {id} is gone"));
+        }
+    }
+    findings.found()
+}
+
+/// The snapshots of a guest that are neither half made nor half deleted.
+fn whole_snapshots(found: &Found) -> BTreeSet<String> {
+    let snapshots = GuestConf::parse(&found.conf, found.kind).snapshots;
+    snapshots.into_iter().filter(|(_, section)| section.get("snapstate").is_none()).map(|(name, _)| name).collect()
+}
+
+/// Disks keep their volume and never get smaller; MAC addresses stay unless the configuration names another.
+pub(crate) fn rule_13_no_disk_shrinks_and_no_address_changes(ran: &Ran) -> Vec<Breach> {
+    let mut findings = Findings::of(13);
+    for (id, before) in &ran.before.guests {
+        let Some(after) = ran.after.guests.get(id) else { continue };
+        if half_made(ran, *id) || !is_ours(before, *id) {
+            continue;
+        }
+        let (old, new) = (disks(&before.live()), disks(&after.live()));
+        for (volume, size) in &old {
+            if let Some(now) = new.get(volume) {
+                findings.check(now >= size, || format!("{volume} of {id} shrank from {size} to {now}"));
+            }
+        }
+        for key in ["rootfs", "scsi0"] {
+            let volume = |found: &Found| {
+                let text = found.live().get(key).map(str::to_owned)?;
+                Some(text.split(',').next().unwrap_or_default().to_owned())
+            };
+            // A template's disk gets another name when it becomes one.
+            let converted = after.live().get("template") != before.live().get("template");
+            if let Some(was) = volume(before).filter(|_| !converted) {
+                findings.check(volume(after).as_deref() == Some(was.as_str()), || format!("{key} of {id} was {was}"));
+            }
+        }
+        let asked = asked_macs(ran, *id);
+        for (key, mac) in macs(&before.live()) {
+            if let Some(now) = macs(&after.live()).get(&key) {
+                findings.check(*now == mac || asked.contains(now), || format!("{key} of {id} had {mac}, has {now}"));
+            }
+        }
+    }
+    findings.found()
+}
+
+fn disks(live: &ConfSection) -> BTreeMap<String, DiskSize> {
+    live.keys
+        .values()
+        .filter_map(|value| {
+            let text: PropertyString = value.parse().ok()?;
+            let size = text.get("size")?.parse().ok()?;
+            Some((value.split(',').next()?.to_owned(), size))
+        })
+        .collect()
+}
+
+fn macs(live: &ConfSection) -> BTreeMap<String, String> {
+    live.keys
+        .iter()
+        .filter(|(key, _)| key.starts_with("net") && key[3..].bytes().all(|b| b.is_ascii_digit()))
+        .filter_map(|(key, value)| {
+            let mac = value.split(',').filter_map(|part| part.split_once('=')).map(|(_, value)| value);
+            Some((
+                key.clone(),
+                mac.into_iter().find(|mac| mac.len() == 17 && mac.matches(':').count() == 5)?.to_owned(),
+            ))
+        })
+        .collect()
+}
+
+/// The MAC addresses that the configuration names for a guest.
+fn asked_macs(ran: &Ran, id: u32) -> Vec<String> {
+    let Some(guest) = ran.desired.guests.iter().find(|(known, _)| known.get() == id).map(|(_, guest)| guest) else {
+        return Vec::new();
+    };
+    let context: serde_json::Value = serde_json::from_slice(&guest.context).unwrap_or_default();
+    context.get("mac_address").and_then(|mac| mac.as_str()).map(str::to_owned).into_iter().collect()
+}

@@ -1,0 +1,289 @@
+//! A host around the simulated node that sees everything, and at which a run can be killed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use camino::{Utf8Path, Utf8PathBuf};
+use phoenix_host::{ByteStream, Command, Created, Effect, FileStat, Host, HostError, Output};
+use phoenix_sim::SimNode;
+use phoenix_types::GuestId;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::random::Random;
+
+/// What was done on the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    Command { argv: Vec<String>, stdin: Vec<u8> },
+    Write { path: Utf8PathBuf, text: Vec<u8> },
+    Create { path: Utf8PathBuf },
+    Remove { path: Utf8PathBuf },
+}
+
+/// One thing that was done, as the node saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Op {
+    pub(crate) guest: Option<u32>,
+    pub(crate) stage: Option<String>,
+    pub(crate) what: What,
+    pub(crate) effect: Effect,
+    pub(crate) deadline: Duration,
+    pub(crate) begin: Instant,
+    pub(crate) end: Option<Instant>,
+    pub(crate) exit: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {:?} {}", self.words(), self.exit, self.stderr.trim())
+    }
+}
+
+impl Op {
+    pub(crate) fn argv(&self) -> &[String] {
+        match &self.what {
+            What::Command { argv, .. } => argv,
+            _ => &[],
+        }
+    }
+
+    /// The command line without its arguments' values beyond the third word.
+    pub(crate) fn is(&self, words: &[&str]) -> bool {
+        let argv = self.argv();
+        argv.len() >= words.len() && words.iter().zip(argv).all(|(word, arg)| *word == "*" || word == arg)
+    }
+
+    pub(crate) fn is_gate(&self) -> bool {
+        self.stage.as_deref() == Some("gate")
+    }
+
+    pub(crate) fn changes(&self) -> bool {
+        self.effect == Effect::Change
+    }
+
+    pub(crate) fn words(&self) -> String {
+        match &self.what {
+            What::Command { argv, .. } => argv.join(" "),
+            What::Write { path, .. } => format!("write {path}"),
+            What::Create { path } => format!("create {path}"),
+            What::Remove { path } => format!("remove {path}"),
+        }
+    }
+}
+
+/// When, seen from the fatal command, the run dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Before it begins.
+    Before,
+    /// So long after it began, with it.
+    During(Duration),
+    /// When it has ended and before the run hears of it.
+    After,
+}
+
+/// The death of a run at its `at`th change, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Death {
+    pub(crate) at: usize,
+    pub(crate) moment: Moment,
+}
+
+#[derive(Debug)]
+pub(crate) struct Watch {
+    node: SimNode,
+    ops: Mutex<Vec<Op>>,
+    changes: AtomicUsize,
+    death: Option<Death>,
+    dead: Notify,
+    /// Small pauses before commands, so that independent branches run in another order.
+    jitter: Option<Mutex<Random>>,
+}
+
+impl Watch {
+    pub(crate) fn new(node: SimNode, death: Option<Death>, jitter: Option<Random>) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            ops: Mutex::default(),
+            changes: AtomicUsize::new(0),
+            death,
+            dead: Notify::new(),
+            jitter: jitter.map(Mutex::new),
+        })
+    }
+
+    /// Waits until the run is dead.
+    pub(crate) async fn died(&self) {
+        self.dead.notified().await;
+    }
+
+    /// How many changes there were.
+    pub(crate) fn changes(&self) -> usize {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn take(&self) -> Vec<Op> {
+        std::mem::take(&mut *self.ops.lock().unwrap())
+    }
+
+    async fn die<T>(&self) -> T {
+        self.dead.notify_one();
+        std::future::pending().await
+    }
+
+    /// Notes the beginning; gives the moment of death when this is the fatal one, and never comes back when the run is dead.
+    async fn begin(&self, mut op: Op) -> (usize, Option<Moment>) {
+        let mut moment = None;
+        if op.effect == Effect::Change {
+            let number = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
+            match self.death {
+                Some(death) if death.at == number => moment = Some(death.moment),
+                Some(death) if death.at < number => self.die().await,
+                _ => {}
+            }
+            if moment == Some(Moment::Before) {
+                self.die::<()>().await;
+            }
+        }
+        op.begin = Instant::now();
+        // What is about no guest, such as the run's own lock, has no order among branches.
+        let pause =
+            self.jitter.as_ref().filter(|_| op.guest.is_some()).map(|jitter| jitter.lock().unwrap().below(400) as u64);
+        if let Some(pause) = pause {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        let mut ops = self.ops.lock().unwrap();
+        ops.push(op);
+        (ops.len() - 1, moment)
+    }
+
+    fn end(&self, at: usize, result: Option<&Output>) {
+        let mut ops = self.ops.lock().unwrap();
+        if let Some(op) = ops.get_mut(at) {
+            op.end = Some(Instant::now());
+            if let Some(output) = result {
+                op.exit = output.status;
+                op.stdout = output.stdout_text().into_owned();
+                op.stderr = output.stderr_text().into_owned();
+            }
+        }
+    }
+
+    /// A change of a file takes no time, so it either happened or did not.
+    async fn change<T>(&self, what: What, path: &Utf8Path, work: impl Future<Output = T>) -> T {
+        let op = Op {
+            guest: guest_of(path),
+            stage: None,
+            what,
+            effect: Effect::Change,
+            deadline: Duration::from_secs(60),
+            begin: Instant::now(),
+            end: None,
+            exit: None,
+            stdout: String::new(),
+            stderr: String::new(),
+        };
+        let (at, moment) = self.begin(op).await;
+        let result = work.await;
+        self.end(at, None);
+        if moment.is_some() {
+            self.die::<()>().await;
+        }
+        result
+    }
+}
+
+/// The guest whose file of the node this is.
+fn guest_of(path: &Utf8Path) -> Option<u32> {
+    if !path.starts_with("/etc/pve") {
+        return None;
+    }
+    path.file_stem()?.parse().ok()
+}
+
+#[async_trait]
+impl Host for Watch {
+    fn name(&self) -> String {
+        Host::name(&self.node)
+    }
+
+    async fn run(&self, command: Command) -> Result<Output, HostError> {
+        let op = Op {
+            guest: command.scope.guest.map(GuestId::get),
+            stage: command.scope.stage.as_deref().map(str::to_owned),
+            what: What::Command {
+                argv: command.argv(),
+                stdin: command.stdin.as_ref().map(|input| input.as_bytes().to_vec()).unwrap_or_default(),
+            },
+            effect: command.effect,
+            deadline: command.deadline,
+            begin: Instant::now(),
+            end: None,
+            exit: None,
+            stdout: String::new(),
+            stderr: String::new(),
+        };
+        let (at, moment) = self.begin(op).await;
+        if let Some(Moment::During(span)) = moment {
+            // The future is dropped when the time is up, which kills the command where it stands.
+            let _ = tokio::time::timeout(span, Host::run(&self.node, command)).await;
+            self.end(at, None);
+            return self.die().await;
+        }
+        let result = Host::run(&self.node, command).await;
+        self.end(at, result.as_ref().ok());
+        if moment.is_some() {
+            self.die::<()>().await;
+        }
+        result
+    }
+
+    async fn read(&self, path: &Utf8Path, limit: u64) -> Result<Vec<u8>, HostError> {
+        self.node.read(path, limit).await
+    }
+
+    async fn write(&self, path: &Utf8Path, contents: &[u8], mode: u32) -> Result<(), HostError> {
+        let what = What::Write { path: path.to_owned(), text: contents.to_vec() };
+        self.change(what, path, self.node.write(path, contents, mode)).await
+    }
+
+    async fn create_new(&self, path: &Utf8Path, contents: &[u8]) -> Result<Created, HostError> {
+        let what = What::Create { path: path.to_owned() };
+        self.change(what, path, self.node.create_new(path, contents)).await
+    }
+
+    async fn remove(&self, path: &Utf8Path) -> Result<(), HostError> {
+        let what = What::Remove { path: path.to_owned() };
+        self.change(what, path, self.node.remove(path)).await
+    }
+
+    async fn stat(&self, path: &Utf8Path) -> Result<Option<FileStat>, HostError> {
+        self.node.stat(path).await
+    }
+
+    async fn list(&self, path: &Utf8Path) -> Result<Vec<String>, HostError> {
+        self.node.list(path).await
+    }
+
+    async fn dial(&self, address: &str, port: u16, deadline: Duration) -> Result<Box<dyn ByteStream>, HostError> {
+        self.node.dial(address, port, deadline).await
+    }
+}
+
+/// Groups what was done by guest.
+pub(crate) fn by_guest(ops: &[Op]) -> BTreeMap<u32, Vec<&Op>> {
+    let mut groups: BTreeMap<u32, Vec<&Op>> = BTreeMap::new();
+    for op in ops {
+        if let Some(guest) = op.guest {
+            groups.entry(guest).or_default().push(op);
+        }
+    }
+    groups
+}

@@ -1,0 +1,5 @@
+//! Proof by simulation: random fleets in random worlds, and the predecessor's defects one by one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod campaign;
+mod harness;
