@@ -110,14 +110,19 @@ pub(crate) fn failures(chronicle: &Chronicle, canvas: Canvas) -> String {
 }
 
 fn failed(id: GuestId, story: &Story, failure: &Failure, canvas: Canvas) -> String {
+    let mut text = String::new();
     let title = format!("{id} {}: {}", story.name, tame(&failure.message));
-    let mut text = format!("{} {}\n", canvas.paint(Tone::Bad, "error:"), canvas.paint(Tone::Strong, title));
+    for (index, line) in wrap(&title, canvas.width.saturating_sub(LABEL.len() + 1)).iter().enumerate() {
+        let label = if index == 0 { canvas.paint(Tone::Bad, LABEL) } else { " ".repeat(LABEL.len()) };
+        text.push_str(&format!("{label} {}\n", canvas.paint(Tone::Strong, line)));
+    }
     field(&mut text, "stage", failure.stage.name(), canvas);
     if let Some(attempts) = failure.attempts {
         field(&mut text, "attempts", &attempts.to_string(), canvas);
     }
     field(&mut text, "elapsed", &span(failure.elapsed_ms), canvas);
-    block(&mut text, "last output", &failure.last_output, canvas);
+    let output = if failure.last_output.trim().is_empty() { "none" } else { &failure.last_output };
+    block(&mut text, "last output", output, canvas);
     for (title, evidence) in &failure.evidence {
         block(&mut text, title, evidence, canvas);
     }
@@ -129,6 +134,9 @@ fn failed(id: GuestId, story: &Story, failure: &Failure, canvas: Canvas) -> Stri
     }
     text
 }
+
+/// What a failure begins with.
+const LABEL: &str = "error:";
 
 /// The width of the names of fields.
 const FIELD: usize = 11;
@@ -146,7 +154,7 @@ fn block(text: &mut String, name: &str, value: &str, canvas: Canvas) {
     let lines: Vec<&str> = value.trim_end().lines().collect();
     match lines.as_slice() {
         [] => {}
-        [line] if line.len() + FIELD + 4 <= canvas.width => field(text, name, line, canvas),
+        [line] if name.len() <= FIELD && line.len() + FIELD + 4 <= canvas.width => field(text, name, line, canvas),
         lines => {
             let left_out = lines.len().saturating_sub(OUTPUT_LINES);
             let note = if left_out > 0 {

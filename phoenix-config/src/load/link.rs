@@ -8,7 +8,7 @@ use super::Gathered;
 use crate::diagnostic::{Code, FileKind, Finding, Target, nearest};
 use crate::dialect::HypervisorEntry;
 use crate::graph::{Cycle, Edge, EdgeKind, Graph};
-use crate::model::{Guest, Kind};
+use crate::model::{Guest, Kind, State};
 use crate::rules::{Completeness, clone_key};
 
 /// Builds the graph, and gives clones what they have from their sources. No graph when it has a ring.
@@ -29,7 +29,8 @@ pub(super) fn link(gathered: &mut Gathered, complete: Completeness, findings: &m
             continue;
         };
         let Some(source) = gathered.guests.get(&source_id) else { continue };
-        let snapshot = source.template_snapshot.clone();
+        // Proxmox makes no template of a guest that has snapshots, so a template is cloned as it is.
+        let snapshot = source.template_snapshot.clone().filter(|_| source.state != State::Template);
         let privilege = source.container().map(|container| container.unprivileged);
         let written = gathered.unprivileged.get(&id).copied().flatten();
         if let (Some(written), Some(inherited)) = (written, privilege)

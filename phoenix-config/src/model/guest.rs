@@ -113,7 +113,8 @@ pub enum Kind {
 pub struct CloneSource {
     /// The guest that is cloned.
     pub id: GuestId,
-    /// The snapshot of it that is cloned: the source's `template_snapshot_name`. Absent: its current state.
+    /// The snapshot of it that is cloned: the source's `template_snapshot_name`. Absent: its current state, as with every
+    /// source that is a template.
     pub snapshot: Option<SnapshotName>,
 }
 

@@ -5,4 +5,8 @@ mod architecture;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+mod step_ca;
