@@ -56,6 +56,13 @@ pub enum EventKind {
         /// What it does.
         summary: String,
     },
+    /// A step waited for other guests: for the source that they clone too, or for one of the run's slots.
+    StepHeld {
+        /// Its stage.
+        stage: Stage,
+        /// How long, in milliseconds.
+        ms: u64,
+    },
     /// A step could not be done now because something else is busy; it is tried again.
     StepRetried {
         /// Its stage.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use phoenix_types::{Change, GuestKind};
+use tokio::time::Instant;
 
 use super::error::StepError;
 use super::guest::{Worker, slot};
@@ -10,6 +11,7 @@ use super::retry::while_busy;
 use super::settings;
 use super::stale::Lock;
 use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
+use crate::event::{EventKind, millis};
 use crate::node::Site;
 use crate::plan::Stage;
 use crate::record::Record;
@@ -30,14 +32,19 @@ impl Worker<'_> {
             return Err(StepError::NotesFull { length: notes.chars().count() });
         }
         // A clone is first kept waiting by its source, and only then takes a slot.
+        let asked = Instant::now();
         let _source = match (self.guest.clone_source(), self.kind()) {
             (Some(source), GuestKind::Container) => match self.run.clone_sources.get(&source) {
-                Some(lock) => Some(lock.lock().await),
+                Some(turnstile) => Some(turnstile.pass(self.id(), self.run.urgency_of(self.id())).await),
                 None => None,
             },
             _ => None,
         };
         let _slot = slot(self.run).await?;
+        let held = millis(asked.elapsed());
+        if held > 0 {
+            self.voice.say(EventKind::StepHeld { stage: Stage::Define, ms: held });
+        }
         if let Some(lock) = &self.run.lock {
             lock.making(self.id()).await?;
         }

@@ -11,6 +11,7 @@ mod script;
 mod settings;
 mod snapshot;
 mod stale;
+mod turnstile;
 mod volumes;
 
 pub(crate) use disk::root_disk;
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use phoenix_types::GuestId;
-use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -32,10 +33,10 @@ use crate::event::{Event, EventKind, EventSink, Failure, GuestOutcome, millis};
 use crate::lock::NodeLock;
 use crate::node::Node;
 use crate::plan::{Plan, Stage};
+use turnstile::Turnstile;
 
 /// How a run is carried out.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Options {
     /// How many commands may change the node at the same time. Gates and scripts do not count. Default: 8.
     pub jobs: usize,
@@ -86,8 +87,16 @@ struct Run {
     /// Who may change the node now.
     slots: Semaphore,
     /// A container that is being cloned is locked by `pct` for the whole copy, so its clones are made one after the other.
-    clone_sources: BTreeMap<GuestId, Mutex<()>>,
+    clone_sources: BTreeMap<GuestId, Turnstile>,
+    /// How long a way hangs on each guest: the steps of the longest chain from it to a guest that nobody waits for.
+    urgency: BTreeMap<GuestId, usize>,
     words: BTreeMap<GuestId, watch::Sender<Option<Word>>>,
+}
+
+impl Run {
+    fn urgency_of(&self, guest: GuestId) -> usize {
+        self.urgency.get(&guest).copied().unwrap_or(0)
+    }
 }
 
 /// One guest's voice: its events, in order.
@@ -131,8 +140,9 @@ pub async fn converge(
         clone_sources: desired
             .guests
             .values()
-            .filter_map(|guest| Some((guest.clone_source()?, Mutex::new(()))))
+            .filter_map(|guest| Some((guest.clone_source()?, Turnstile::default())))
             .collect(),
+        urgency: urgency(&plan),
         words: plan.guests.iter().map(|guest| (guest.id, watch::Sender::new(None))).collect(),
         desired,
     });
@@ -162,6 +172,20 @@ pub async fn converge(
     }
     emitter.emit(Instant::now(), None, EventKind::RunFinished { counts });
     Summary { guests, elapsed_ms: millis(started.elapsed()) }
+}
+
+/// See [`Run::urgency`]. The plan's order has every guest after what it needs, so one pass backwards is enough.
+fn urgency(plan: &Plan) -> BTreeMap<GuestId, usize> {
+    let mut urgency: BTreeMap<GuestId, usize> = BTreeMap::new();
+    for guest in plan.guests.iter().rev() {
+        let own = guest.steps.len() + urgency.get(&guest.id).copied().unwrap_or(0);
+        for need in &guest.needs {
+            let behind = urgency.entry(*need).or_insert(0);
+            *behind = own.max(*behind);
+        }
+        urgency.insert(guest.id, own);
+    }
+    urgency
 }
 
 /// A guest whose task broke off: a fault of Phoenix itself, which must not look like success.

@@ -1,5 +1,6 @@
 //! Whole runs of the example fleets on a simulated node, in virtual time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::Utf8Path;
@@ -11,7 +12,7 @@ use phoenix_sim::{SimNode, World};
 use phoenix_types::GuestId;
 use pretty_assertions::assert_eq;
 
-use crate::fleet::id;
+use crate::fleet::{Folder, id};
 
 #[derive(Debug, Default)]
 struct Log(std::sync::Mutex<Vec<CommandRecord>>);
@@ -44,13 +45,17 @@ impl Ran {
 }
 
 async fn up(sim: &SimNode, desired: &Arc<Desired>) -> Ran {
+    up_with(sim, desired, &Options::default()).await
+}
+
+async fn up_with(sim: &SimNode, desired: &Arc<Desired>, options: &Options) -> Ran {
     let log = Arc::new(Log::default());
     let node = Node::new(Layered::new(Arc::new(sim.clone())).recorded(log.clone()));
     let site = node.labelled(None, "observe");
     let observed = observe(&*site.host, &*site.containers, &*site.machines, desired).await.unwrap();
     let plan = plan(desired, &observed, Provision::WhenChanged);
     let mut events: Vec<Event> = Vec::new();
-    let summary = converge(&node, desired.clone(), plan.clone(), &Options::default(), &mut [&mut events]).await;
+    let summary = converge(&node, desired.clone(), plan.clone(), options, &mut [&mut events]).await;
     let commands = std::mem::take(&mut *log.0.lock().unwrap());
     Ran { plan, summary, events, commands }
 }
@@ -149,4 +154,62 @@ async fn a_named_guest_comes_up_with_what_it_needs_only() {
     let guests: Vec<GuestId> = ran.summary.guests.keys().copied().collect();
     assert_eq!(guests, [id(102), id(103), id(900)]);
     assert!(ran.summary.is_good());
+}
+
+/// The longest way through the graph, each guest counted with the time that it worked or its gates took, without what it
+/// waited for others to let go of a clone source or a slot. In milliseconds.
+fn critical_path(ran: &Ran, desired: &Desired) -> u64 {
+    let mut own: BTreeMap<GuestId, i64> = BTreeMap::new();
+    for event in &ran.events {
+        let Some(guest) = event.guest else { continue };
+        let time = own.entry(guest).or_insert(0);
+        match event.kind {
+            EventKind::StepFinished { ms, .. } => *time += i64::try_from(ms).unwrap(),
+            EventKind::StepHeld { ms, .. } => *time -= i64::try_from(ms).unwrap(),
+            _ => {}
+        }
+    }
+    let mut ends: BTreeMap<GuestId, i64> = BTreeMap::new();
+    for id in &desired.order {
+        let begin = desired.guests[id].needs.iter().map(|need| ends[need]).max().unwrap_or(0);
+        ends.insert(*id, begin + own.get(id).copied().unwrap_or(0));
+    }
+    u64::try_from(ends.into_values().max().unwrap_or(0)).unwrap()
+}
+
+fn assert_bounded_by_critical_path(name: &str, ran: &Ran, desired: &Desired) {
+    assert!(ran.summary.is_good(), "{name}: {:#?}", ran.summary);
+    let (took, path) = (ran.summary.elapsed_ms, critical_path(ran, desired));
+    assert!(took * 100 <= path * 102, "{name}: {took} ms, and the critical path has {path} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_takes_no_longer_than_its_critical_path() {
+    for name in ["step-ca", "ai-lab"] {
+        let (sim, desired) = example(name, "world.json");
+        let ran = up(&sim, &desired).await;
+        assert_bounded_by_critical_path(name, &ran, &desired);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_guests_take_no_longer_than_their_critical_path() {
+    let mut containers = Vec::new();
+    for number in 0..1000_u32 {
+        let vmid = 1000 + number;
+        // Chains and fans: each tenth guest hangs on one far back, the others on a neighbour or on nobody.
+        let needs = match number % 10 {
+            0 if number >= 100 => format!(r#", "dependencies": ["{}"]"#, vmid - 97),
+            3 | 4 => format!(r#", "dependencies": ["{}"]"#, vmid - 1),
+            7 => format!(r#", "dependencies": ["{}", "{}"]"#, vmid - 3, vmid - 1),
+            _ => String::new(),
+        };
+        containers.push(format!(
+            r#""{vmid}": {{"name": "guest-{vmid}", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "local-zfs", "start_at_boot": true{needs}}}"#
+        ));
+    }
+    let desired = Arc::new(Folder::new(&containers.join(","), "", &[]).desired());
+    let sim = SimNode::new(World::default());
+    let ran = up_with(&sim, &desired, &Options { jobs: 1000, ..Options::default() }).await;
+    assert_bounded_by_critical_path("1,000 guests", &ran, &desired);
 }

@@ -1,0 +1,120 @@
+//! A gate that one passes at a time, the most urgent of those who wait first.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use phoenix_types::GuestId;
+use tokio::sync::Notify;
+
+/// Who waits: the most urgent first, then the smaller id.
+type Place = (Reverse<usize>, GuestId);
+
+#[derive(Debug, Default)]
+struct Queue {
+    taken: bool,
+    waiting: BTreeSet<Place>,
+}
+
+/// Lets one guest at a time through. Of those who wait, the one with the largest urgency goes next.
+#[derive(Debug, Default)]
+pub(super) struct Turnstile {
+    queue: Mutex<Queue>,
+    freed: Notify,
+}
+
+/// The right to have passed; the next one goes when it is dropped.
+#[derive(Debug)]
+pub(super) struct Pass<'a>(&'a Turnstile);
+
+/// A place in the queue, given up when its owner stops waiting.
+struct Waiting<'a> {
+    turnstile: &'a Turnstile,
+    place: Place,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.turnstile.with(|queue| queue.waiting.remove(&self.place));
+        // Whoever was behind may be first now.
+        self.turnstile.freed.notify_waiters();
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.0.with(|queue| queue.taken = false);
+        self.0.freed.notify_waiters();
+    }
+}
+
+impl Turnstile {
+    fn with<T>(&self, work: impl FnOnce(&mut Queue) -> T) -> T {
+        work(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for its turn.
+    ///
+    /// Cancel safety: a dropped future gives its place up.
+    pub(super) async fn pass(&self, guest: GuestId, urgency: usize) -> Pass<'_> {
+        let place = (Reverse(urgency), guest);
+        self.with(|queue| queue.waiting.insert(place));
+        let waiting = Waiting { turnstile: self, place };
+        // Those who become ready at the same moment all stand in the queue before the first one goes.
+        tokio::task::yield_now().await;
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            let mine = self.with(|queue| {
+                let first = !queue.taken && queue.waiting.first() == Some(&place);
+                queue.taken |= first;
+                first
+            });
+            if mine {
+                let pass = Pass(self);
+                drop(waiting);
+                return pass;
+            }
+            freed.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_most_urgent_goes_first_and_one_at_a_time() {
+        let turnstile = Arc::new(Turnstile::default());
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = tokio::task::JoinSet::new();
+        for (id, urgency) in [(101, 1), (102, 5), (103, 5), (104, 9)] {
+            let (turnstile, log) = (turnstile.clone(), log.clone());
+            tasks.spawn(async move {
+                let _pass = turnstile.pass(GuestId::new(id).unwrap(), urgency).await;
+                log.lock().unwrap().push(id);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                log.lock().unwrap().push(id);
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(*log.lock().unwrap(), [104, 104, 102, 102, 103, 103, 101, 101]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_holds_nobody_back() {
+        let turnstile = Turnstile::default();
+        let guest = |id| GuestId::new(id).unwrap();
+        let first = turnstile.pass(guest(101), 1).await;
+        let gave_up = tokio::time::timeout(Duration::from_secs(1), turnstile.pass(guest(102), 9)).await;
+        assert!(gave_up.is_err());
+        drop(first);
+        let third = tokio::time::timeout(Duration::from_secs(1), turnstile.pass(guest(103), 1)).await;
+        assert!(third.is_ok());
+    }
+}
