@@ -6,6 +6,7 @@ use phoenix_types::{GuestKind, PropertyString};
 
 use super::facts;
 use super::view::{Offset, View};
+use super::world::ImageWorld;
 use crate::files::{Content, Entry, FileTree};
 use crate::node::State;
 
@@ -100,17 +101,38 @@ static SYSTEM: LazyLock<FileTree> = LazyLock::new(|| {
     tree
 });
 
+/// A system that consists of little more than the guest agent.
+static BARE: LazyLock<FileTree> = LazyLock::new(|| {
+    let mut tree = FileTree::default();
+    let folders = ["bin", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var"];
+    // The paths are written here and fit together.
+    for folder in folders {
+        let _ = tree.make_folders(&format!("/{folder}"), 0);
+    }
+    for (path, text) in [
+        ("/init", ""),
+        ("/dev/null", ""),
+        ("/etc/hostname", "vmguest\n"),
+        ("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"),
+    ] {
+        let _ = tree.write(path, text.as_bytes(), 0);
+    }
+    tree
+});
+
 /// Puts a system on a disk that has none, and writes what is written at every start.
-pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind) {
+pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind, image: ImageWorld) {
+    let is_bare = kind == GuestKind::Vm && image == ImageWorld::Bare;
+    let system: &FileTree = if is_bare { &BARE } else { &SYSTEM };
     facts::refresh(state, vmid);
     let Some(running) = state.inside.get_mut(&vmid) else { return };
     match running.facts.root.clone() {
-        None => running.scratch = SYSTEM.clone(),
+        None => running.scratch = system.clone(),
         Some(volume) => {
             if let Some(volume) = state.volumes.get_mut(&volume)
-                && !volume.space.files.exists("/etc/os-release")
+                && !volume.space.files.exists("/etc/passwd")
             {
-                let mut tree = SYSTEM.clone();
+                let mut tree = system.clone();
                 // What was put on the empty disk before its first start stays.
                 for (path, entry) in volume.space.files.below("/") {
                     if tree.insert(path, entry.clone()).is_err() {
@@ -130,6 +152,9 @@ pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind) {
     let mut view = View::new(state, Some(vmid));
     for mount in &mounts {
         let _ = view.make_folders(&mount.at, 0o755);
+    }
+    if is_bare {
+        return;
     }
     let _ = view.write("/etc/hostname", format!("{name}\n").as_bytes(), Offset::Replace, 0o644);
     if view.read("/etc/machine-id").is_ok_and(|id| id.is_empty()) {

@@ -70,8 +70,8 @@ impl Listening {
 pub(crate) fn boot(state: &mut State, world: &World, vmid: u32, now: Duration) {
     let Some(kind) = state.guest_kind(vmid) else { return };
     state.inside.insert(vmid, Running { started: now, is_vm: kind == GuestKind::Vm, ..Running::default() });
-    super::base::furnish(state, vmid, kind);
     let merged = facts::world_of(world, vmid);
+    super::base::furnish(state, vmid, kind, merged.image());
     log(state, vmid, "kernel", "Booting.");
     let init = merged.init(kind == GuestKind::Vm);
     plan(state, vmid, now + init.unwrap_or_default() / 2, "", Effect::Mounts);

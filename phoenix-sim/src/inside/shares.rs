@@ -152,12 +152,12 @@ mod tests {
     use super::*;
     use test_case::test_case;
 
-    #[test_case("", Export::Granted { read_only: false })]
-    #[test_case("/srv 10.0.0.0/24(rw,sync)", Export::Granted { read_only: false })]
-    #[test_case("/srv/shared 10.0.0.7(ro)", Export::Granted { read_only: true })]
-    #[test_case("/srv/shared 10.0.0.8(rw)", Export::Refused)]
-    #[test_case("/srv/share *(rw)", Export::Refused)]
-    fn exports(text: &str, expected: Export) {
-        assert_eq!(exported(text, "/srv/shared", &["10.0.0.7".parse().unwrap()]), expected);
+    #[test_case("", &Export::Granted { read_only: false })]
+    #[test_case("/srv 10.0.0.0/24(rw,sync)", &Export::Granted { read_only: false })]
+    #[test_case("/srv/shared 10.0.0.7(ro)", &Export::Granted { read_only: true })]
+    #[test_case("/srv/shared 10.0.0.8(rw)", &Export::Refused)]
+    #[test_case("/srv/share *(rw)", &Export::Refused)]
+    fn exports(text: &str, expected: &Export) {
+        assert_eq!(exported(text, "/srv/shared", &["10.0.0.7".parse().unwrap()]), *expected);
     }
 }

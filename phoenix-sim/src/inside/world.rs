@@ -27,6 +27,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuestWorld {
+    /// What is on a VM's disk from the start: `debian`.
+    pub image: Option<ImageWorld>,
     /// How long it takes to boot.
     pub boot: BootWorld,
     /// Its services, by name: the name of their unit without `.service`.
@@ -41,6 +43,17 @@ pub struct GuestWorld {
     pub other_ports: Option<PortState>,
     /// The address of its first interface, when that has none in its configuration (DHCP).
     pub address: Option<IpAddr>,
+}
+
+/// What is on a VM's disk from the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageWorld {
+    /// Debian's cloud image.
+    #[default]
+    Debian,
+    /// A kernel and the guest agent with little else, whose name is `vmguest` whatever it is told.
+    Bare,
 }
 
 /// How long a guest takes to boot. A delay counts from the start.
@@ -261,6 +274,10 @@ impl<'a> Merged<'a> {
 
     fn both(self) -> impl Iterator<Item = &'a GuestWorld> {
         self.own.into_iter().chain([self.every])
+    }
+
+    pub(crate) fn image(self) -> ImageWorld {
+        self.both().find_map(|world| world.image).unwrap_or_default()
     }
 
     fn boot_span(self, step: BootStep, of: impl Fn(&BootWorld) -> Option<Span>, default: u32) -> Option<Duration> {

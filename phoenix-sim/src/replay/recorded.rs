@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Record;
 use crate::SimNode;
 use crate::grammar::Locale;
-use crate::world::{Images, StorageKind, StorageWorld, World};
+use crate::world::{GuestWorld, ImageWorld, Images, StorageKind, StorageWorld, World};
 
 /// The world of a node like the one that the sessions were recorded on.
 pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
@@ -37,6 +37,11 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
         memory_mib: 24_105,
         cores: 2,
         locale: Locale::C,
+        every_guest: GuestWorld {
+            image: Some(ImageWorld::Bare),
+            missing: vec!["chpasswd".to_owned()],
+            ..GuestWorld::default()
+        },
         ..World::default()
     }
 }
@@ -45,6 +50,7 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
 pub(super) fn furnish(node: &SimNode) {
     let mut state = node.state();
     state.make_folders("/srv/shared");
+    state.make_folders("/var/lib/vz/snippets");
     // A CD image of 350 KiB.
     state.write_file("/var/lib/vz/template/iso/test.iso", vec![0; 350 << 10]);
 }

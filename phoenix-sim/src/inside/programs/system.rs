@@ -278,18 +278,24 @@ impl Call {
     pub(super) async fn uname(&self) -> Ending {
         let arguments = Arguments::read(self.arguments(), "");
         let node = self.machine().hostname();
-        let parts = [
-            ('s', "Linux"),
-            ('n', node.as_str()),
-            ('r', "6.8.12-4-pve"),
-            ('v', "#1 SMP PREEMPT_DYNAMIC PMX 6.8.12-4 (2024-11-06T15:04Z)"),
-            ('m', "x86_64"),
-            ('o', "GNU/Linux"),
-        ];
+        // A container runs on the node's kernel.
+        let (release, version) = if self.is_vm() {
+            ("6.12.117+deb13-cloud-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1 (2026-11-12)")
+        } else {
+            ("6.8.12-4-pve", "#1 SMP PREEMPT_DYNAMIC PMX 6.8.12-4 (2024-11-06T15:04Z)")
+        };
+        let parts =
+            [('s', "Linux"), ('n', node.as_str()), ('r', release), ('v', version), ('m', "x86_64"), ('o', "GNU/Linux")];
         let all = arguments.has('a');
         let chosen: Vec<&str> =
             parts.iter().filter(|(letter, _)| all || arguments.has(*letter)).map(|(_, text)| *text).collect();
         self.line(&if chosen.is_empty() { "Linux".to_owned() } else { chosen.join(" ") }).await.map(|()| 0)
+    }
+
+    fn is_vm(&self) -> bool {
+        self.machine()
+            .guest
+            .is_some_and(|vmid| self.machine().node.state().inside.get(&vmid).is_some_and(|running| running.is_vm))
     }
 
     pub(super) async fn uptime(&self) -> Ending {
@@ -314,10 +320,7 @@ impl Call {
 
     pub(super) async fn virtualisation(&self) -> Ending {
         let arguments = Arguments::read(self.arguments(), "");
-        let is_vm = self
-            .machine()
-            .guest
-            .is_some_and(|vmid| self.machine().node.state().inside.get(&vmid).is_some_and(|running| running.is_vm));
+        let is_vm = self.is_vm();
         let kind = match self.machine().guest {
             Some(_) if is_vm => "kvm",
             Some(_) => "lxc",
