@@ -120,6 +120,8 @@ object! {
         "ca_file" => ca_file: Option<AbsolutePath>,
         /// The name that the certificate must carry. Default: the host.
         "server_name" => server_name: Option<Line>,
+        /// Whether any certificate will do, such as one that the server made for itself: it is then only known that something answers, not what.
+        "insecure" => insecure: Option<True>,
         /// From where: `host` (the node) or `guest`. Default: `host`.
         "from" => from: Option<Vantage>,
     }

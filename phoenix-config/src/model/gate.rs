@@ -172,6 +172,8 @@ pub struct HttpProbe {
     pub ca_file: Option<Utf8PathBuf>,
     /// The name that the certificate must carry. Absent: the host.
     pub server_name: Option<String>,
+    /// Whether any certificate will do.
+    pub insecure: bool,
     /// From where.
     pub from: Vantage,
 }

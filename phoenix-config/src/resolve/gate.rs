@@ -311,6 +311,7 @@ fn http(entry: HttpEntry) -> HttpProbe {
         body: entry.body,
         ca_file: entry.ca_file.map(|path| String::from(path).into()),
         server_name: entry.server_name.map(String::from),
+        insecure: entry.insecure.is_some(),
         from: entry.from.unwrap_or_default(),
     }
 }

@@ -89,7 +89,11 @@ fn http(http: &config::HttpProbe) -> health::HttpProbe {
     let scheme = match http.scheme {
         config::Scheme::Http => health::Scheme::Http,
         config::Scheme::Https => health::Scheme::Https(health::Tls {
-            trust: http.ca_file.clone().map_or_else(health::Trust::default, health::Trust::Bundle),
+            trust: match &http.ca_file {
+                _ if http.insecure => health::Trust::Anyone,
+                Some(path) => health::Trust::Bundle(path.clone()),
+                None => health::Trust::default(),
+            },
             server_name: http.server_name.clone(),
         }),
     };
