@@ -127,10 +127,19 @@ fn units(evidence: &Evidence) -> Option<String> {
         2 => format!(" (as is {})", failed[1]),
         many => format!(" (as are {} more)", many - 1),
     };
-    Some(match evidence.section(&format!("journal of {first}")).and_then(last_line) {
-        Some(line) if !line.starts_with("-- No entries") => format!("{first} is failed{more}: {line}"),
-        _ => format!("{first} is failed{more}"),
+    let journal = evidence.section(&format!("journal of {first}")).unwrap_or_default();
+    let own = journal.lines().rev().find(|line| !line.trim().is_empty() && !is_bookkeeping(line, first));
+    Some(match own.and_then(last_line) {
+        Some(line) => format!("{first} is failed{more}: {line}"),
+        None => format!("{first} is failed{more}"),
     })
+}
+
+/// Whether systemd itself wrote a line into a unit's journal, which says that the unit failed but not why.
+fn is_bookkeeping(line: &str, unit: &str) -> bool {
+    const WORDS: [&str; 6] = ["-- ", "Started ", "Starting ", "Stopped ", "Stopping ", "Failed to start "];
+    line.strip_prefix(unit).is_some_and(|rest| rest.starts_with(": "))
+        || WORDS.iter().any(|words| line.starts_with(words))
 }
 
 fn cloud_init(evidence: &Evidence) -> Option<String> {

@@ -80,7 +80,7 @@ if has systemctl; then
   look "failed units" systemctl --failed --plain --no-legend
   look "starting units" systemctl list-units --type=service --state=activating --plain --no-legend
   for unit in $($within systemctl --failed --plain --no-legend 2>/dev/null | cut -d " " -f 1 | head -n 3); do
-    look "journal of $unit" journalctl --no-pager --output=cat --lines=10 "--unit=$unit"
+    look "journal of $unit" journalctl --no-pager --output=cat --lines=20 "--unit=$unit"
   done
 fi
 if has ss; then look "listening sockets" ss -ltn; elif has netstat; then look "listening sockets" netstat -ltn; fi

@@ -22,7 +22,12 @@ fn a_closed_port_and_its_failed_service() {
         &[
             ("listening sockets", SOCKETS),
             ("failed units", "step-ca.service loaded failed failed Smallstep CA"),
-            ("journal of step-ca.service", "Starting\nerror opening /etc/step-ca/password.txt: no such file\n"),
+            (
+                "journal of step-ca.service",
+                "Starting Smallstep CA...\nerror opening /etc/step-ca/password.txt: no such file\n\
+                 step-ca.service: Main process exited, code=exited, status=1/FAILURE\n\
+                 step-ca.service: Failed with result 'exit-code'.\nFailed to start Smallstep CA.\n",
+            ),
         ],
     );
     assert_eq!(

@@ -158,8 +158,19 @@ impl Call {
             "form",
             "interface",
             "limit-rate",
+            "url",
+            "connect-to",
+            "noproxy",
         ];
-        let arguments = Arguments::read_long(self.arguments(), valued, &long);
+        let mut words = self.arguments().to_vec();
+        while let Some(at) = words.iter().position(|word| matches!(word.as_str(), "-K" | "--config")) {
+            let text = match words.get(at + 1) {
+                Some(path) => self.read(path).await.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            words.splice(at..words.len().min(at + 2), configured(&String::from_utf8_lossy(&text)));
+        }
+        let arguments = Arguments::read_long(&words, valued, &long);
         let Some(target) = arguments.rest.first().map(String::as_str).or(arguments.long_value("url")) else {
             self.err("curl: try 'curl --help' or 'curl --manual' for more information\n").await;
             return Ok(2);
@@ -403,4 +414,33 @@ impl Call {
             Reached::NoName => Ok(0),
         }
     }
+}
+
+/// The options in a configuration file of curl: `name = "value"`, `name value` or `name` a line.
+fn configured(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let end = line.find([' ', '\t', '=', ':']).unwrap_or(line.len());
+        let (name, rest) = line.split_at(end);
+        words.push(format!("--{}", name.trim_start_matches('-')));
+        let rest = rest.trim_start_matches([' ', '\t', '=', ':']);
+        match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let mut value = String::new();
+                let mut characters = quoted.chars();
+                while let Some(c) = characters.next().filter(|c| *c != '"') {
+                    match (c, if c == '\\' { characters.next() } else { None }) {
+                        ('\\', Some('n')) => value.push('\n'),
+                        ('\\', Some('t')) => value.push('\t'),
+                        ('\\', Some(escaped)) => value.push(escaped),
+                        (c, _) => value.push(c),
+                    }
+                }
+                words.push(value);
+            }
+            None if !rest.is_empty() => words.push(rest.to_owned()),
+            None => {}
+        }
+    }
+    words
 }

@@ -184,14 +184,13 @@ impl Call {
     pub(super) async fn env(&self) -> End {
         let arguments = Arguments::read_prefix(self.arguments(), "uCS");
         let mut environment = self.invocation.environment.clone();
-        if arguments.has('i')
-            || arguments.has_long("ignore-environment")
-            || self.arguments().iter().any(|word| word == "-")
-        {
+        // A `-` before everything else is `-i`; later ones belong to the program.
+        let bare = arguments.rest.first().is_some_and(|word| word == "-");
+        if bare || arguments.has('i') || arguments.has_long("ignore-environment") {
             environment.clear();
         }
         environment.retain(|(name, _)| !arguments.all('u').any(|gone| gone == name));
-        let mut rest = arguments.rest.into_iter().filter(|word| word != "-").peekable();
+        let mut rest = arguments.rest.into_iter().skip(usize::from(bare)).peekable();
         while let Some((name, value)) =
             rest.peek().and_then(|word| word.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()))
         {

@@ -221,13 +221,17 @@ impl Call {
                 }
             }
             "list-units" | "--failed" | "list-unit-files" => {
-                let only_failed = verb == "--failed"
-                    || arguments.has_long("failed")
-                    || arguments.long_value("state") == Some("failed");
+                let wanted = match arguments.long_value("state") {
+                    _ if verb == "--failed" || arguments.has_long("failed") => Some("failed"),
+                    wanted => wanted,
+                };
+                let is_wanted = |state: UnitState| {
+                    wanted.is_none_or(|wanted| wanted.split(',').any(|wanted| wanted == state.name()))
+                };
                 let listed: Vec<(String, UnitState)> = {
                     let state = self.machine().node.state();
                     let units = state.inside.get(&vmid).map(|running| running.units.clone()).unwrap_or_default();
-                    units.into_iter().filter(|(_, state)| !only_failed || *state == UnitState::Failed).collect()
+                    units.into_iter().filter(|(_, state)| is_wanted(*state)).collect()
                 };
                 let plain = arguments.has_long("plain") || arguments.has_long("no-legend");
                 if !plain {
