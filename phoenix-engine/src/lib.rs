@@ -4,6 +4,40 @@
 //! [`Desired`] is what should be, lowered from `phoenix-config`'s fleet. [`observe()`] reads what is. [`plan()`] compares
 //! the two, purely. [`converge()`] runs the plan and tells what happens as [`Event`]s. What Phoenix knows of a guest beyond
 //! Proxmox's own settings stands in the guest's notes, as a [`Record`].
+//!
+//! What this crate does not do: it reads no arguments, prints nothing, and knows no way to a node but `phoenix-host`'s.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use phoenix_engine::{Desired, Node, Options, Provision, converge, observe, plan};
+//! use phoenix_host::Layered;
+//! use phoenix_sim::{SimNode, World};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! tokio::time::pause(); // the simulated node's time need not pass for real
+//! # let folder = tempfile::tempdir()?;
+//! # let dir = camino::Utf8Path::from_path(folder.path()).ok_or("not UTF-8")?;
+//! std::fs::write(dir.join("phoenix_lxc_configs.json"), r#"{"lxc_configs": {
+//!     "103": {"name": "step-ca", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "local-zfs", "start_at_boot": true},
+//!     "102": {"name": "traefik", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "local-zfs", "dependencies": ["103"]}
+//! }}"#)?;
+//! let fleet = phoenix_config::load(dir).fleet.ok_or("the configuration is wrong")?;
+//! let desired = Arc::new(Desired::new(&fleet, None)?);
+//! let node = Node::new(Layered::new(Arc::new(SimNode::new(World::default()))));
+//!
+//! let site = node.labelled(None, "observe");
+//! let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await?;
+//! let first = plan(&desired, &observed, Provision::WhenChanged);
+//! assert!(!first.is_empty());
+//! assert!(converge(&node, desired.clone(), first, &Options::default(), &mut []).await.is_good());
+//!
+//! let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await?;
+//! assert!(plan(&desired, &observed, Provision::WhenChanged).is_empty());
+//! # Ok(())
+//! # }
+//! ```
 
 mod converge;
 mod desired;
