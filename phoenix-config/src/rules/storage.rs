@@ -60,15 +60,23 @@ fn mounted_twice<'a>(
     findings: &mut Vec<Finding>,
 ) {
     let target = Target::Guest(guest.id);
-    let mut seen: HashMap<&Utf8Path, [Segment; 2]> = HashMap::new();
+    let mut seen: HashMap<&Utf8Path, (&'static str, usize)> = HashMap::new();
+    let written = |key: &'static str, index: usize| {
+        // The volumes of a container are those of `zfs_volumes` and then those of `volumes`.
+        let first = crate::source::elements(guest.context.text(), &[key.into()]).len();
+        match index.checked_sub(first) {
+            Some(rest) if key == "zfs_volumes" => [Segment::from("volumes"), rest.into()],
+            _ => [key.into(), index.into()],
+        }
+    };
     for (key, index, path) in mounts {
-        let place = [Segment::from(key), Segment::from(index)];
+        let place = (key, index);
         // Paths are compared by their parts, so a last slash makes no difference.
         match seen.get(path) {
             Some(first) => findings.push(
                 Finding::error(Code::MountTwice, target, format!("something else is mounted at `{path}` already"))
-                    .at(place)
-                    .label(target, first.iter().cloned(), "the other mount")
+                    .at(written(key, index))
+                    .label(target, written(first.0, first.1), "the other mount")
                     .help("choose another place"),
             ),
             None => {

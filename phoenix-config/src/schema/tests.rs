@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Part, SchemaKind, compiled, schema};
-use crate::diagnostic::FileKind;
+use crate::diagnostic::{Code, FileKind};
 use crate::dialect::{ContainerEntry, HypervisorEntry, LxcFrame, VmEntry, VmFrame};
 
 /// A document with every key, but for keys that exclude each other only in meaning.
@@ -179,5 +179,35 @@ proptest! {
     fn frames(changes in changes()) {
         agree::<LxcFrame>(Part::Frame(FileKind::Lxc), &changed(complete("lxc_frame"), &changes))?;
         agree::<VmFrame>(Part::Frame(FileKind::Vm), &changed(complete("vm_frame"), &changes))?;
+    }
+
+    /// What the types accept is resolved and looked at by every rule, and told nothing about its form; what they refuse is
+    /// told at least one fault.
+    #[test]
+    fn wild_fleets_are_answered(guest in changes(), machine in changes(), node in changes()) {
+        let without = |name: &str, keys: &[&str]| {
+            let mut document = complete(name);
+            keys.iter().for_each(|key| { document.as_object_mut().and_then(|members| members.remove(*key)); });
+            document
+        };
+        let guest = changed(without("container", &["clone_from_ctid", "health_checks", "health_check", "wait_for"]), &guest);
+        let machine = changed(without("vm", &["template_image", "health_checks", "health_check"]), &machine);
+        let node = changed(complete("hypervisor"), &node);
+        let accepted = serde_json::from_str::<ContainerEntry>(&guest.to_string()).is_ok()
+            && serde_json::from_str::<VmEntry>(&machine.to_string()).is_ok()
+            && serde_json::from_str::<HypervisorEntry>(&node.to_string()).is_ok();
+        let texts = [
+            (FileKind::Lxc, json!({"lxc_configs": {"100": guest, "103": {"name": "ca", "template": "local:a"}}}).to_string()),
+            (FileKind::Vm, json!({"vms": [machine, {"vmid": 9000, "name": "image", "template_image": "a.img", "is_template": true}]}).to_string()),
+            (FileKind::Hypervisor, node.to_string()),
+        ];
+        let loaded = crate::Loader::new("/nowhere".into()).load_texts(texts);
+        let form = [Code::NotJson, Code::UnknownKey, Code::MissingKey, Code::WrongType, Code::InvalidValue];
+        let found: Vec<String> =
+            loaded.diagnostics.iter().filter(|diagnostic| form.contains(&diagnostic.code)).map(ToString::to_string).collect();
+        prop_assert!(accepted || loaded.errors() > 0);
+        // A number that each key takes alone can still be too large for an identity map.
+        prop_assert!(!accepted || found.iter().all(|text| text.contains("identities")), "{:?}", found);
+        prop_assert_eq!(loaded.fleet.is_some(), loaded.errors() == 0);
     }
 }
