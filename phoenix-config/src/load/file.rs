@@ -189,13 +189,15 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The settings at the top of the file, for scripts.
+    /// The settings at the top of the file, for scripts; the user's own keys are not among them.
     pub(super) fn settings(&self) -> Value {
-        let mut value: Value = serde_json::from_str(&self.frame_text()).unwrap_or_default();
-        if let Value::Object(members) = &mut value {
-            members.remove("$schema");
-        }
-        value
+        let guests_key = guests_key(self.kind).map(|(key, _)| key);
+        let members = self
+            .members
+            .iter()
+            .filter(|(key, _)| key != "$schema" && !key.starts_with(USER_PREFIX) && Some(key.as_ref()) != guests_key);
+        let values = members.map(|(key, value)| Some((key.to_string(), serde_json::from_str(value.get()).ok()?)));
+        Value::Object(values.flatten().collect())
     }
 
     /// The guests of the file, one by one.

@@ -81,7 +81,8 @@ fn undefined(gathered: &Gathered, complete: Completeness, findings: &mut Vec<Fin
         }
     };
     for (&id, guest) in &gathered.guests {
-        for to in guest.dependencies.iter().filter(|to| !gathered.known.contains_key(to)) {
+        let missing = guest.dependencies.iter().filter(|to| !gathered.known.contains_key(to));
+        for to in missing.take(crate::rules::MAX_DEPENDENCY_FAULTS) {
             findings.push(
                 Finding::error(
                     Code::UnknownDependency,

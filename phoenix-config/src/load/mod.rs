@@ -130,7 +130,7 @@ impl Loader {
 
         let entry: Option<HypervisorEntry> = hypervisor_file.as_ref().and_then(|file| file.frame(&mut findings));
         let (hypervisor, shared_mounts) = match (&entry, &hypervisor_file) {
-            (Some(entry), Some(file)) => crate::resolve::hypervisor(entry, file.text(), &mut findings),
+            (Some(entry), Some(file)) => crate::resolve::hypervisor(entry, file.settings(), &mut findings),
             _ => (Hypervisor::default(), BTreeMap::new()),
         };
         let _: Option<LxcFrame> = lxc_file.as_ref().and_then(|file| file.frame(&mut findings));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use camino::Utf8Path;
 use phoenix_types::GuestId;
 
-use crate::diagnostic::{Diagnostic, FileKind, Finding, Label, Shows, Target};
+use crate::diagnostic::{Code, Diagnostic, FileKind, Finding, Label, Severity, Shows, Target};
 use crate::source::{Location, Segment, Source, Span, locate};
 
 /// Knows where every guest stands.
@@ -18,7 +18,7 @@ pub(super) struct Places<'a> {
 impl Places<'_> {
     /// Diagnostics in the order of files and places, each once.
     pub(super) fn locate(&self, findings: Vec<Finding>, dir: &Utf8Path) -> Vec<Diagnostic> {
-        let mut found: Vec<(FileKind, Diagnostic)> = findings
+        let mut found: Vec<(FileKind, Diagnostic)> = few(findings)
             .into_iter()
             .map(|finding| {
                 let (kind, location) = self.place(finding.target, &finding.path, finding.shows, dir);
@@ -99,6 +99,32 @@ impl Places<'_> {
         let before = self.guests.values().filter(|(other, place)| *other == kind && *place < offset).count();
         format!("/vms/{before}")
     }
+}
+
+/// So many findings of one kind about one guest or file are told; each costs a walk through its text.
+const MAX_ALIKE: usize = 100;
+
+/// Not more findings than anybody reads: of many that are alike the first ones, and how many more there are.
+fn few(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut counts: BTreeMap<(Target, Code, Severity), usize> = BTreeMap::new();
+    let mut kept: Vec<Finding> = findings
+        .into_iter()
+        .filter(|finding| {
+            let count = counts.entry((finding.target, finding.code, finding.severity)).or_default();
+            *count += 1;
+            *count <= MAX_ALIKE
+        })
+        .collect();
+    let more = counts.into_iter().filter(|(_, count)| *count > MAX_ALIKE);
+    kept.extend(more.map(|((target, code, severity), count)| {
+        Finding::new(
+            severity,
+            code,
+            target,
+            format!("there are {} more faults of this kind in here", count - MAX_ALIKE),
+        )
+    }));
+    kept
 }
 
 /// The key of the member whose value begins at `at`.

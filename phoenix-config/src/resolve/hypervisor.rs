@@ -32,7 +32,7 @@ pub(crate) fn without_secrets(mut value: Value) -> Value {
 /// Resolves the file. The second part is what `shared_volumes` mounts into each guest.
 pub(crate) fn hypervisor(
     entry: &HypervisorEntry,
-    text: &str,
+    settings: Value,
     findings: &mut Vec<Finding>,
 ) -> (Hypervisor, BTreeMap<GuestId, Vec<MountPoint>>) {
     let network = entry.network.as_ref();
@@ -64,7 +64,7 @@ pub(crate) fn hypervisor(
             .collect(),
         memory: entry.node.as_ref().and_then(|node| node.memory_mb).map(|memory| MemoryMib(memory.get())),
         on_failure: if rollback { OnFailure::Rollback } else { OnFailure::Keep },
-        context: without_secrets(serde_json::from_str(text).unwrap_or_default()),
+        context: without_secrets(settings),
     };
     plain_secrets(entry, findings);
     (resolved, shared_mounts(entry, findings))

@@ -100,14 +100,15 @@ pub(crate) fn clone_key(guest: &Guest) -> &'static str {
 
 /// Where a guest names a dependency.
 pub(crate) fn dependency_path(guest: &Guest, id: GuestId) -> Vec<Segment> {
-    let written = guest.context.to_value();
-    let list = written.get("dependencies").and_then(serde_json::Value::as_array);
-    let index = list.into_iter().flatten().position(|item| match item {
-        serde_json::Value::String(text) => text.parse() == Ok(id),
-        number => number.as_f64() == Some(f64::from(id.get())),
-    });
+    let text = guest.context.text();
+    let written = crate::source::elements(text, &["dependencies".into()]);
+    let index =
+        written.iter().position(|item| serde_json::from_str::<GuestId>(item).is_ok_and(|written| written == id));
     std::iter::once("dependencies".into()).chain(index.map(Segment::Index)).collect()
 }
+
+/// So many faults of one guest's dependencies are told; finding the place of each costs a walk through the guest.
+pub(crate) const MAX_DEPENDENCY_FAULTS: usize = 100;
 
 /// Whether two firewall rules do the same; remarks and logging make no difference.
 pub(crate) fn same_rule(a: &FirewallRule, b: &FirewallRule) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Finding, Severity, Target};
 use crate::model::{Guest, State};
-use crate::rules::{Rule, View, clone_key, dependency_path};
+use crate::rules::{MAX_DEPENDENCY_FAULTS, Rule, View, clone_key, dependency_path};
 
 /// Dependencies and clone sources make sense.
 #[derive(Debug)]
@@ -11,9 +11,9 @@ pub(super) struct Order;
 impl Rule for Order {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         for guest in view.guests.values() {
-            for dependency in guest.dependencies.iter().filter_map(|id| view.guests.get(id)) {
-                findings.extend(dependency_findings(guest, dependency));
-            }
+            let dependencies = guest.dependencies.iter().filter_map(|id| view.guests.get(id));
+            let faults = dependencies.flat_map(|dependency| dependency_findings(guest, dependency));
+            findings.extend(faults.take(MAX_DEPENDENCY_FAULTS));
             let source = guest.clone_from.as_ref().and_then(|source| view.guests.get(&source.id));
             findings.extend(source.and_then(|source| clone_finding(guest, source)));
         }

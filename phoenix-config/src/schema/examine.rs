@@ -11,6 +11,10 @@ use crate::source::{MAX_DEPTH, Source, scan};
 /// So many faults of one part are reported; more do not help.
 const MAX_FINDINGS: usize = 100;
 
+/// Parts larger than this, in bytes, are told their first fault only: a tree of their values would take many times the
+/// memory of the file.
+const MAX_EXAMINED: usize = 4 << 20;
+
 /// What a text is that cannot be read at all. `base` is where it stands in its file.
 pub(crate) fn unreadable(error: &serde_json::Error, text: &str, base: usize, kind: FileKind) -> Finding {
     let words = error.to_string();
@@ -22,6 +26,14 @@ pub(crate) fn unreadable(error: &serde_json::Error, text: &str, base: usize, kin
     // serde_json points at the last byte that it read.
     let within = Source::offset(text, error.line(), error.column());
     let at = base + within;
+    if text.starts_with('\u{feff}') {
+        return Finding::error(
+            Code::NotJson,
+            Target::At(kind, base),
+            "the text begins with a byte order mark, which is not JSON",
+        )
+        .help("save it as UTF-8 without byte order mark");
+    }
     let before = text.get(..within).unwrap_or("").trim_end();
     if before.ends_with(',') && text.get(within..).is_some_and(|rest| rest.starts_with(['}', ']'])) {
         return Finding::error(
@@ -83,6 +95,29 @@ fn examine(
     if findings.iter().any(|finding| finding.code == Code::TooDeep) {
         return findings;
     }
+    let only_the_first = |findings: &mut Vec<Finding>| {
+        let words = error.to_string();
+        let words = words.split(" at line ").next().unwrap_or(&words);
+        let place = match part {
+            Part::Guest(_) => Target::At(kind, base + Source::offset(text, error.line(), error.column())),
+            Part::Frame(_) => target,
+        };
+        let code = [
+            ("invalid type", Code::WrongType),
+            ("unknown field", Code::UnknownKey),
+            ("missing field", Code::MissingKey),
+            ("duplicate field", Code::DuplicateKey),
+        ];
+        let code =
+            code.iter().find(|(start, _)| words.starts_with(start)).map_or(Code::InvalidValue, |(_, code)| *code);
+        findings.push(Finding::error(code, place, words));
+    };
+    if text.len() > MAX_EXAMINED {
+        if findings.is_empty() {
+            only_the_first(&mut findings);
+        }
+        return findings;
+    }
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
         Err(error) => {
@@ -92,31 +127,23 @@ fn examine(
     };
     let compiled = compiled(part);
     let explanation = Explanation { root: &compiled.root, value: &value, target };
-    let mut more = 0_usize;
     for fault in compiled.validator.iter_errors(&value) {
-        for finding in explanation.findings(&fault) {
-            if findings.len() < MAX_FINDINGS {
-                if !findings.contains(&finding) {
-                    findings.push(finding);
-                }
-            } else {
-                more += 1;
+        let room = MAX_FINDINGS.saturating_sub(findings.len());
+        let made = explanation.findings(&fault, room + 1);
+        if made.len() > room {
+            findings.extend(made.into_iter().take(room));
+            findings.push(Finding::error(Code::InvalidValue, target, "there are more faults in here than are told"));
+            break;
+        }
+        for finding in made {
+            if !findings.contains(&finding) {
+                findings.push(finding);
             }
         }
     }
-    if more > 0 {
-        findings.push(Finding::error(Code::InvalidValue, target, format!("there are {more} more faults in here")));
-    }
     if findings.is_empty() {
         // The types know rules that a schema cannot say.
-        let words = error.to_string();
-        let words = words.split(" at line ").next().unwrap_or(&words);
-        let at = Source::offset(text, error.line(), error.column());
-        let place = match part {
-            Part::Guest(_) => Target::At(kind, base + at),
-            Part::Frame(_) => target,
-        };
-        findings.push(Finding::error(Code::InvalidValue, place, words));
+        only_the_first(&mut findings);
     }
     findings
 }

@@ -4,7 +4,8 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
-use crate::diagnostic::{Code, Finding, Target, nearest};
+use super::{Part, compiled};
+use crate::diagnostic::{Code, FileKind, Finding, Target, nearest};
 use crate::source::Segment;
 
 /// What faults are explained with.
@@ -15,17 +16,18 @@ pub(super) struct Explanation<'a> {
 }
 
 impl Explanation<'_> {
-    /// What a fault is, as one finding or, for a choice of which one branch is meant, those of that branch.
-    pub(super) fn findings(&self, fault: &ValidationError<'_>) -> Vec<Finding> {
+    /// What a fault is, as one finding or, for a choice of which one branch is meant, those of that branch. At most `room`
+    /// of them are made.
+    pub(super) fn findings(&self, fault: &ValidationError<'_>, room: usize) -> Vec<Finding> {
         let path = self.segments(fault.instance_path().as_str());
         let schema = self.schema_of(fault);
         match fault.kind() {
             Kind::AdditionalProperties { unexpected } => {
-                unexpected.iter().map(|key| self.unknown_key(&path, key, schema)).collect()
+                unexpected.iter().take(room).map(|key| self.unknown_key(&path, key, schema)).collect()
             }
             Kind::Required { property } => vec![self.missing_key(&path, property, schema)],
             Kind::AnyOf { context } | Kind::OneOfNotValid { context } => match self.meant(fault, context) {
-                Some(branch) => branch.iter().flat_map(|fault| self.findings(fault)).collect(),
+                Some(branch) => branch.iter().flat_map(|fault| self.findings(fault, room)).take(room).collect(),
                 None => vec![self.wrong_value(fault, &path, schema)],
             },
             _ => vec![self.wrong_value(fault, &path, schema)],
@@ -64,6 +66,10 @@ impl Explanation<'_> {
             .on_key();
         if let Some(near) = nearest(key, known.iter().copied()) {
             return finding.expected(format!("`{near}`")).help(format!("did you mean `{near}`?"));
+        }
+        if let Some((near, owner)) = elsewhere(key) {
+            return finding
+                .help(format!("`{near}` belongs to {owner}; else remove it: keys of your own begin with `x-`"));
         }
         let finding = match known.as_slice() {
             [] => finding,
@@ -179,6 +185,15 @@ impl Explanation<'_> {
         let (parent, _) = keyword.rsplit_once('/')?;
         self.root.pointer(parent)
     }
+}
+
+/// The key of another object that was probably meant, and whose key it is.
+fn elsewhere(key: &str) -> Option<(&'static str, &'static str)> {
+    let owners = [(Part::Guest(FileKind::Lxc), "a container"), (Part::Guest(FileKind::Vm), "a VM")];
+    owners.into_iter().find_map(|(part, owner)| {
+        let keys = compiled(part).root.get("properties")?.as_object()?.keys().map(String::as_str);
+        nearest(key, keys).map(|near| (near, owner))
+    })
 }
 
 /// Whether another kind of value would be right.

@@ -185,6 +185,13 @@ pub(crate) fn find(text: &str, at: usize, path: &[Segment]) -> Option<Place> {
     (steps == path.len()).then_some(place)
 }
 
+/// The texts of the elements of the list at `path`; none when there is no list.
+pub(crate) fn elements<'t>(text: &'t str, path: &[Segment]) -> Vec<&'t str> {
+    let list = find(text, 0, path).map(|place| members(text, place.value.start));
+    let elements = list.into_iter().flatten().filter(|place| place.key.is_none());
+    elements.filter_map(|place| text.get(place.value)).collect()
+}
+
 /// As far along `path` as there are values, and how many steps that is.
 fn walk(text: &str, at: usize, path: &[Segment]) -> (Place, usize) {
     let mut walker = Walker::new(text, at);

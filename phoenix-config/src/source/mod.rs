@@ -5,6 +5,6 @@ mod scan;
 mod text;
 
 pub use locate::{Place, Segment};
-pub(crate) use locate::{find, locate};
+pub(crate) use locate::{elements, find, locate};
 pub(crate) use scan::{MAX_DEPTH, scan};
 pub use text::{Location, Source, Span};

@@ -40,14 +40,52 @@ pub struct Source {
     path: Utf8PathBuf,
     text: String,
     broken: bool,
-    lines: OnceLock<Vec<usize>>,
+    index: OnceLock<Index>,
+}
+
+/// What makes lines and columns quick to count, also in a file of one long line.
+#[derive(Debug)]
+struct Index {
+    /// Where each line begins.
+    lines: Vec<usize>,
+    /// How many characters there are before each block.
+    chars: Vec<usize>,
+}
+
+/// So many bytes lie between two counts of characters.
+const BLOCK: usize = 4096;
+
+impl Index {
+    fn new(text: &str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let counts = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
+            let start = *before;
+            *before += chars(block);
+            Some(start)
+        });
+        Self { lines: std::iter::once(0).chain(breaks).collect(), chars: counts.collect() }
+    }
+
+    /// How many characters there are before a place between two of them.
+    fn chars_before(&self, text: &str, at: usize) -> usize {
+        let block = at / BLOCK;
+        let before = self.chars.get(block).copied().unwrap_or_else(|| {
+            self.chars.last().copied().unwrap_or(0) + text.as_bytes().chunks(BLOCK).last().map_or(0, chars)
+        });
+        before + text.as_bytes().get(block * BLOCK..at).map_or(0, chars)
+    }
+}
+
+/// How many characters begin in these bytes.
+fn chars(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }
 
 impl Source {
     /// A text with the path that it came from.
     #[must_use]
     pub fn new(path: impl Into<Utf8PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), broken: false, lines: OnceLock::new() }
+        Self { path: path.into(), text: text.into(), broken: false, index: OnceLock::new() }
     }
 
     /// The part of a file that is text, up to where it stops being UTF-8.
@@ -76,13 +114,10 @@ impl Source {
     pub fn location(&self, range: Range<usize>) -> Location {
         let start = self.char_boundary(range.start);
         let end = self.char_boundary(range.end).max(start);
-        let lines = self.lines.get_or_init(|| {
-            let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(index, _)| index + 1);
-            std::iter::once(0).chain(breaks).collect()
-        });
-        let line = lines.partition_point(|first| *first <= start);
-        let first = lines.get(line - 1).copied().unwrap_or(0);
-        let column = self.text.get(first..start).map_or(0, |before| before.chars().count()) + 1;
+        let index = self.index.get_or_init(|| Index::new(&self.text));
+        let line = index.lines.partition_point(|first| *first <= start);
+        let first = index.lines.get(line - 1).copied().unwrap_or(0);
+        let column = index.chars_before(&self.text, start) - index.chars_before(&self.text, first) + 1;
         Location { file: self.path.clone(), line, column, span: Span { start, end } }
     }
 
@@ -124,6 +159,16 @@ mod tests {
         assert_eq!((end.line, end.column, end.span.start), (3, 1, source.text().len()));
         let inside = source.text().find('→').unwrap() + 1;
         assert_eq!(source.location(inside..inside).column, 2);
+    }
+
+    #[test]
+    fn columns_of_long_lines() {
+        let source = Source::new("x.json", "ä".repeat(BLOCK) + "\n" + &"→".repeat(BLOCK));
+        for at in [0, 2, BLOCK - 2, BLOCK, BLOCK + 2, 2 * BLOCK] {
+            assert_eq!(source.location(at..at).column, at / 2 + 1, "{at}");
+        }
+        let end = source.text().len();
+        assert_eq!((source.location(end..end).line, source.location(end..end).column), (2, BLOCK + 1));
     }
 
     #[test]

@@ -6,3 +6,4 @@ mod codes;
 mod corpus;
 mod fuzzed;
 mod robust;
+mod rules;

@@ -49,7 +49,7 @@ fn a_flood_of_faults_is_cut() {
     let keys: String = (0..20_000).map(|number| format!(r#", "key{number}": 1"#)).collect();
     let loaded = load(FileKind::Lxc, container_with(&keys));
     assert!(loaded.diagnostics.len() <= 101, "{}", loaded.diagnostics.len());
-    assert!(loaded.diagnostics.iter().any(|diagnostic| diagnostic.message.contains("more faults")));
+    assert!(loaded.diagnostics.iter().any(|diagnostic| diagnostic.message.contains("more faults in here than")));
     let keys: String = (0..20_000).map(|number| format!(r#""key{number}": 1, "#)).collect();
     let loaded = load(FileKind::Vm, format!(r#"{{{keys}"vms": []}}"#));
     assert!(loaded.diagnostics.len() <= 101, "{}", loaded.diagnostics.len());
@@ -62,6 +62,32 @@ fn many_guests_that_are_wrong_are_told_one_by_one() {
     let loaded = load(FileKind::Lxc, format!(r#"{{"lxc_configs": {{{}}}}}"#, guests.join(",")));
     assert_eq!(loaded.diagnostics.len(), 2000 * 2);
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
+#[test]
+fn faults_of_the_fleet_are_cut_too() {
+    let start = Instant::now();
+    let rules = vec![r#"{"type": "in", "action": "ACCEPT"}"#; 5000].join(",");
+    let loaded = load(FileKind::Lxc, container_with(&format!(r#", "firewall": {{"rules": [{rules}]}}"#)));
+    assert_eq!(loaded.diagnostics.len(), 101);
+    let ids: Vec<String> = (1000..6000).map(|id| id.to_string()).collect();
+    let loaded = load(FileKind::Lxc, container_with(&format!(r#", "dependencies": [{}]"#, ids.join(","))));
+    assert_eq!(loaded.diagnostics.len(), 100);
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_large_guest_that_is_wrong_is_told_its_first_fault() {
+    let numbers = "1,".repeat(3 << 20);
+    let loaded = load(FileKind::Lxc, container_with(&format!(r#", "x-mine": [{numbers}1], "cores": "2""#)));
+    assert_eq!(codes(&loaded), [Code::WrongType]);
+    assert!(loaded.diagnostics[0].message.contains("a whole number from 1 to 8192"), "{}", loaded.diagnostics[0]);
+}
+
+#[test]
+fn a_byte_order_mark_is_named() {
+    let loaded = load(FileKind::Vm, "\u{feff}{}".to_owned());
+    assert!(loaded.diagnostics[0].message.contains("byte order mark"), "{}", loaded.diagnostics[0]);
 }
 
 #[test]
