@@ -318,7 +318,7 @@ impl FileTree {
             Some(_) => return Err(FileError::NotAFolder),
             None => {}
         }
-        self.make_folders(&Self::parent(&path).to_owned(), mtime)?;
+        self.make_folders(Self::parent(&path), mtime)?;
         Arc::make_mut(&mut self.entries).insert(path.into(), Entry::folder(mtime));
         Ok(())
     }

@@ -1,83 +1,74 @@
-//! The program of the simulated node: `phoenix-sim check FILE.jsonl [--format json]`.
+//! The program of the simulated node.
+//!
+//! Called as `pct`, `qm`, `pvesm`, `pveam`, `pvesh` or `ha-manager` it is that tool over the folder `$PHOENIX_SIM_DIR`; called by its own
+//! name it replays and checks recordings and installs itself under those names.
+
+mod report;
+mod tool;
 
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::process::ExitCode;
 
-use phoenix_sim::check::{self, CheckReport};
-use phoenix_sim::replay::{self, ReplayReport};
+use phoenix_sim::grammar::Tool;
+use phoenix_sim::{check, replay};
+
+const USAGE: &str = "usage: `phoenix-sim replay FILE.jsonl [--format json]`, `phoenix-sim check FILE.jsonl [--format json]`, \
+                     `phoenix-sim install DIR`, or one of the Proxmox tools: `phoenix-sim pct list`";
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    match dispatch(&args) {
-        Ok(code) => code,
-        Err(message) => {
-            let _ = writeln!(io::stderr(), "phoenix-sim: {message}");
-            ExitCode::from(2)
-        }
+    let mut args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let by_name = args.first().and_then(|name| Tool::from_program(name));
+    let by_word = args.get(1).and_then(|name| Tool::from_program(name));
+    if by_name.is_none() && by_word.is_some() {
+        args.remove(0);
     }
+    let result = if by_name.or(by_word).is_some() { tool::run(&args) } else { dispatch(&args) };
+    result.unwrap_or_else(|message| {
+        let _ = writeln!(io::stderr(), "phoenix-sim: {message}");
+        ExitCode::from(2)
+    })
 }
 
-fn dispatch(args: &[String]) -> Result<ExitCode, String> {
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    match args.as_slice() {
-        ["check", file] => check_file(file, Format::Human),
-        ["check", file, "--format", "json"] | ["check", "--format", "json", file] => check_file(file, Format::Json),
-        ["replay", file] => replay_file(file, Format::Human),
-        ["replay", file, "--format", "json"] | ["replay", "--format", "json", file] => replay_file(file, Format::Json),
-        _ => Err("usage: `phoenix-sim check|replay FILE.jsonl [--format json]`".to_owned()),
-    }
-}
-
-#[derive(Clone, Copy)]
 enum Format {
     Human,
     Json,
 }
 
-fn check_file(path: &str, format: Format) -> Result<ExitCode, String> {
-    let file = File::open(path).map_err(|error| format!("cannot open `{path}`: {error}"))?;
-    let report = check::run(BufReader::new(file)).map_err(|error| format!("{path}: {error}"))?;
-    let text = match format {
-        Format::Human => human(&report),
-        Format::Json => serde_json::to_string(&report).map_err(|error| error.to_string())? + "\n",
+fn dispatch(args: &[String]) -> Result<ExitCode, String> {
+    let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    let (words, format) = match words.iter().position(|word| *word == "--format") {
+        None => (words, Format::Human),
+        Some(at) => {
+            let format = match words.get(at + 1) {
+                Some(&"json") => Format::Json,
+                Some(&"human") => Format::Human,
+                _ => return Err("`--format` is `human` or `json`".to_owned()),
+            };
+            ([&words[..at], &words[at + 2..]].concat(), format)
+        }
     };
-    io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(if report.differ == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn replay_file(path: &str, format: Format) -> Result<ExitCode, String> {
-    let file = File::open(path).map_err(|error| format!("cannot open `{path}`: {error}"))?;
-    let report = replay::run(BufReader::new(file)).map_err(|error| format!("{path}: {error}"))?;
-    let text = match format {
-        Format::Human => human_replay(&report),
-        Format::Json => serde_json::to_string(&report).map_err(|error| error.to_string())? + "\n",
+    let open =
+        |path: &str| File::open(path).map(BufReader::new).map_err(|error| format!("cannot open `{path}`: {error}"));
+    let (text, good) = match words.as_slice() {
+        ["check", path] => {
+            let report = check::run(open(path)?).map_err(|error| report::chain(path, &error))?;
+            (report::print(&report, &format, report::checked)?, report.differ == 0)
+        }
+        ["replay", path] => {
+            let report = replay::run(open(path)?).map_err(|error| report::chain(path, &error))?;
+            (report::print(&report, &format, report::replayed)?, report.differing == 0)
+        }
+        ["install", folder] => {
+            tool::install(folder)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => return Err(USAGE.to_owned()),
     };
-    io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(if report.differing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn human_replay(report: &ReplayReport) -> String {
-    let mut text = format!("matched: {}\ndiffering: {}\n", report.matched, report.differing);
-    for difference in &report.differences {
-        text.push_str(&format!("\nline {}: {:?}\n{}", difference.line, difference.argv, difference.diff));
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => return Err(error.to_string()),
     }
-    for excluded in &report.excluded {
-        text.push_str(&format!("\nline {}: {:?}\n  not compared: {}\n", excluded.line, excluded.argv, excluded.reason));
-    }
-    text
-}
-
-fn human(report: &CheckReport) -> String {
-    let mut text = format!("agree: {}\ndiffer: {}\n", report.agree, report.differ);
-    for difference in &report.differences {
-        text.push_str(&format!(
-            "\nline {}: {:?}\n  expected: {}\n  actual:   {}\n",
-            difference.line,
-            difference.argv,
-            difference.expected.replace('\n', "\n            "),
-            difference.actual.replace('\n', "\n            "),
-        ));
-    }
-    text
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

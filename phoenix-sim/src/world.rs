@@ -105,6 +105,9 @@ pub struct StorageWorld {
     /// Its size in GiB.
     #[serde(default = "default_size")]
     pub size_gib: u64,
+    /// Further lines of its section in `storage.cfg`.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
 }
 
 fn default_size() -> u64 {

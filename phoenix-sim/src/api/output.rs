@@ -37,8 +37,8 @@ fn cell(value: &Json) -> String {
 fn text(value: &Json) -> String {
     match value {
         Json::Object(object) => {
-            let rows = object.iter().map(|(key, value)| vec![key.clone(), cell(value)]).collect();
-            table(&["key".to_owned(), "value".to_owned()], rows)
+            let rows: Vec<Vec<String>> = object.iter().map(|(key, value)| vec![key.clone(), cell(value)]).collect();
+            table(&["key".to_owned(), "value".to_owned()], &rows)
         }
         Json::Array(items) if items.iter().all(Json::is_object) && !items.is_empty() => {
             let mut keys: Vec<String> =
@@ -46,14 +46,14 @@ fn text(value: &Json) -> String {
             keys.sort();
             keys.dedup();
             let row = |item: &Json| keys.iter().map(|key| cell(item.get(key).unwrap_or(&Json::Null))).collect();
-            table(&keys, items.iter().map(row).collect())
+            table(&keys, &items.iter().map(row).collect::<Vec<_>>())
         }
         Json::Array(items) => items.iter().map(|item| cell(item) + "\n").collect(),
         other => cell(other) + "\n",
     }
 }
 
-fn table(head: &[String], rows: Vec<Vec<String>>) -> String {
+fn table(head: &[String], rows: &[Vec<String>]) -> String {
     let lines = |row: &[String]| -> Vec<Vec<String>> {
         let cells: Vec<Vec<&str>> = row.iter().map(|cell| cell.lines().collect()).collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(0).max(1);
@@ -75,7 +75,7 @@ fn table(head: &[String], rows: Vec<Vec<String>>) -> String {
         format!("|{}|\n", cells.join("|"))
     };
     let mut text = rule("-") + &print(head) + &rule("=");
-    for row in &rows {
+    for row in rows {
         for line in lines(row) {
             text.push_str(&print(&line));
         }

@@ -53,7 +53,26 @@ pub(super) fn answer(call: &mut Call<'_>, path: &ApiPath) -> Result<Json, Failur
 
 /// `pvesh ls`: what is below a path and what it answers to.
 pub(super) fn children(call: &mut Call<'_>, path: &str) -> Result<(), Failure> {
-    let below = endpoints_below(path);
+    let mut below = endpoints_below(path);
+    // The index of a guest names these and no others.
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let hidden: &[&str] = match parts.as_slice() {
+        ["nodes", _, "lxc", _] => {
+            &["feature", "move_volume", "mtunnel", "mtunnelwebsocket", "remote_migrate", "template"]
+        }
+        ["nodes", _, "qemu", _] => &[
+            "dbus-vmstate",
+            "feature",
+            "move_disk",
+            "mtunnel",
+            "mtunnelwebsocket",
+            "remote_migrate",
+            "template",
+            "vncwebsocket",
+        ],
+        _ => &[],
+    };
+    below.retain(|(_, name)| !hidden.contains(&name.as_str()));
     if below.is_empty() {
         return Err(Failure::with_exit(format!("No 'get' handler defined for '{path}'"), 1));
     }
@@ -149,7 +168,10 @@ fn resources(call: &Call<'_>) -> Json {
         }));
     }
     if wanted.is_none_or(|wanted| wanted == "sdn") {
-        items.push(json!({"id": format!("sdn/{NODE}/localnetwork"), "node": NODE, "sdn": "localnetwork", "status": "ok", "type": "sdn"}));
+        items.push(json!({
+            "id": format!("network/{NODE}/zone/localnetwork"), "network": "localnetwork", "network-type": "zone",
+            "node": NODE, "status": "ok", "type": "network",
+        }));
     }
     Json::Array(items)
 }

@@ -4,6 +4,15 @@ use super::process::Process;
 use crate::files::{Entry, FileError};
 use crate::node::State;
 
+/// What a kernel says of itself: release and version. Containers run on the node's, each VM has its own.
+pub(crate) fn names(is_vm: bool) -> (&'static str, &'static str) {
+    if is_vm {
+        ("6.12.117+deb13-cloud-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1 (2026-11-12)")
+    } else {
+        ("6.8.12-4-pve", "#1 SMP PREEMPT_DYNAMIC PMX 6.8.12-4 (2024-11-06T15:04Z)")
+    }
+}
+
 /// The entry of a path below `/proc`.
 pub(crate) fn entry(state: &State, vmid: u32, path: &str) -> Option<Entry> {
     let running = state.inside.get(&vmid)?;
@@ -44,7 +53,10 @@ pub(crate) fn entry(state: &State, vmid: u32, path: &str) -> Option<Entry> {
         ("loadavg", []) => file("0.08 0.03 0.01 1/80 200\n".to_owned()),
         ("meminfo", []) => file("MemTotal:        2097152 kB\nMemFree:         1572864 kB\nMemAvailable:    1835008 kB\nSwapTotal:        524288 kB\nSwapFree:         524288 kB\n".to_owned()),
         ("cpuinfo", []) => file("processor\t: 0\nmodel name\t: QEMU Virtual CPU version 2.5+\n".to_owned()),
-        ("version", []) => file("Linux version 6.8.12-4-pve (build@proxmox) (gcc (Debian 12.2.0-14) 12.2.0) #1 SMP PREEMPT_DYNAMIC\n".to_owned()),
+        ("version", []) => {
+            let (release, version) = names(running.is_vm);
+            file(format!("Linux version {release} (build@debian) (gcc (Debian 12.2.0-14) 12.2.0) {version}\n"))
+        }
         ("cmdline", []) => file("BOOT_IMAGE=/boot/vmlinuz root=/dev/sda1 ro console=ttyS0\n".to_owned()),
         ("mounts", []) | ("self", ["mounts"]) => file(mounts(state, vmid)),
         ("sys", ["kernel", "hostname"]) => file(format!("{}\n", running.facts.hostname)),

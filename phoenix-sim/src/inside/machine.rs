@@ -81,6 +81,12 @@ impl Machine {
         }
     }
 
+    /// Whether it is a VM.
+    pub(crate) fn is_vm(&self) -> bool {
+        let state = self.node.state();
+        self.guest.and_then(|vmid| state.inside.get(&vmid)).is_some_and(|running| running.is_vm)
+    }
+
     /// Counts work done; false when the programs of this command did too much without time passing.
     pub(crate) fn spend(&self, steps: u64, bytes: usize) -> bool {
         let now = self.node.clock().now();

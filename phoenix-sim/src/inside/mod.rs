@@ -50,6 +50,7 @@ use crate::files::FileTree;
 use crate::node::{Console, SimNode, State};
 use crate::world::World;
 
+pub(crate) use self::kernel::names as kernel_names;
 pub(crate) use self::transfer::{read_file, write_file};
 
 /// What goes on inside of one running guest. It is gone when the guest stops.
@@ -241,9 +242,13 @@ pub(crate) fn agent_answers(node: &SimNode, vmid: u32) -> bool {
 }
 
 /// The addresses of a running guest, in the order of its interfaces.
-#[expect(dead_code, reason = "the guest agent's commands ask it")]
 pub(crate) fn addresses(node: &SimNode, vmid: u32) -> Vec<IpAddr> {
     facts::addresses_of(&mut node.state(), node.world(), vmid)
+}
+
+/// The name that a running guest has for itself.
+pub(crate) fn host_name(node: &SimNode, vmid: u32) -> String {
+    Machine::new(node, Some(vmid), Arc::default()).hostname()
 }
 
 /// How long a guest takes to shut down when it is asked to; `None` when it never does.

@@ -85,7 +85,7 @@ pub(super) async fn df(call: &mut Call<'_>) -> Result<(), Failure> {
         let size = size_of(&mount);
         let (total, used) = (size - size / 20, size / 44 + (100 << 20));
         let path = mount.get("mp").unwrap_or("/").to_owned();
-        let share = if total == 0 { 0 } else { used.min(total) * 1000 / total };
+        let share = (used.min(total) * 1000).checked_div(total).unwrap_or(0);
         rows.push([
             key,
             mount.volume().to_owned(),

@@ -24,7 +24,7 @@ pub(crate) use self::destroy::{destroy, template};
 pub(crate) use self::disks::{move_volume, resize};
 pub(crate) use self::power::{reboot, shutdown, start, stop};
 pub(crate) use self::set::set;
-pub(crate) use self::show::{merged, tree};
+pub(crate) use self::show::tree;
 pub(crate) use self::snapshot::{delsnapshot, rollback, snapshot};
 
 const CT: GuestKind = GuestKind::Container;

@@ -159,10 +159,10 @@ pub(crate) async fn rollback(call: &mut Call<'_>) -> Result<(), Failure> {
         taken_back(&mut conf, section, &name);
         state.write_conf(CT, vmid, &conf);
     }
-    if call.is_set("start") {
-        if let Err(failure) = power::start_worker(call, vmid).await {
-            call.warn(failure.message());
-        }
+    if call.is_set("start")
+        && let Err(failure) = power::start_worker(call, vmid).await
+    {
+        call.warn(failure.message());
     }
     Ok(())
 }

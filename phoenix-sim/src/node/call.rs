@@ -138,11 +138,6 @@ impl<'a> Call<'a> {
         self.worker = Some((worker, task));
     }
 
-    /// The task that the worker is, when there is one.
-    pub(crate) fn upid(&self) -> Option<&str> {
-        self.worker.as_ref().map(|(_, task)| task.upid.as_str())
-    }
-
     /// The time that the tool takes to come up.
     pub(crate) async fn startup(&self) {
         let millis = match self.inv.tool {

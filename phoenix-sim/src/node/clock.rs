@@ -32,12 +32,6 @@ impl Clock {
         let (instant, elapsed) = *self.origin.lock().unwrap_or_else(PoisonError::into_inner);
         elapsed + instant.elapsed()
     }
-
-    /// The tokio instant of a time on this clock; a time before the last setting is that setting.
-    pub(crate) fn instant(&self, at: Duration) -> Instant {
-        let (instant, elapsed) = *self.origin.lock().unwrap_or_else(PoisonError::into_inner);
-        instant + at.saturating_sub(elapsed)
-    }
 }
 
 /// A time as the tools print it. The node's time zone is UTC.

@@ -314,7 +314,7 @@ pub(super) async fn set_password(call: &mut Call<'_>) -> Result<(), Failure> {
     match run(call.node, id, &argv, format!("{user}:{password}\n").as_bytes(), &mut console).await {
         Ended::Exit(0) => Ok(()),
         Ended::NotFound => Err(agent_error(
-            "child process has failed to set user password: failed to exec 'chpasswd': No such file or directory\n",
+            "child process has failed to set user password: failed to exec 'chpasswd': No such file or directory\n\n",
         )),
         Ended::Exit(_) | Ended::Signal(_) => Err(agent_error("child process has failed to set user password")),
     }

@@ -1,9 +1,12 @@
 //! What the guest agent answers to questions about its system.
 
+use std::net::IpAddr;
+
 use phoenix_types::GuestConf;
 use serde_json::{Value as Json, json};
 
-use crate::grammar::parse_property_string;
+use crate::grammar::{PropertyString, parse_property_string};
+use crate::inside;
 use crate::node::SimNode;
 
 use super::{drive, settings};
@@ -56,23 +59,19 @@ const COMMANDS: &[(&str, bool)] = &[
     ("sync-delimited", true),
 ];
 
-/// The kernel of every simulated system.
-const KERNEL_RELEASE: &str = "6.12.117+deb13-cloud-amd64";
-const KERNEL_VERSION: &str = "#1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1 (2026-11-12)";
-
 /// What the agent answers; nothing to those commands that only do something.
 pub(super) fn reply(node: &SimNode, id: u32, conf: &GuestConf, command: &str) -> Json {
     match command {
         "info" => info(),
-        "get-host-name" => json!({"host-name": host_name(node, id, conf)}),
-        "get-osinfo" => system(node, conf),
+        "get-host-name" => json!({"host-name": inside::host_name(node, id)}),
+        "get-osinfo" => system(node, id, conf),
         "get-time" => json!(node.unix_time().saturating_mul(1_000_000_000)),
         "get-timezone" => json!({"offset": 0, "zone": "UTC"}),
         "get-users" | "get-memory-blocks" => json!([]),
         "get-memory-block-info" => json!({"size": 134_217_728}),
         "get-vcpus" => vcpus(conf),
         "get-fsinfo" => file_systems(conf),
-        "network-get-interfaces" => interfaces(conf),
+        "network-get-interfaces" => interfaces(node, id, conf),
         "fsfreeze-status" => json!("thawed"),
         "fsfreeze-freeze" | "fsfreeze-thaw" => {
             json!(drive::drives(&conf.live).iter().filter(|(_, drive)| !drive.is_medium()).count())
@@ -90,25 +89,19 @@ fn info() -> Json {
     json!({"supported_commands": commands, "version": settings::QEMU_VERSION})
 }
 
-/// A file on the disk that the VM boots from.
-fn file(node: &SimNode, conf: &GuestConf, path: &str) -> Option<String> {
-    let state = node.state();
-    drive::drives(&conf.live)
-        .iter()
-        .filter(|(_, drive)| !drive.is_medium())
-        .filter_map(|(_, drive)| state.volume(drive.file()))
-        .find_map(|volume| volume.space.files.text(path))
+/// Whether a VM runs a kernel and a RAM disk of the node, which know nothing of its disks and its network.
+fn is_bare(conf: &GuestConf) -> bool {
+    conf.live.get("args").is_some_and(|args| args.contains("-kernel"))
 }
 
-fn host_name(node: &SimNode, id: u32, conf: &GuestConf) -> String {
-    let own = file(node, conf, "/etc/hostname").map(|text| text.trim().to_owned()).filter(|name| !name.is_empty());
-    own.or_else(|| conf.live.get("name").map(|name| name.split('.').next().unwrap_or(name).to_owned()))
-        .unwrap_or_else(|| format!("VM{id}"))
-}
-
-fn system(node: &SimNode, conf: &GuestConf) -> Json {
-    let mut info = json!({"kernel-release": KERNEL_RELEASE, "kernel-version": KERNEL_VERSION, "machine": "x86_64"});
-    let release = file(node, conf, "/etc/os-release").unwrap_or_default();
+fn system(node: &SimNode, id: u32, conf: &GuestConf) -> Json {
+    let (release, version) = inside::kernel_names(true);
+    let mut info = json!({"kernel-release": release, "kernel-version": version, "machine": "x86_64"});
+    if is_bare(conf) {
+        return info;
+    }
+    let release = inside::read_file(&mut node.state(), id, "/etc/os-release");
+    let release = release.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let names = [
         ("ID", "id"),
         ("NAME", "name"),
@@ -145,7 +138,7 @@ fn file_systems(conf: &GuestConf) -> Json {
 }
 
 /// The loopback device and those network devices that cloud-init brought up.
-fn interfaces(conf: &GuestConf) -> Json {
+fn interfaces(node: &SimNode, id: u32, conf: &GuestConf) -> Json {
     let none = json!({
         "rx-bytes": 0, "rx-dropped": 0, "rx-errs": 0, "rx-packets": 0,
         "tx-bytes": 0, "tx-dropped": 0, "tx-errs": 0, "tx-packets": 0,
@@ -158,17 +151,38 @@ fn interfaces(conf: &GuestConf) -> Json {
         "name": "lo",
         "statistics": none,
     })];
-    for (key, value) in &conf.live.keys {
-        let Some(number) = settings::number(key, "net") else { continue };
-        let Some(setting) = conf.live.get(&format!("ipconfig{number}")) else { continue };
-        let setting = parse_property_string("pve-qm-ipconfig", setting).unwrap_or_default();
-        let net = parse_property_string("qm-net", value).unwrap_or_default();
-        let addresses: Vec<Json> = [("ip", "ipv4"), ("ip6", "ipv6")]
-            .iter()
-            .filter_map(|(key, kind)| {
-                let (ip, prefix) = setting.get(key)?.split_once('/')?;
-                Some(address(ip, kind, prefix.parse().ok()?))
-            })
+    if is_bare(conf) {
+        return json!(all);
+    }
+    let settings: Vec<_> = conf
+        .live
+        .keys
+        .iter()
+        .filter_map(|(key, value)| {
+            let number = settings::number(key, "net")?;
+            let net = parse_property_string("qm-net", value).unwrap_or_default();
+            let setting = conf.live.get(&format!("ipconfig{number}")).unwrap_or_default();
+            Some((number, net, parse_property_string("pve-qm-ipconfig", setting).unwrap_or_default()))
+        })
+        .collect();
+    let given = |setting: &PropertyString, key: &str| {
+        let (ip, prefix) = setting.get(key)?.split_once('/')?;
+        Some((ip.parse::<IpAddr>().ok()?, prefix.parse::<u32>().ok()?))
+    };
+    // What the guest has beyond its configuration it got from a DHCP server.
+    let known: Vec<IpAddr> = settings
+        .iter()
+        .flat_map(|(_, _, setting)| [given(setting, "ip"), given(setting, "ip6")])
+        .flatten()
+        .map(|(ip, _)| ip)
+        .collect();
+    let mut leased = inside::addresses(node, id).into_iter().filter(|ip| ip.is_ipv4() && !known.contains(ip));
+    for (number, net, setting) in &settings {
+        let first = given(setting, "ip").or_else(|| leased.next().map(|ip| (ip, 24)));
+        let addresses: Vec<Json> = [first, given(setting, "ip6")]
+            .into_iter()
+            .flatten()
+            .map(|(ip, prefix)| address(&ip.to_string(), if ip.is_ipv4() { "ipv4" } else { "ipv6" }, prefix))
             .collect();
         all.push(json!({
             "hardware-address": net.get("macaddr").unwrap_or_default().to_lowercase(),

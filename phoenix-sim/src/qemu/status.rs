@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use phoenix_types::{ConfSection, GuestConf, GuestKind, Power, percent_encode};
 use serde_json::{Value as Json, json};
 
-use crate::grammar::parse_property_string;
 use crate::node::{Call, Failure, SimNode};
 
 use super::{drive, settings};
@@ -242,10 +241,4 @@ pub(super) fn list_snapshots(call: &mut Call<'_>) -> Result<(), Failure> {
     let conf = call.vm(call.vmid())?;
     call.out(&crate::lxc::tree(&conf));
     Ok(())
-}
-
-/// Whether the agent of a VM is switched on; the API shows it in a VM's status.
-pub(crate) fn has_agent(conf: &GuestConf) -> bool {
-    let agent = conf.live.get("agent").and_then(|text| parse_property_string("qm-agent", text).ok());
-    agent.is_some_and(|agent| agent.get("enabled") == Some("1"))
 }

@@ -2,6 +2,32 @@
 
 use super::Run;
 
+/// What a recorded run printed that shows its node to be the cause, and the cause.
+const BY_OUTPUT: [(&str, &str); 5] = [
+    ("MMP: device currently active", "a loop device of an earlier command was still mounted on the test node"),
+    ("already mounted or mount point busy", "a loop device of an earlier command was still mounted on the test node"),
+    (
+        "An error occurred in another process",
+        "the container's disk was empty: the snapshot was taken before the test node had written it",
+    ),
+    (
+        "falling back to 'unmanaged'",
+        "the container's disk was empty: the snapshot was taken before the test node had written it",
+    ),
+    ("local:backup/vzdump-", "it lists files that earlier sessions left on the test node"),
+];
+
+/// What the recorded VM's own image held: a few programs around a guest agent, and no distribution.
+const OF_THE_IMAGE: [&str; 4] =
+    ["\"host-name\" : \"vmguest\"", "Linux vmguest ", "\\ninit\\nlib", "failed to exec 'chpasswd'"];
+
+/// Programs that the simulated node does not have, and why.
+const BY_PROGRAM: [(&str, &str); 3] = [
+    ("vzdump", "backups are no part of the simulated node"),
+    ("pveversion", "`pveversion` is no part of the simulated node"),
+    ("setpriv", "the simulated node has one user, root"),
+];
+
 /// Why a run is not compared, when it is not.
 pub(super) fn run(run: &Run) -> Option<String> {
     if let Some(artifact) = &run.artifact {
@@ -14,17 +40,21 @@ pub(super) fn run(run: &Run) -> Option<String> {
         };
         return Some(format!("the test node shaped it: {reason}"));
     }
-    let stdout = run.stdout.as_str();
-    if stdout.contains("MMP: device currently active") || stdout.contains("already mounted or mount point busy") {
-        return Some("a loop device of an earlier command was still mounted on the test node".to_owned());
+    let words: Vec<&str> = run.argv.iter().map(String::as_str).collect();
+    if let Some((_, reason)) = BY_PROGRAM.iter().find(|(program, _)| words.first() == Some(program)) {
+        return Some((*reason).to_owned());
     }
-    match run.argv.first().map(String::as_str) {
-        Some(program @ ("vzdump" | "pveversion")) => Some(format!("`{program}` is no part of the simulated node")),
-        _ => None,
+    if matches!(words.as_slice(), ["pct", "restore", ..]) || words.contains(&"--restore") {
+        return Some("backups are no part of the simulated node".to_owned());
     }
-}
-
-/// Why a command on the node between the runs is not run, when it is not.
-pub(super) fn shell(text: &str) -> Option<&'static str> {
-    text.starts_with("python3 ").then_some("there is no Python on the simulated node")
+    if words == ["pct", "cpusets"] && run.stdout == "no running containers\n" {
+        return Some("the test node had no cgroup controller for processors, so none was ever shown".to_owned());
+    }
+    let shows_image = OF_THE_IMAGE.iter().any(|sign| run.stdout.contains(sign) || run.stderr.contains(sign))
+        || (words.last() == Some(&"get-osinfo") && !run.stdout.contains("\"id\""));
+    if words.first() == Some(&"qm") && shows_image {
+        return Some("it shows what was in the image of the recorded VM".to_owned());
+    }
+    let found = BY_OUTPUT.iter().find(|(sign, _)| run.stdout.contains(sign) || run.stderr.contains(sign));
+    found.map(|(_, reason)| (*reason).to_owned())
 }

@@ -14,6 +14,7 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
         path: Some(path.to_owned()),
         content: Some(content.iter().map(|held| (*held).to_owned()).collect()),
         size_gib: 256,
+        options: BTreeMap::new(),
     };
     let storages = BTreeMap::from([
         ("local", storage(StorageKind::Dir, "/var/lib/vz", &["snippets", "import", "iso", "backup", "vztmpl"])),
@@ -21,8 +22,11 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
         ("quickOS-vm-disks", storage(StorageKind::Dir, "/quickOS/vm", &["images"])),
         ("quickOS-lxc-disks", storage(StorageKind::Btrfs, "/quickOS/lxc", &["images", "rootdir"])),
     ]);
+    let mut storages = storages;
+    if let Some(storage) = storages.get_mut("quickOS-lxc-disks") {
+        storage.options.insert("is_mountpoint".to_owned(), "yes".to_owned());
+    }
     let files = [
-        ("/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst", "template"),
         ("/root/cloud.qcow2", "QFI\u{fb} 1G"),
         ("/root/key.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me@x\n"),
         ("/etc/resolv.conf", "nameserver 10.255.255.53\n"),
@@ -37,6 +41,7 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
         memory_mib: 24_105,
         cores: 2,
         locale: Locale::C,
+        // VMs there booted a RAM disk with little more than a shell.
         every_guest: GuestWorld {
             image: Some(ImageWorld::Bare),
             missing: vec!["chpasswd".to_owned()],
@@ -50,7 +55,7 @@ pub(super) fn recorded_world(_records: &[(usize, Record)]) -> World {
 pub(super) fn furnish(node: &SimNode) {
     let mut state = node.state();
     state.make_folders("/srv/shared");
-    state.make_folders("/var/lib/vz/snippets");
+    state.write_file("/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst", vec![0; 46_648_922]);
     // A CD image of 350 KiB.
     state.write_file("/var/lib/vz/template/iso/test.iso", vec![0; 350 << 10]);
 }

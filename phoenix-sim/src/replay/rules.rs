@@ -3,6 +3,7 @@
 //! Each rule takes out what differs between any two runs of the real tools themselves: random values, times, rates, and the
 //! order of Perl's hashes. Nothing else is touched: a rule never drops a whole line unless the line is noise of waiting.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use regex::{Captures, Regex};
@@ -163,15 +164,38 @@ fn compiled() -> &'static [(Regex, &'static str)] {
     })
 }
 
-/// Applies the rules to pairs of texts.
+/// Applies the rules to pairs of texts, and remembers which of our tasks stands for which recorded one.
 #[derive(Debug, Default)]
-pub struct Names {}
+pub struct Names {
+    tasks: BTreeMap<String, String>,
+}
 
 impl Names {
     /// Both texts with everything replaced that cannot be the same.
-    pub fn normalise(&mut self, recorded: &str, ours: &str) -> (String, String) {
+    #[must_use]
+    pub fn normalise(&self, recorded: &str, ours: &str) -> (String, String) {
         (normalised(recorded), normalised(ours))
     }
+
+    /// Remembers the tasks that a run started: later runs name them.
+    pub fn learn(&mut self, recorded: &str, ours: &str) {
+        self.tasks.extend(upids(recorded).map(str::to_owned).zip(upids(ours).map(str::to_owned)));
+    }
+
+    /// Puts our tasks in place of the recorded ones.
+    pub fn translate(&self, argv: &mut [String]) {
+        for word in argv.iter_mut().filter(|word| word.contains("UPID:")) {
+            for (recorded, ours) in &self.tasks {
+                if word.contains(recorded.as_str()) {
+                    *word = word.replace(recorded.as_str(), ours);
+                }
+            }
+        }
+    }
+}
+
+fn upids(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['"', '\n', ' ']).filter(|word| word.starts_with("UPID:"))
 }
 
 /// A text with every rule applied.
@@ -189,7 +213,7 @@ pub fn normalised(text: &str) -> String {
                 .into_owned();
         }
     }
-    sort_keys(&sort_reasons(&text))
+    super::values::normalised(&sort_keys(&sort_reasons(&text)))
 }
 
 /// Rule `hash-order`: the reasons of a refusal come in the order of a Perl hash.

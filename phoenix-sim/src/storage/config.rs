@@ -101,6 +101,7 @@ fn described(id: &str, storage: &StorageWorld) -> Storage {
     let content =
         storage.content.as_ref().map_or_else(|| storage.kind.default_content().to_owned(), |held| held.join(","));
     options.insert("content".to_owned(), content);
+    options.extend(storage.options.clone());
     Storage { id: id.to_owned(), kind: storage.kind, options }
 }
 
@@ -137,7 +138,9 @@ impl State {
                 let _ = writeln!(text, "\t{key} {value}");
             }
             if storage.kind.is_folder() {
-                self.make_folders(&storage.place().to_owned());
+                for folder in ["images", "dump", "snippets", "import", "template/cache", "template/iso"] {
+                    self.make_folders(&format!("{}/{folder}", storage.place()));
+                }
             }
         }
         self.write_file(FILE, text.into_bytes());
@@ -153,7 +156,13 @@ impl State {
             return Err(Failure::die(format!("storage '{id}' does not exist")));
         }
         let kind = StorageKind::Zfspool;
-        let world = StorageWorld { kind, path: Some(format!("rpool/{id}")), content: None, size_gib: 0 };
+        let world = StorageWorld {
+            kind,
+            path: Some(format!("rpool/{id}")),
+            content: None,
+            size_gib: 0,
+            options: BTreeMap::new(),
+        };
         let storage = described(id, &world);
         storages.push(storage.clone());
         self.write_storages(&storages);

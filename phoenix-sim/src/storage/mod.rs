@@ -9,4 +9,4 @@ mod volume;
 
 pub(crate) use self::config::{Storage, set_up};
 pub(crate) use self::ext4::Ext4;
-pub(crate) use self::volume::{Format, Space, Volume, VolumeRef};
+pub(crate) use self::volume::{Format, Volume, VolumeRef};

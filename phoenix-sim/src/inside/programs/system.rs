@@ -277,12 +277,7 @@ impl Call {
     pub(super) async fn uname(&self) -> Ending {
         let arguments = Arguments::read(self.arguments(), "");
         let node = self.machine().hostname();
-        // A container runs on the node's kernel.
-        let (release, version) = if self.is_vm() {
-            ("6.12.117+deb13-cloud-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1 (2026-11-12)")
-        } else {
-            ("6.8.12-4-pve", "#1 SMP PREEMPT_DYNAMIC PMX 6.8.12-4 (2024-11-06T15:04Z)")
-        };
+        let (release, version) = super::super::kernel::names(self.machine().is_vm());
         let parts =
             [('s', "Linux"), ('n', node.as_str()), ('r', release), ('v', version), ('m', "x86_64"), ('o', "GNU/Linux")];
         let all = arguments.has('a');

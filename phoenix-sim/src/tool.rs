@@ -1,0 +1,135 @@
+//! The program as one of the Proxmox tools.
+
+use std::convert::Infallible;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use phoenix_host::{Chunk, Stream};
+use phoenix_sim::{Between, Console, SimNode, World};
+use tokio::sync::mpsc;
+
+/// The folder that keeps the node.
+const FOLDER: &str = "PHOENIX_SIM_DIR";
+/// How fast the node's time passes, as a multiple of real time. Without it no command waits.
+const PACE: &str = "PHOENIX_SIM_PACE";
+
+/// How often a paced clock is moved, in real time.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The names that the program answers to.
+const NAMES: [&str; 6] = ["pct", "qm", "pvesm", "pveam", "pvesh", "ha-manager"];
+
+/// Makes links with the tools' names to this program.
+pub(crate) fn install(folder: &str) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    std::fs::create_dir_all(folder).map_err(|error| format!("cannot make the folder `{folder}`: {error}"))?;
+    for name in NAMES {
+        let link = Utf8Path::new(folder).join(name);
+        match std::fs::read_link(&link) {
+            Ok(target) if target == program => continue,
+            Ok(_) => std::fs::remove_file(&link).map_err(|error| format!("cannot replace `{link}`: {error}"))?,
+            Err(_) => {}
+        }
+        std::os::unix::fs::symlink(&program, &link)
+            .map_err(|error| format!("cannot make the link `{link}`: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Runs a command line over the kept node.
+pub(crate) fn run(argv: &[String]) -> Result<ExitCode, String> {
+    let folder =
+        std::env::var(FOLDER).map_err(|_| format!("set `${FOLDER}` to the folder that keeps the simulated node"))?;
+    let folder = Utf8PathBuf::from(folder);
+    let pace = match std::env::var(PACE) {
+        Err(_) => None,
+        Ok(text) => {
+            let pace = text.parse::<f64>().ok().filter(|pace| pace.is_finite() && *pace > 0.0);
+            Some(pace.ok_or_else(|| format!("`${PACE}` is how many times faster than real time: a number above 0"))?)
+        }
+    };
+    let world = world(&folder)?;
+    let stdin = if reads_stdin(argv) { read_stdin()? } else { Vec::new() };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    let exit = runtime.block_on(async {
+        let node = SimNode::kept(&folder, world, Between::RunsOn).map_err(|error| crate::report::chain("", &error))?;
+        Ok::<i32, String>(match pace {
+            None => command(&node, argv, &stdin).await,
+            Some(pace) => tokio::select! {
+                exit = command(&node, argv, &stdin) => exit,
+                never = play(pace) => match never {},
+            },
+        })
+    })?;
+    Ok(ExitCode::from(u8::try_from(exit & 0xff).unwrap_or(u8::MAX)))
+}
+
+/// Runs the command; its output appears as it is made.
+async fn command(node: &SimNode, argv: &[String], stdin: &[u8]) -> i32 {
+    let (tap, mut chunks) = mpsc::unbounded_channel();
+    let mut console = Console::new(0, Some(tap));
+    let work = async {
+        let exit = node.run_on(argv, stdin, &mut console).await;
+        drop(console);
+        exit
+    };
+    let show = async {
+        while let Some(chunk) = chunks.recv().await {
+            write(&chunk);
+        }
+    };
+    let (exit, ()) = tokio::join!(work, show);
+    exit
+}
+
+fn write(chunk: &Chunk) {
+    // Whoever does not read any more has seen enough.
+    let _ = match chunk.stream {
+        Stream::Stdout => io::stdout().write_all(&chunk.bytes).and_then(|()| io::stdout().flush()),
+        Stream::Stderr => io::stderr().write_all(&chunk.bytes),
+    };
+}
+
+/// Moves the paused clock at `pace` times real time. While a blocking task runs, tokio does not move the clock by itself.
+async fn play(pace: f64) -> Infallible {
+    loop {
+        // The task cannot fail: it only sleeps.
+        let _ = tokio::task::spawn_blocking(|| std::thread::sleep(TICK)).await;
+        tokio::time::advance(TICK.mul_f64(pace)).await;
+    }
+}
+
+fn world(folder: &Utf8Path) -> Result<World, String> {
+    let path = folder.join("world.json");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            serde_json::from_str(&text).map_err(|error| format!("`{path}` does not describe a simulated node: {error}"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(World::default()),
+        Err(error) => Err(format!("cannot read `{path}`: {error}")),
+    }
+}
+
+/// Whether the command reads its standard input. Others leave it alone, so that a shell's `while read` loop keeps its lines.
+fn reads_stdin(argv: &[String]) -> bool {
+    let word = argv.get(1).map_or("", String::as_str);
+    let reads = ["exec", "enter", "monitor", "terminal"].contains(&word);
+    let bare = |at: usize| argv.get(at + 1).is_none_or(|next| next.starts_with('-'));
+    let prompts =
+        argv.iter().enumerate().any(|(at, arg)| ["--password", "--cipassword"].contains(&arg.as_str()) && bare(at));
+    reads || prompts || argv.iter().any(|arg| arg.starts_with("--pass-stdin"))
+}
+
+fn read_stdin() -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    if !io::stdin().is_terminal() {
+        io::stdin().read_to_end(&mut bytes).map_err(|error| format!("cannot read standard input: {error}"))?;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,90 @@
+//! The program under the names of the Proxmox tools, over a kept node.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+struct Node {
+    folder: TempDir,
+}
+
+impl Node {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bin = folder.path().join("bin");
+        let installed =
+            Command::new(env!("CARGO_BIN_EXE_phoenix-sim")).arg("install").arg(&bin).status().expect("it starts");
+        assert!(installed.success());
+        Self { folder }
+    }
+
+    fn state(&self) -> std::path::PathBuf {
+        self.folder.path().join("node")
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut words = line.split(' ');
+        let mut command = Command::new(self.folder.path().join("bin").join(words.next().expect("a tool")));
+        command.args(words).env("PHOENIX_SIM_DIR", self.state()).env_remove("PHOENIX_SIM_PACE").stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.command(line).output().expect("it starts")
+    }
+
+    /// Runs a command that must succeed, and gives its output.
+    fn output(&self, line: &str) -> String {
+        let output = self.run(line);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{line}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+}
+
+const TEMPLATE: &str = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst --rootfs tank:4 --features nesting=1";
+
+#[test]
+fn each_tool_answers_by_its_name() {
+    let node = Node::new();
+    node.output(&format!("pct create 103 {TEMPLATE} --hostname step-ca"));
+    node.output("qm create 1001 --name docker --memory 512 --scsi0 tank:8");
+    node.output("pct start 103");
+    assert_eq!(node.output("pct status 103"), "status: running\n");
+    assert_eq!(node.output("pct exec 103 -- hostname"), "step-ca\n");
+    assert!(node.output("qm list").contains("docker"));
+    assert!(node.output("pvesm status").contains("tank"));
+    assert!(node.output("pvesh get /cluster/resources --type vm --output-format json").contains("\"lxc/103\""));
+    let conf = fs::read_to_string(node.state().join("etc/pve/lxc/103.conf")).expect("a real file");
+    assert!(conf.contains("hostname: step-ca\n"), "{conf}");
+    let missing = node.run("pct status 999");
+    assert_eq!(missing.status.code(), Some(2));
+    assert_eq!(missing.stderr, b"Configuration file 'nodes/pve/lxc/999.conf' does not exist\n");
+}
+
+#[test]
+fn many_at_once_lose_nothing() {
+    let node = Node::new();
+    let started: Vec<_> = (200..216)
+        .map(|id| {
+            let mut command = node.command(&format!("pct create {id} {TEMPLATE}"));
+            command.stdout(Stdio::null()).spawn().expect("it starts")
+        })
+        .collect();
+    for mut child in started {
+        assert!(child.wait().expect("it ends").success());
+    }
+    assert_eq!(node.output("pct list").lines().count(), 17);
+}
+
+#[test]
+fn without_a_folder_it_says_what_to_set() {
+    let node = Node::new();
+    let output = node.command("pct list").env_remove("PHOENIX_SIM_DIR").output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("set `$PHOENIX_SIM_DIR`"), "{text}");
+    assert!(!Path::new("pct").exists());
+}
