@@ -7,6 +7,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+/// Does work on a stack of its own, so that what scripts nest in each other does not run out of ours.
+///
+/// Cancel safety: when this future is dropped, the work is dropped soon after, at the same time on the node's clock.
+pub(crate) async fn on_own_stack<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    struct Abort<T>(tokio::task::JoinHandle<T>);
+    impl<T> Drop for Abort<T> {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    let mut task = Abort(tokio::spawn(work));
+    match (&mut task.0).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and this future with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 /// SIGKILL, which no process can catch.
 pub(crate) const KILL: i32 = 9;
 /// SIGTERM.

@@ -229,6 +229,29 @@ async fn an_endless_loop_and_a_flood_are_cut_off() {
     assert_eq!(sh(&node, 103, "while :; do :; done").await.1, 137);
     assert_eq!(sh(&node, 103, "x=a; while :; do x=$x$x; done").await.1, 137);
     assert_eq!(sh(&node, 103, "f() { f; }; f").await.1, 2);
+    assert_eq!(sh(&node, 103, "echo 'sh /tmp/self; exit $?' > /tmp/self; sh /tmp/self 2>/dev/null").await.1, 126);
+    let deep = format!("{}echo deep{}", "if true; then ".repeat(25), "; fi".repeat(25));
+    assert_eq!(sh(&node, 103, &deep).await, ("deep\n".to_owned(), 0));
+    let deep = format!("{}echo deep{}", "(".repeat(25), ")".repeat(25));
+    assert_eq!(sh(&node, 103, &deep).await, ("deep\n".to_owned(), 0));
+    let deep = format!("echo {}deep{}", "$(echo ".repeat(12), ")".repeat(12));
+    assert_eq!(sh(&node, 103, &deep).await, ("deep\n".to_owned(), 0));
+    for (open, close) in [
+        ("(", ")"),
+        ("$(", ")"),
+        ("if ", "fi"),
+        ("$((", "))"),
+        ("${x:-", "}"),
+        ("\"$(", ")\""),
+        ("{ ", "}"),
+        ("[[ ( ", ") ]]"),
+    ] {
+        for shell in ["sh", "bash"] {
+            let text = format!("{}x{}", open.repeat(5000), close.repeat(5000));
+            let argv = ["pct", "exec", "103", "--", shell, "-c", &text].map(str::to_owned);
+            node.run(&argv, b"").await;
+        }
+    }
     assert_eq!(sh(&node, 103, "yes >/dev/full & sleep 1; kill $!; echo over").await, ("over\n".to_owned(), 0));
     assert_eq!(sh(&node, 103, "sh -c '$0' sh | cat; echo next").await.1, 0);
 }

@@ -24,7 +24,7 @@ pub(crate) use self::files::symbolic_mode;
 pub(crate) use self::processes::send_signal;
 
 use super::machine::Machine;
-use super::process::{End, Process};
+use super::process::{End, Process, on_own_stack};
 use super::services::{self, Cause};
 use super::shell::pattern;
 use super::streams::{Handle, Stream, WriteError};
@@ -306,11 +306,11 @@ impl Call {
     }
 
     async fn run_invocation(&self, invocation: Invocation) -> End {
-        if invocation.nesting > 28 {
+        if invocation.nesting > 200 {
             return End::Exit(DENIED);
         }
         let name = invocation.argv.first().cloned().unwrap_or_default();
-        let end = run(invocation).await;
+        let end = on_own_stack(run(invocation)).await;
         if end == End::Exit(NOT_FOUND) && !exists(self.machine(), &self.invocation.folder, &name) {
             self.complain(&format!("failed to run command '{name}': No such file or directory")).await;
         }

@@ -199,7 +199,7 @@ impl Call {
     }
 
     async fn carry_out(&self, task: Task) -> End {
-        if self.invocation.nesting > 28 {
+        if self.invocation.nesting > 200 {
             return End::Signal(KILL);
         }
         let script = self.script_name(task.path.as_deref());

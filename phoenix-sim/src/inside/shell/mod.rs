@@ -34,7 +34,9 @@ use super::process::{End, Process};
 use super::streams::{Handle, Stream, WriteError};
 
 /// How deep functions, substitutions and programs may call each other.
-const NESTING: u32 = 28;
+const NESTING: u32 = 200;
+/// So many commands are nested on one stack before a new one is taken.
+const STACK: u32 = 4;
 
 /// Why commands do not go on one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +152,8 @@ pub(crate) struct Shell {
     sourced: u32,
     nesting: u32,
     line: u32,
+    /// Commands that are nested in each other here.
+    depth: u32,
     is_subshell: bool,
     /// Where the current `getopts` is within a word.
     option_place: usize,
@@ -206,6 +210,8 @@ impl Shell {
             sourced: 0,
             nesting: start.nesting + 1,
             line: 1,
+            // A program that runs another one has used much of its stack: the first command takes a new one.
+            depth: STACK - 1,
             is_subshell: false,
             option_place: 0,
             seed: 1,
@@ -243,6 +249,7 @@ impl Shell {
             sourced: self.sourced,
             nesting: self.nesting + 1,
             line: self.line,
+            depth: self.depth,
             is_subshell: true,
             option_place: 0,
             seed: self.seed,

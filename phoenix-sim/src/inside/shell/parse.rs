@@ -8,7 +8,7 @@ use super::tree::{
 };
 
 /// How deep commands may be nested in each other.
-pub(super) const DEPTH: u32 = 60;
+pub(super) const DEPTH: u32 = 30;
 
 /// Reads a whole text.
 pub(crate) fn parse(text: &str, flavour: Flavour) -> Script {

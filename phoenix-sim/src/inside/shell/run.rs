@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::super::process::End;
+use super::super::process::{End, on_own_stack};
 use super::super::programs::{self, Invocation, Role};
 use super::super::streams::{Stream, pipe};
 use super::pattern;
 use super::tree::{AfterArm, Arm, Assignment, Command, Flavour, Item, Kind, Link, List, Mode, Pipeline, Script, Value};
 use super::variables::{Data, Variable};
-use super::{NESTING, Shell, Unwind};
+use super::{NESTING, STACK, Shell, Unwind};
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Unwind>> + Send + 'a>>;
 
@@ -145,7 +145,16 @@ impl Shell {
         }
         let position = if pipeline.negated { Position::Inner } else { position };
         let result = match pipeline.commands.as_slice() {
-            [command] => self.command(command, position).await,
+            [command] => {
+                self.depth += 1;
+                let result = if self.depth.is_multiple_of(STACK) {
+                    self.on_own_stack(Arc::clone(command), position).await
+                } else {
+                    self.command(command, position).await
+                };
+                self.depth -= 1;
+                result
+            }
             commands => self.piped(commands).await,
         };
         if pipeline.negated {
@@ -163,6 +172,21 @@ impl Shell {
             _ => true,
         };
         if strict == Strict::Yes && counts { self.check().await } else { Ok(()) }
+    }
+
+    /// Runs a command with a new stack: the shell goes there and comes back.
+    async fn on_own_stack(&mut self, command: Arc<Command>, position: Position) -> Result<(), Unwind> {
+        let mut absent = self.fork();
+        // It must not keep pipes open.
+        absent.files.clear();
+        let mut shell = std::mem::replace(self, absent);
+        let (shell, result) = on_own_stack(async move {
+            let result = shell.command(&command, position).await;
+            (shell, result)
+        })
+        .await;
+        *self = shell;
+        result
     }
 
     /// Runs the trap for failures, and ends the shell when `set -e` says so.
