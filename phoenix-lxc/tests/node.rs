@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_host::pve::ErrorClass;
+use phoenix_host::{Command, Effect, Input, InsideError};
 use phoenix_lxc::{
     CloneContainer, CloneMode, ConfEdit, ContainerSettings, Containers, CreateContainer, Features, MountPoint,
     MountSource, Net, Pct, Purge,
@@ -207,4 +208,30 @@ async fn nothing_is_destroyed_that_runs_or_is_protected() {
     pct.destroy(id(103), Purge::Yes).await.unwrap();
     assert_eq!(pct.inspect(id(103)).await.unwrap(), None);
     assert!(pct.observe().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn inside() {
+    let pct = pct();
+    pct.create(id(103), &spec()).await.unwrap();
+    let inside = pct.inside(id(103));
+    let sh =
+        |script: &str, seconds| Command::new("sh", Effect::Change, Duration::from_secs(seconds)).args(["-c", script]);
+    assert!(matches!(inside.exec(sh("true", 5)).await, Err(InsideError::NotRunning(_))));
+    pct.start(id(103)).await.unwrap();
+    let input = Input::Bytes(b"in".to_vec());
+    let output = inside.exec(sh("echo $HOME $LANG; cat; echo oops >&2; exit 3", 5).stdin(input)).await.unwrap();
+    let texts = (output.status, output.stdout_text(), output.stderr_text());
+    assert_eq!((texts.0, texts.1.as_ref(), texts.2.as_ref()), (Some(3), "/root C.UTF-8\nin", "oops\n"));
+
+    pct.push(id(103), "/srv/new/a file".into(), "ünï\n".repeat(1000).as_bytes(), 0o640).await.unwrap();
+    let output = inside.exec(sh("wc -c <'/srv/new/a file'; head -n 1 '/srv/new/a file'", 5)).await.unwrap();
+    assert_eq!(output.stdout_text(), "6000\nünï\n");
+
+    let (tap, mut chunks) = tokio::sync::mpsc::unbounded_channel();
+    let output = inside.exec(sh("echo one; sleep 60; echo two; exit 4", 600).tap(tap)).await.unwrap();
+    assert_eq!(output.status, Some(4));
+    assert_eq!(chunks.recv().await.unwrap().bytes, b"one\n");
+    assert_eq!(chunks.recv().await.unwrap().bytes, b"two\n");
+    assert!(matches!(inside.exec(sh("sleep 900", 60)).await, Err(InsideError::Deadline { .. })));
 }
