@@ -9,9 +9,8 @@ fn kernel(name: &str) -> String {
     fs::read_to_string(format!("/proc/sys/kernel/{name}")).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
-/// This process.
-pub(crate) fn me(doing: &str) -> Holder {
-    let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+/// This process, run by `user`.
+pub(crate) fn me(user: &str, doing: &str) -> Holder {
     Holder {
         who: format!("{user}@{}", kernel("hostname")),
         boot: kernel("random/boot_id"),
@@ -37,7 +36,7 @@ mod tests {
 
     #[test]
     fn this_process_is_alive_and_that_of_another_boot_is_not() {
-        let me = me("up");
+        let me = me("root", "up");
         assert_eq!(liveness(&me), Liveness::Alive);
         // Process numbers on Linux end far below this one.
         assert_eq!(liveness(&Holder { pid: u32::MAX, ..me.clone() }), Liveness::Dead);

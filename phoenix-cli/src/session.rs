@@ -95,6 +95,7 @@ impl<'a> Session<'a> {
 
     /// Takes the node's lock.
     pub(crate) async fn lock(&self, node: &Node, doing: &str) -> Result<NodeLock, CliError> {
-        Ok(NodeLock::take(Arc::new(node.host().clone()), holder::me(doing), holder::liveness).await?)
+        Ok(NodeLock::take(Arc::new(node.host().clone()), holder::me(&self.settings.user, doing), holder::liveness)
+            .await?)
     }
 }

@@ -7,13 +7,14 @@ use crate::render::progress::Detail;
 use crate::terminal::{Terminal, TerminalEnv};
 
 /// Environment variables that Phoenix itself reads, with what they do; the reference docs are made from this list.
-pub const ENVIRONMENT: [(&str, &str); 6] = [
+pub const ENVIRONMENT: [(&str, &str); 7] = [
     ("PHOENIX_CONFIG_DIR", "The folder of the configuration files, when `-C` is not given."),
     ("PHOENIX_HOST", "The node, when `--host` is not given."),
     (
         "PHOENIX_LOG",
         "What Phoenix tells about its inner doings on standard error, as `tracing` filters: `debug`, `phoenix_engine=trace`. Default: warnings; `-vv` is `debug`.",
     ),
+    ("USER", "Named to whoever finds the node locked by this run."),
     ("NO_COLOR", "When set and not empty: no colours, unless `--color always`."),
     ("COLUMNS", "The width of the output, when the terminal's own is not wanted."),
     ("LC_ALL, LC_CTYPE, LANG", "When the first of them that is set is `C` or `POSIX`, output is drawn in ASCII."),
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) format: Format,
     pub(crate) command_log: Option<Utf8PathBuf>,
     pub(crate) detail: Detail,
+    /// Who runs the program, for whoever finds the node locked.
+    pub(crate) user: String,
     /// The filter of tracing.
     pub(crate) log: String,
     pub(crate) terminal: Terminal,
@@ -52,6 +55,7 @@ impl Settings {
             format: global.format,
             command_log: global.command_log,
             detail: if global.verbose > 0 { Detail::Full } else { Detail::Brief },
+            user: variable("USER").unwrap_or_else(|| "somebody".to_owned()),
             log: variable("PHOENIX_LOG").unwrap_or_else(|| default_log.to_owned()),
         }
     }

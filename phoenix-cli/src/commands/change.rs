@@ -157,10 +157,7 @@ async fn under_lock(
         return Ok(End::Ended(ExitStatus::Done));
     }
     let cancel = CancellationToken::new();
-    let mut options = Options::default();
-    options.jobs = change.jobs;
-    options.cancel = cancel.clone();
-    options.lock = Some(lock.clone());
+    let options = Options { jobs: change.jobs, cancel: cancel.clone(), lock: Some(lock.clone()) };
     let mut chronicle = Chronicle::of(&plan);
     if change.goal != Goal::Configured {
         chronicle.without_gates();

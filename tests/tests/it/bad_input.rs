@@ -71,6 +71,19 @@ fn without_a_node_it_says_so_and_simulates_nothing() {
     assert_snapshot!("no_node", run.all());
 }
 
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_phoenix-under-test"))
+        .args(["schema", "lxc"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
 #[test_case(&["frobnicate"])]
 #[test_case(&["up", "--frobnicate"])]
 #[test_case(&["--host", "simulated", "up"])]
