@@ -8,34 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use camino::Utf8Path;
 use phoenix_host::Inside;
-use phoenix_types::{Change, DiskSize, FirewallFile, GuestConf, GuestId, Power, SnapshotName};
+use phoenix_types::{Change, DiskSize, FirewallFile, GuestId, SnapshotName};
 
-use crate::{CloneContainer, ConfEdit, CreateContainer, LxcError};
-
-/// A container as it is on the node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedContainer {
-    /// Its id.
-    pub id: GuestId,
-    /// Its configuration, snapshots and pending changes included.
-    pub conf: GuestConf,
-    /// SHA-1 of the configuration's text, for [`Containers::configure`].
-    pub digest: String,
-    /// Whether it runs.
-    pub power: Power,
-    /// The text of its firewall file.
-    pub firewall: Option<String>,
-}
-
-/// Whether a destroyed container is also taken out of backup jobs, replication and high availability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Purge {
-    /// It is. Default.
-    #[default]
-    Yes,
-    /// What refers to it stays. A container under high availability is then refused.
-    No,
-}
+use crate::{CloneContainer, ConfEdit, CreateContainer, LxcError, ObservedContainer, Purge};
 
 /// The containers of one node.
 ///

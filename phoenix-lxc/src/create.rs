@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use camino::Utf8PathBuf;
-use phoenix_types::{GuestId, Hostname, SnapshotName, StorageId, VolumeId};
+use phoenix_types::{GuestId, Hostname, SnapshotName, VolumeId};
 
-use crate::{ContainerSettings, InvalidSettings, Rootfs};
+use crate::{CloneMode, ContainerSettings, InvalidSettings, Rootfs};
 
 /// A template that a container is made from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,18 +60,6 @@ impl CreateContainer {
     pub fn new(template: Template, rootfs: Rootfs, settings: ContainerSettings) -> Self {
         Self { template, rootfs, settings, description: None, ssh_public_keys: None }
     }
-}
-
-/// Whether a clone stands for itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CloneMode {
-    /// It does: everything is copied.
-    Full {
-        /// The storage that it is copied to; that of the source when absent.
-        storage: Option<StorageId>,
-    },
-    /// It needs its source, a template, for good.
-    Linked,
 }
 
 /// A container to be made from another one.

@@ -45,12 +45,14 @@ mod options;
 mod pct;
 mod settings;
 
-pub use containers::{Containers, ObservedContainer, Purge};
-pub use create::{CloneContainer, CloneMode, CreateContainer, Template};
+pub use containers::Containers;
+pub use create::{CloneContainer, CreateContainer, Template};
 pub use keys::KEYS;
 pub use mount::{InvalidRootfs, MountPoint, MountSource, Rootfs, VolumeOptions};
 pub use net::Net;
 pub use options::{Device, Features};
 pub use pct::Pct;
-pub use phoenix_host::pve::{ConfEdit, GuestError as LxcError, InvalidSettings};
+pub use phoenix_host::pve::{
+    CloneMode, ConfEdit, GuestError as LxcError, InvalidSettings, ObservedGuest as ObservedContainer, Purge,
+};
 pub use settings::ContainerSettings;

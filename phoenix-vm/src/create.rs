@@ -2,7 +2,7 @@
 
 use phoenix_types::{GuestId, Hostname, SnapshotName, StorageId};
 
-use crate::{Drive, DriveBus, DriveSlot, DriveSource, Image, OsType, ScsiController, VmSettings};
+use crate::{CloneMode, Drive, DriveBus, DriveSlot, DriveSource, Image, OsType, ScsiController, VmSettings};
 
 /// A VM to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,18 +38,6 @@ impl CreateVm {
         settings.vga.get_or_insert_with(|| "serial0".to_owned());
         Self { settings, description: None }
     }
-}
-
-/// Whether a clone stands for itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CloneMode {
-    /// It does: everything is copied.
-    Full {
-        /// The storage that it is copied to; that of the source when absent.
-        storage: Option<StorageId>,
-    },
-    /// It needs its source, a template, for good.
-    Linked,
 }
 
 /// A VM to be made from another one.

@@ -48,12 +48,14 @@ mod qm;
 mod settings;
 
 pub use choices::{Bios, InvalidChoice, NetModel, OsType, ScsiController};
-pub use create::{CloneMode, CloneVm, CreateVm};
+pub use create::{CloneVm, CreateVm};
 pub use devices::{Agent, Cpu, HostPci, PciSource};
 pub use drive::{Drive, DriveBus, DriveSlot, DriveSource, Image, InvalidDriveSlot};
 pub use keys::KEYS;
-pub use machines::{ObservedVm, Purge, VirtualMachines};
+pub use machines::VirtualMachines;
 pub use net::{IpConfig, VmNet};
-pub use phoenix_host::pve::{ConfEdit, GuestError as VmError, InvalidSettings};
+pub use phoenix_host::pve::{
+    CloneMode, ConfEdit, GuestError as VmError, InvalidSettings, ObservedGuest as ObservedVm, Purge,
+};
 pub use qm::Qm;
 pub use settings::VmSettings;

@@ -8,35 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use camino::Utf8Path;
 use phoenix_host::Inside;
-use phoenix_types::{Change, DiskSize, FirewallFile, GuestConf, GuestId, Power, SnapshotName};
+use phoenix_types::{Change, DiskSize, FirewallFile, GuestId, SnapshotName};
 
-use crate::{CloneVm, ConfEdit, CreateVm, DriveSlot, VmError};
-
-/// A VM as it is on the node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedVm {
-    /// Its id.
-    pub id: GuestId,
-    /// Its configuration, snapshots and pending changes included.
-    pub conf: GuestConf,
-    /// SHA-1 of the configuration's text, for [`VirtualMachines::configure`].
-    pub digest: String,
-    /// Whether it runs. [`VirtualMachines::observe`] takes a paused VM for a running one, since the list of all VMs does not
-    /// tell them apart; [`VirtualMachines::inspect`] does.
-    pub power: Power,
-    /// The text of its firewall file.
-    pub firewall: Option<String>,
-}
-
-/// Whether a destroyed VM is also taken out of backup jobs, replication and high availability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Purge {
-    /// It is. Default.
-    #[default]
-    Yes,
-    /// What refers to it stays. A VM under high availability is then refused.
-    No,
-}
+use crate::{CloneVm, ConfEdit, CreateVm, DriveSlot, ObservedVm, Purge, VmError};
 
 /// The VMs of one node.
 ///

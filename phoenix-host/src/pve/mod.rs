@@ -11,6 +11,7 @@
 mod class;
 mod error;
 mod files;
+mod guests;
 mod push;
 mod reader;
 mod tool;
@@ -19,6 +20,7 @@ mod values;
 pub use class::{ErrorClass, classify};
 pub use error::{Failure, GuestError, InvalidSettings, Unverified};
 pub use files::{ConfEdit, ConfFile, GuestFiles};
+pub use guests::{CloneMode, CloneOptions, Guests, ObservedGuest, Purge};
 pub use push::{Push, push};
 pub use reader::{PropertyReader, PropertyWriter};
 pub use tool::{Deadlines, Tool};

@@ -33,8 +33,12 @@ if [ -n "$s" ] && [ "$(wc -c <"$d/out")" -lt "$(($2 + $4))" ] && [ "$(wc -c <"$d
 fi
 "#;
 
-/// Ends a command with everything that it started (`timeout` leads its process group) and takes its files away.
-const END: &str = r#"kill -s TERM -- "-$(cat "$1/child")" 2>/dev/null; rm -rf "$1""#;
+/// Ends a command with everything that it started (`timeout` leads its process group) and takes its files away. A guest so
+/// busy that the command has not even begun gets a few seconds.
+const END: &str = r#"n=0
+until [ -s "$1/child" ] || [ "$n" = 5 ]; do n=$((n + 1)); sleep 1; done
+kill -s TERM -- "-$(cat "$1/child")" 2>/dev/null
+rm -rf "$1""#;
 
 /// How much of each stream one look takes.
 const PIECE: usize = 256 << 10;
