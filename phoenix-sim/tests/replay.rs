@@ -63,3 +63,11 @@ fn a_line_that_is_no_record_is_named() {
     let error = replay::run("{\"sleep\":0}\n\n{\"argv\":1}\n".as_bytes()).expect_err("no record");
     assert_eq!(error.to_string(), "line 3 is not a line of a recorded session");
 }
+
+#[test]
+fn the_documentation_names_every_rule() {
+    let page = include_str!("../../docs/concepts/simulated-node.md");
+    for rule in &replay::rules::RULES {
+        assert!(page.contains(&format!("`{}`", rule.name)), "{} is not in docs/concepts/simulated-node.md", rule.name);
+    }
+}

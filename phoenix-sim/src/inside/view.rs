@@ -85,7 +85,7 @@ impl<'a> View<'a> {
             |at: &str| seen.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || at == "/");
         let configured = running.facts.mounts.iter().map(|mount| {
             let source = match &mount.source {
-                MountSource::Host(folder) => Source::Host { folder, read_only: false },
+                MountSource::Host(folder) => Source::Host { folder, read_only: mount.read_only },
                 MountSource::Volume(volume) => Source::Volume(volume),
             };
             (mount.at.as_str(), source)

@@ -108,9 +108,14 @@ fn check_resizable(
     if storage.kind.is_folder() && format == Format::Subvol {
         return Err(Failure::die("can't resize this image format"));
     }
-    if storage.kind == StorageKind::Dir && volume.is_base() {
-        // The file of a base image cannot be written.
-        call.out(&format!("qemu-img: Could not open '{path}': Could not open '{path}': Operation not permitted\n"));
+    let unwritable = match storage.kind {
+        // The file of a base image is immutable, its btrfs subvolume read-only.
+        StorageKind::Dir => Some("Operation not permitted"),
+        StorageKind::Btrfs => Some("Read-only file system"),
+        _ => None,
+    };
+    if let Some(reason) = unwritable.filter(|_| volume.is_base()) {
+        call.out(&format!("qemu-img: Could not open '{path}': Could not open '{path}': {reason}\n"));
         let command = format!("/usr/bin/qemu-img resize '--preallocation=off' -f raw {path} {wanted}");
         return Err(Failure::die(format!("command '{command}' failed: exit code 1")));
     }

@@ -26,6 +26,8 @@ pub(crate) struct Mount {
     pub(crate) at: String,
     /// What is mounted.
     pub(crate) source: MountSource,
+    /// Whether it cannot be written.
+    pub(crate) read_only: bool,
 }
 
 /// What is mounted.
@@ -159,7 +161,8 @@ impl State {
             } else {
                 MountSource::Volume(source.to_owned())
             };
-            mounts.push(Mount { at: crate::files::FileTree::normalise(at), source });
+            let read_only = value.split(',').any(|item| item == "ro=1");
+            mounts.push(Mount { at: crate::files::FileTree::normalise(at), source, read_only });
         }
         for (key, value) in &conf.live.raw {
             let mut words = value.split_whitespace();
@@ -167,7 +170,8 @@ impl State {
                 (key == "lxc.mount.entry" && value.contains("bind"), words.next(), words.next())
             {
                 let at = crate::files::FileTree::normalise(to);
-                mounts.push(Mount { at, source: MountSource::Host(from.to_owned()) });
+                let read_only = words.nth(1).is_some_and(|options| options.split(',').any(|option| option == "ro"));
+                mounts.push(Mount { at, source: MountSource::Host(from.to_owned()), read_only });
             }
         }
         mounts
