@@ -1,4 +1,5 @@
 //! The adapter against the simulated node, which answers as the real tools do.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::Arc;
 use std::time::Duration;

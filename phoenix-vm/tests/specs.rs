@@ -1,5 +1,6 @@
 //! Random valid settings go through the adapter to the simulated node, which reads them as the real tool does, and come back
 //! as the same settings.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -181,7 +182,7 @@ fn unchanged_macs(before: &VmSettings, wanted: &VmSettings, now: &ConfSection) -
     Ok(())
 }
 
-fn failed(error: VmError) -> TestCaseError {
+fn failed(error: &VmError) -> TestCaseError {
     TestCaseError::fail(error.to_string())
 }
 
@@ -207,14 +208,14 @@ proptest! {
             let id = GuestId::new(1001).unwrap();
             let mut spec = CreateVm::new(first.clone());
             spec.description = Some(notes.clone());
-            qm.create(id, &spec).await.map_err(failed)?;
+            qm.create(id, &spec).await.map_err(|error| failed(&error))?;
             let seen = qm.inspect(id).await.unwrap().unwrap();
             prop_assert_eq!(first.difference(&seen.conf.live).unwrap(), []);
             prop_assert_eq!(seen.conf.live.description.as_deref().unwrap_or_default().trim_end(), notes.trim_end());
             let before = VmSettings::from_conf(&seen.conf.live).unwrap();
 
             let changes = second.difference(&seen.conf.live).unwrap();
-            qm.configure(id, &changes.iter().collect(), Some(&seen.digest)).await.map_err(failed)?;
+            qm.configure(id, &changes.iter().collect(), Some(&seen.digest)).await.map_err(|error| failed(&error))?;
             let seen = qm.inspect(id).await.unwrap().unwrap();
             prop_assert_eq!(second.difference(&seen.conf.live).unwrap(), []);
             unchanged_macs(&before, &second, &seen.conf.live)
@@ -233,12 +234,12 @@ proptest! {
         runtime.block_on(async {
             let qm = Qm::new(Arc::new(SimNode::new(World::default())));
             let id = GuestId::new(1001).unwrap();
-            qm.create(id, &CreateVm::new(first)).await.map_err(failed)?;
-            qm.start(id).await.map_err(failed)?;
+            qm.create(id, &CreateVm::new(first)).await.map_err(|error| failed(&error))?;
+            qm.start(id).await.map_err(|error| failed(&error))?;
             let seen = qm.inspect(id).await.unwrap().unwrap();
             let before = VmSettings::from_conf(&seen.conf.live).unwrap();
             let changes = second.difference(&seen.conf.live).unwrap();
-            qm.configure(id, &changes.iter().collect(), Some(&seen.digest)).await.map_err(failed)?;
+            qm.configure(id, &changes.iter().collect(), Some(&seen.digest)).await.map_err(|error| failed(&error))?;
 
             let seen = qm.inspect(id).await.unwrap().unwrap();
             prop_assert_eq!(second.difference(&seen.conf.after_restart()).unwrap(), []);
@@ -246,8 +247,8 @@ proptest! {
             let said = changes.iter().filter(|change| change.effect == KeyEffect::Restart);
             prop_assert_eq!(waiting.collect::<Vec<_>>(), said.map(|change| change.key.clone()).collect::<Vec<_>>());
 
-            qm.stop(id).await.map_err(failed)?;
-            qm.start(id).await.map_err(failed)?;
+            qm.stop(id).await.map_err(|error| failed(&error))?;
+            qm.start(id).await.map_err(|error| failed(&error))?;
             let seen = qm.inspect(id).await.unwrap().unwrap();
             prop_assert_eq!(second.difference(&seen.conf.live).unwrap(), []);
             unchanged_macs(&before, &second, &seen.conf.live)

@@ -273,12 +273,12 @@ mod tests {
     use super::*;
     use test_case::test_case;
 
-    #[test_case("phoenix-run ended 4\n", Some(Look::Ended(4)))]
-    #[test_case("warning\nphoenix-run at 120\n", Some(Look::At(120)))]
-    #[test_case("phoenix-run lost\n", Some(Look::Lost))]
+    #[test_case("phoenix-run ended 4\n", Some(&Look::Ended(4)))]
+    #[test_case("warning\nphoenix-run at 120\n", Some(&Look::At(120)))]
+    #[test_case("phoenix-run lost\n", Some(&Look::Lost))]
     #[test_case("sh: not found\n", None)]
-    fn the_runners_last_word(stderr: &str, look: Option<Look>) {
-        assert_eq!(verdict(stderr), look);
+    fn the_runners_last_word(stderr: &str, look: Option<&Look>) {
+        assert_eq!(verdict(stderr).as_ref(), look);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use phoenix_engine::{Desired, Observed, Present};
 use phoenix_types::{GuestConf, GuestId, GuestKind, Power};
 
@@ -27,10 +27,6 @@ impl Folder {
             folder.write(&format!("features/{feature}.sh"), &format!("#!/bin/sh\necho {feature}\n"));
         }
         folder
-    }
-
-    pub(crate) fn path(&self) -> &Utf8Path {
-        &self.path
     }
 
     /// Writes a file of the folder.

@@ -161,8 +161,7 @@ async fn work(watch: Arc<Watch>, desired: Arc<Desired>, how: &How, pid: u32, ran
     }
     ran.observed = Some(observed);
     ran.plan = Some(plan.clone());
-    let mut options = Options::default();
-    options.lock = Some(lock.clone());
+    let mut options = Options { lock: Some(lock.clone()), ..Options::default() };
     if let Some(jobs) = how.jobs {
         options.jobs = jobs;
     }
