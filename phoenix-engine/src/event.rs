@@ -148,7 +148,7 @@ pub enum GuestOutcome {
         /// How many gates passed.
         gates: usize,
     },
-    /// It exists and is configured, but Phoenix did not make it and has not adopted it.
+    /// It exists and is configured, but Phoenix did not make it.
     NotOurs,
     /// A step or a gate failed.
     Failed {

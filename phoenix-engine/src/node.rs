@@ -159,6 +159,8 @@ for_both! {
     start();
     /// Asks a guest to shut down and waits.
     shutdown(timeout: Duration);
+    /// Switches a guest off without asking it.
+    stop();
     /// Changes settings with one command.
     configure(change: &Change, digest: Option<&str>);
     /// Takes a snapshot.

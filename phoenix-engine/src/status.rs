@@ -13,7 +13,7 @@ use crate::record::Record;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ownership {
-    /// Phoenix made or adopted it.
+    /// Phoenix made it.
     Ours,
     /// It exists without a record of Phoenix.
     NotOurs,

@@ -74,7 +74,7 @@ fn heading(guest: &GuestPlan, canvas: Canvas) -> String {
         Attitude::Update if worst == Some(Effect::Restart) => (Tone::Warn, "~", "is changed, with a restart"),
         Attitude::Update => (Tone::Warn, "~", "is changed"),
         Attitude::Keep => (Tone::Plain, " ", "is as it should be"),
-        Attitude::NotOurs => (Tone::Warn, "!", "exists, but not by Phoenix: left alone until it is adopted"),
+        Attitude::NotOurs => (Tone::Warn, "!", "exists, but not by Phoenix: left alone"),
         Attitude::Elsewhere => (Tone::Warn, "!", "is on another node of the cluster: left alone"),
         Attitude::Destroy => (Tone::Bad, "-", "is destroyed, with its disks"),
     };

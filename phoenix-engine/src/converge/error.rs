@@ -59,7 +59,7 @@ impl StepError {
     /// What to do about it.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
-            Self::Taken(id) => Some(format!("run `phoenix adopt {id}` to take it over, or choose another id")),
+            Self::Taken(id) => Some(format!("choose another id, or remove guest {id} by hand when it is not needed")),
             Self::Locked { guest, .. } => {
                 Some(format!("wait until that is done; when nothing works on it any more, unlock {guest} by hand"))
             }

@@ -268,6 +268,11 @@ impl Worker<'_> {
         let stopped = while_busy(self.voice, Stage::Stop, || site.shutdown(kind, id, SHUTDOWN)).await;
         match stopped {
             Err(error) if error.class() == Some(ErrorClass::NotRunning) => Ok(()),
+            Err(error) if error.class() == Some(ErrorClass::TimedOut) => {
+                let text = format!("it does not shut down within {} s and is switched off", SHUTDOWN.as_secs());
+                self.voice.say(EventKind::Notice { text });
+                while_busy(self.voice, Stage::Stop, || site.stop(kind, id)).await
+            }
             other => other,
         }
     }

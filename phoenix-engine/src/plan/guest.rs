@@ -131,7 +131,8 @@ pub(crate) fn plan_guest(guest: &DesiredGuest, observed: &Observed, provision: P
             Some(lock) => {
                 format!("it has no record of Phoenix and is locked (`{lock}`); nothing proves that it is ours")
             }
-            None => "it exists and carries no record of Phoenix: left alone; `phoenix adopt` takes it over".to_owned(),
+            None => "it exists and carries no record of Phoenix: left alone; choose another id, or remove it by hand"
+                .to_owned(),
         });
         return plan.finish(Attitude::NotOurs, fresh);
     };

@@ -205,7 +205,7 @@ pub enum Attitude {
     Update,
     /// It exists and is as it should be.
     Keep,
-    /// It exists, but Phoenix did not make it: left alone until it is adopted.
+    /// It exists, but Phoenix did not make it: left alone.
     NotOurs,
     /// It exists on another node of the cluster: left alone.
     Elsewhere,
@@ -307,5 +307,8 @@ pub fn plan(desired: &Desired, observed: &Observed, provision: Provision) -> Pla
 
 fn finish(guests: Vec<GuestPlan>) -> Plan {
     let json = serde_json::to_vec(&guests).unwrap_or_default();
-    Plan { digest: Digest::of([json.as_slice()]), guests }
+    // What is shown does not tell everything that is done: the text of a firewall file, for one.
+    let works: Vec<&Work> = guests.iter().flat_map(|guest| guest.steps.iter().map(|step| &step.work)).collect();
+    let works = format!("{works:?}");
+    Plan { digest: Digest::of([json.as_slice(), works.as_bytes()]), guests }
 }

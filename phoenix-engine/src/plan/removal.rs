@@ -22,7 +22,7 @@ pub enum RemovalRefused {
         by: Vec<GuestId>,
     },
     /// Phoenix did not make it.
-    #[error("guest {0} carries no record of Phoenix, so it is not destroyed: adopt it first, or destroy it by hand")]
+    #[error("guest {0} carries no record of Phoenix, so it is not destroyed: destroy it by hand when it is not needed")]
     NotOurs(GuestId),
     /// It is protected on the node.
     #[error("guest {0} is protected: take `protection` off first")]

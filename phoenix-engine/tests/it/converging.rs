@@ -213,3 +213,13 @@ async fn a_thousand_guests_take_no_longer_than_their_critical_path() {
     let ran = up_with(&sim, &desired, &Options { jobs: 1000, ..Options::default() }).await;
     assert_bounded_by_critical_path("1,000 guests", &ran, &desired);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_does_not_shut_down_is_switched_off() {
+    let (_, desired) = example("step-ca", "world.json");
+    let fault = r#"{"faults": [{"when": "pct shutdown 900", "after": "2m", "fail": {"exit": 255, "stderr": "container did not stop\n"}}]}"#;
+    let sim = SimNode::new(serde_json::from_str(fault).unwrap());
+    let ran = up(&sim, &desired).await;
+    assert!(ran.summary.guests[&id(900)].is_good(), "{:#?}", ran.summary.guests[&id(900)]);
+    assert!(ran.commands.iter().any(|command| command.argv.starts_with(&["pct", "stop", "900"].map(String::from))));
+}

@@ -172,3 +172,16 @@ fn start_pulls_dependencies_up_and_stop_takes_dependants_down() {
     let only = plan_power(&desired, &on, &[id(901)].into(), PowerAction::Stop);
     assert_eq!(only.guests.iter().map(|guest| guest.id.get()).collect::<Vec<_>>(), [901]);
 }
+
+#[test]
+fn another_text_of_the_firewall_is_another_plan() {
+    let with = |port: &str| {
+        let rule = format!(r#"{{"type": "in", "action": "ACCEPT", "proto": "tcp", "port": "{port}"}}"#);
+        let firewall = format!(r#", "firewall": {{"enabled": true, "rules": [{rule}]}}}}"#);
+        let folder = Folder::new(&BASE.replace("[\"setup\"]}", &format!("[\"setup\"]{firewall}")), "", &["setup"]);
+        plan_for(&folder, &finished(&folder), Power::Running)
+    };
+    assert_eq!(summaries(&with("80")), ["write the firewall file"]);
+    assert_eq!(with("80").digest, with("80").digest);
+    assert_ne!(with("80").digest, with("443").digest);
+}

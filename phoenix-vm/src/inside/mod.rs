@@ -26,6 +26,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The longest that a command is waited for in one call.
 const SHORT: Duration = Duration::from_secs(300);
 
+/// How long a command may take whose output somebody wants to see, before its output is fetched piece by piece: each piece
+/// costs calls of its own.
+const STREAMED: Duration = Duration::from_secs(25);
+
 /// What a call of `qm` may take beyond the time that it waits for the command.
 const CALL: Duration = Duration::from_secs(30);
 
@@ -201,7 +205,7 @@ impl Inside for VmInside {
         }
         let started = Instant::now();
         let command = self.with_small_input(command).await?;
-        if command.tap.is_some() && command.deadline > SHORT {
+        if command.tap.is_some() && command.deadline > STREAMED {
             return streamed::run(self, &command, started).await;
         }
         let answer = if command.deadline <= SHORT { self.short(&command).await } else { self.long(&command).await }?;
