@@ -173,6 +173,26 @@ async fn stop(inside: &Arc<dyn Inside>, folder: &str) {
     }
 }
 
+/// Runs something to its end and hands on every piece of output, as it appears and what is left at the end.
+async fn while_running<T>(
+    run: impl Future<Output = T>,
+    chunks: &mut mpsc::UnboundedReceiver<Chunk>,
+    mut take: impl FnMut(Chunk),
+) -> T {
+    tokio::pin!(run);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            Some(chunk) = chunks.recv() => take(chunk),
+            ended = &mut run => break ended,
+        }
+    };
+    while let Ok(chunk) = chunks.try_recv() {
+        take(chunk);
+    }
+    ended
+}
+
 /// Runs one look, with its standard output made into lines as it appears.
 async fn follow(
     kind: GuestKind,
@@ -186,27 +206,14 @@ async fn follow(
         // An agent hands output over at the end of a call; to see it sooner would cost a process for every piece.
         GuestKind::Vm => look,
     };
-    let exec = inside.exec(look);
-    tokio::pin!(exec);
     let mut streamed = false;
-    let output = loop {
-        tokio::select! {
-            biased;
-            Some(chunk) = chunks.recv() => {
-                if chunk.stream == Stream::Stdout {
-                    streamed = true;
-                    lines.take(&chunk.bytes);
-                }
-            }
-            output = &mut exec => break output?,
-        }
-    };
-    while let Ok(chunk) = chunks.try_recv() {
+    let output = while_running(inside.exec(look), &mut chunks, |chunk| {
         if chunk.stream == Stream::Stdout {
             streamed = true;
             lines.take(&chunk.bytes);
         }
-    }
+    })
+    .await?;
     // An inside that cannot stream hands everything over at the end.
     if !streamed {
         lines.take(&output.stdout);
@@ -249,18 +256,7 @@ async fn run_on_host(
         .args([program.to_owned(), id.to_string()])
         .tap(tap);
     let mut lines = Lines::new(voice, &script.name);
-    let run = host.run(command);
-    tokio::pin!(run);
-    let output = loop {
-        tokio::select! {
-            biased;
-            Some(chunk) = chunks.recv() => lines.take(&chunk.bytes),
-            output = &mut run => break output?,
-        }
-    };
-    while let Ok(chunk) = chunks.try_recv() {
-        lines.take(&chunk.bytes);
-    }
+    let output = while_running(host.run(command), &mut chunks, |chunk| lines.take(&chunk.bytes)).await?;
     let tail = lines.finish();
     match output.status {
         Some(0) => Ok(()),
