@@ -45,12 +45,6 @@ pub enum CliError {
     /// No node.
     #[error("this machine is not a Proxmox VE node: `pct` and `qm` are not on its path")]
     NotANode,
-    /// A way to the node that does not exist.
-    #[error("`--host {host}` is not supported yet")]
-    NoSuchHost {
-        /// What was asked for.
-        host: String,
-    },
     /// The folder of a simulated node cannot be used.
     #[error(transparent)]
     Kept(#[from] phoenix_sim::StoreError),
@@ -71,7 +65,7 @@ pub enum CliError {
         reason: String,
     },
     /// A change without a word from the user.
-    #[error("this changes {host}, and nobody can be asked because standard input is not a terminal")]
+    #[error("this changes {host}, and nobody can be asked, because that takes a terminal")]
     CannotAsk {
         /// The host.
         host: String,
@@ -149,7 +143,6 @@ impl CliError {
             | Self::NoConfiguration { .. }
             | Self::InvalidConfiguration { .. }
             | Self::UnknownGuest { .. }
-            | Self::NoSuchHost { .. }
             | Self::Kept(_)
             | Self::SimulatedOnly { .. }
             | Self::World { .. }
@@ -190,9 +183,6 @@ impl CliError {
             Self::UnknownGuest { known, .. } => format!("configured are {}", known.join(", ")),
             Self::NotANode => {
                 "run it on a node, or try the configuration on a simulated one with `--host sim:`".to_owned()
-            }
-            Self::NoSuchHost { .. } => {
-                "run phoenix on the node itself, or on a simulated one with `--host sim:`".to_owned()
             }
             Self::SimulatedOnly { .. } => "add `--host sim:` or leave it out".to_owned(),
             Self::World { .. } => "`phoenix schema world` prints what the file may hold".to_owned(),

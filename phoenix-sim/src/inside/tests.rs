@@ -37,6 +37,17 @@ async fn until(node: &SimNode, from: Duration, seconds: u64) {
     node.sleep((from + Duration::from_secs(seconds)).saturating_sub(node.clock().now())).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_script_on_the_node_calls_the_nodes_tools() {
+    let node = node("{}").await;
+    let script = "command -v -- pct && echo in | timeout 60 pct exec 103 -- cat && pct status 999; echo $?; \
+        stat -c %f /etc /etc/hosts; find /etc/pve/ -mindepth 1 -maxdepth 1 -name 's*' -printf '%f\\0'";
+    let command = phoenix_host::Command::new("sh", phoenix_host::Effect::Change, Duration::from_secs(600));
+    let output = phoenix_host::Host::run(&node, command.args(["-c", script])).await.unwrap();
+    assert_eq!(output.stdout_text(), "/usr/bin/pct\nin\n2\n41ed\n81a4\nstorage.cfg\0");
+    assert_eq!(output.stderr_text(), "Configuration file 'nodes/pve/lxc/999.conf' does not exist\n");
+}
+
 const CA: &str = r#"{
     "startup": 0,
     "guests": {"103": {"services": {"step-ca": {

@@ -9,6 +9,12 @@ mod corpus;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod interrupts;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+mod remote;
+#[cfg(test)]
+mod statuses;
 #[cfg(test)]
 mod step_ca;

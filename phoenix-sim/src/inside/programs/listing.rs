@@ -42,6 +42,15 @@ pub(super) fn month_day_time(seconds: i64) -> String {
     format!("{} {day:2} {hour:02}:{minute:02}", super::system::MONTHS[month as usize - 1])
 }
 
+/// What an entry is, as `stat(2)` puts it before the mode.
+fn type_bits(entry: &Entry) -> u32 {
+    match entry.content {
+        Content::Folder => 0o040_000,
+        Content::File(_) => 0o100_000,
+        Content::Link(_) => 0o120_000,
+    }
+}
+
 fn size(entry: &Entry) -> usize {
     match &entry.content {
         Content::Folder => 4096,
@@ -191,7 +200,7 @@ impl Call {
                     Some('s') => text.push_str(&size(&entry).to_string()),
                     Some('a') => text.push_str(&format!("{:o}", entry.mode)),
                     Some('A') => text.push_str(&mode_letters(&entry)),
-                    Some('f') => text.push_str(&format!("{:x}", entry.mode)),
+                    Some('f') => text.push_str(&format!("{:x}", entry.mode | type_bits(&entry))),
                     Some('F') => text.push_str(kind),
                     Some('u') => text.push_str(&entry.uid.to_string()),
                     Some('g') => text.push_str(&entry.gid.to_string()),
@@ -270,6 +279,10 @@ impl Call {
                         self.run_other(argv).await;
                     } else if tests.iter().any(|word| word == "-print0") {
                         self.out(format!("{shown}\0")).await?;
+                    } else if let Some(format) = value("-printf") {
+                        let text = format.replace("%f", name).replace("%p", &shown);
+                        let (bytes, _) = super::super::shell::unescape(&text, super::super::shell::Escapes::Format);
+                        self.out(bytes).await?;
                     } else {
                         self.line(&shown).await?;
                     }

@@ -30,6 +30,8 @@ use super::shell::pattern;
 use super::streams::{Handle, Stream, WriteError};
 use super::view::{Follow, Offset};
 use crate::files::{Entry, FileError};
+use crate::grammar::Tool;
+use crate::node::Console;
 
 /// The status of a program that was not found.
 pub(crate) const NOT_FOUND: i32 = 127;
@@ -151,7 +153,7 @@ fn look(machine: &Machine, folder: &str, path_variable: Option<&str>, name: &str
         Some((path, entry)) => Found::File(path, entry),
         None if lacks => Found::Nothing,
         // A guest is taken to have what its scripts use; the node has what is known here.
-        None if machine.guest.is_none() && !is_known(name) => Found::Nothing,
+        None if machine.guest.is_none() && !is_known(name) && Tool::from_program(name).is_none() => Found::Nothing,
         None => Found::Program(name.to_owned()),
     }
 }
@@ -389,8 +391,28 @@ impl Call {
             "nohup" | "setsid" | "sudo" | "stdbuf" | "nice" | "ionice" | "runuser" => self.wrapper(program).await,
             "flock" => self.flock().await,
             "xargs" => self.xargs().await,
+            tool if self.machine().guest.is_none() && Tool::from_program(tool).is_some() => self.tool(tool).await,
             _ => return None,
         })
+    }
+
+    /// A tool of the node, called by a script on the node.
+    async fn tool(&self, name: &str) -> End {
+        let mut argv = self.invocation.argv.clone();
+        if let Some(first) = argv.first_mut() {
+            name.clone_into(first);
+        }
+        // Others leave their input alone, so that a loop around them keeps its lines.
+        let reads = self.arguments().first().is_some_and(|word| ["exec", "enter", "monitor"].contains(&word.as_str()));
+        let stdin = if reads { self.input().await } else { Vec::new() };
+        let mut console = Console::new(INPUT, None);
+        let exit = self.machine().node.run_on(&argv, &stdin, &mut console).await;
+        let (stdout, stderr, _) = console.into_parts();
+        self.err(&String::from_utf8_lossy(&stderr)).await;
+        match self.out(stdout).await {
+            Ok(()) => End::Exit(exit & 0xff),
+            Err(Broken) => End::Signal(13),
+        }
     }
 
     /// Programs that do something here themselves.

@@ -559,6 +559,7 @@ impl Shell {
 
     async fn describe(&mut self, names: &[String], form: Form) -> Result<(), Unwind> {
         self.status = 0;
+        let names = names.strip_prefix(&["--".to_owned()]).unwrap_or(names);
         let names = names.iter().filter(|name| !(form == Form::Sentence && name.starts_with('-')));
         for name in names {
             let (short, sentence) = if self.functions.contains_key(name) {

@@ -1,0 +1,63 @@
+//! Stands in for `ssh`: the remote line goes to the shell of a simulated node that is kept in `$PHOENIX_SIM_DIR`, as sshd
+//! would give it to the shell of a real one. The node's commands take no time, or with `$PHOENIX_SIM_PACE` their own.
+
+use std::io::{self, Read as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use phoenix_host::{Chunk, Command, Effect, Host, Input, Stream};
+use phoenix_sim::{Between, SimNode, World};
+use tokio::sync::mpsc;
+
+/// No remote line of a test lasts as long.
+const DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "ssh: {error}");
+            // What ssh itself says when it does not get through.
+            ExitCode::from(255)
+        }
+    }
+}
+
+fn run() -> Result<u8, Box<dyn std::error::Error>> {
+    let line = std::env::args().next_back().ok_or("no remote line")?;
+    let folder = Utf8PathBuf::from(std::env::var("PHOENIX_SIM_DIR")?);
+    let takes_time = std::env::var_os("PHOENIX_SIM_PACE").is_some();
+    let world = world(&folder)?;
+    let mut stdin = Vec::new();
+    io::stdin().read_to_end(&mut stdin)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(!takes_time).build()?;
+    runtime.block_on(async {
+        let node = SimNode::kept(&folder, world, Between::RunsOn)?;
+        let (tap, mut chunks) = mpsc::unbounded_channel();
+        let mut command = Command::new("sh", Effect::Change, DEADLINE).args(["-c", &line]);
+        command.stdin = Some(Input::Bytes(stdin));
+        command.tap = Some(tap);
+        let work = async move { Host::run(&node, command).await };
+        let show = async {
+            while let Some(chunk) = chunks.recv().await {
+                show(&chunk);
+            }
+        };
+        let (output, ()) = tokio::join!(work, show);
+        Ok(output?.status.and_then(|status| u8::try_from(status).ok()).unwrap_or(255))
+    })
+}
+
+fn world(folder: &Utf8Path) -> Result<World, Box<dyn std::error::Error>> {
+    let path = folder.join("world.json");
+    Ok(if path.exists() { serde_json::from_slice(&std::fs::read(path)?)? } else { World::default() })
+}
+
+fn show(chunk: &Chunk) {
+    // Whoever does not read any more has seen enough.
+    let _ = match chunk.stream {
+        Stream::Stdout => io::stdout().write_all(&chunk.bytes).and_then(|()| io::stdout().flush()),
+        Stream::Stderr => io::stderr().write_all(&chunk.bytes),
+    };
+}

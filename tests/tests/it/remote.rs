@@ -1,0 +1,219 @@
+//! Nodes over ssh: real time, real processes, a question before anything changes.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::symlink;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::pty::{OpenptyResult, openpty};
+use serde_json::{Value, json};
+
+use crate::program::{Place, Run};
+
+/// How long the tools of the node take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tools {
+    /// No time.
+    Instant,
+    /// As long as on a real node.
+    TakeTime,
+}
+
+/// A simulated node behind an `ssh` of ours, with two containers configured: 101 needs 103.
+pub(crate) struct Remote {
+    place: Place,
+}
+
+/// The address of the node; the `ssh` of these tests leads to the one node that there is.
+const HOST: &str = "ssh://root@node";
+
+impl Remote {
+    pub(crate) fn new(world: &Value) -> Self {
+        let place = Place::empty();
+        let template = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst";
+        let configuration = json!({"lxc_configs": {
+            "103": {
+                "name": "step-ca", "template": template, "storage_pool": "local-zfs", "storage_size_gb": 8,
+                "start_at_boot": true, "features": ["step_ca"],
+                "health_check": {"name": "CA ready", "file": "/etc/ca.ready", "retries": 3, "interval": 60},
+            },
+            "101": {
+                "name": "nginx", "template": template, "storage_pool": "local-zfs", "storage_size_gb": 8,
+                "start_at_boot": true, "dependencies": ["103"],
+            },
+        }});
+        fs::create_dir(place.config().join("features")).unwrap();
+        fs::create_dir(place.beside("node")).unwrap();
+        fs::write(place.beside("node/world.json"), world.to_string()).unwrap();
+        fs::create_dir(place.beside("bin")).unwrap();
+        symlink(env!("CARGO_BIN_EXE_ssh-to-simulated-node"), place.beside("bin/ssh")).unwrap();
+        let remote = Self { place };
+        remote.write("phoenix_lxc_configs.json", &configuration.to_string());
+        remote.write("features/step_ca.sh", "#!/bin/sh\ntouch /etc/ca.ready\n");
+        remote
+    }
+
+    /// The program on this node.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-under-test"));
+        command
+            .env_clear()
+            .env("COLUMNS", "100")
+            .env("PATH", self.place.beside("bin"))
+            .env("PHOENIX_SIM_DIR", self.place.beside("node"))
+            .env("PHOENIX_CONFIG_DIR", self.place.config())
+            .env("PHOENIX_HOST", HOST)
+            .args(args);
+        command
+    }
+
+    pub(crate) fn phoenix(&self, args: &[&str]) -> Run {
+        let output = self.command(args).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Run { exit: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// The program in the middle of its work; its events come line by line.
+    pub(crate) fn begin(&self, args: &[&str], tools: Tools) -> Child {
+        let mut command = self.command(&[&["--format", "jsonl"], args].concat());
+        if tools == Tools::TakeTime {
+            command.env("PHOENIX_SIM_PACE", "1");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    /// Writes a file of the configuration.
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        fs::write(self.place.config().join(file), text).unwrap();
+    }
+
+    /// The program at a terminal at which somebody types an answer once he is asked; what he sees, and how it ends.
+    fn answered(&self, args: &[&str], answer: &str) -> (String, ExitStatus) {
+        let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        let mut child = self.command(args).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        // Once the program has ended nobody holds the other end any more, and reading ends.
+        drop(slave);
+        let mut terminal = fs::File::from(master);
+        let mut seen = Vec::new();
+        let mut byte = [0];
+        while !seen.ends_with(b"[y/N] ") && terminal.read(&mut byte).is_ok_and(|count| count == 1) {
+            seen.push(byte[0]);
+        }
+        terminal.write_all(answer.as_bytes()).unwrap();
+        // Linux ends the reading of a terminal that was hung up with an error.
+        let _ = terminal.read_to_end(&mut seen);
+        (String::from_utf8(seen).unwrap(), child.wait().unwrap())
+    }
+
+    /// The guests that exist, by id.
+    fn existing(&self) -> Vec<u64> {
+        let status = self.phoenix(&["--format", "json", "status"]).json();
+        let guests = status.as_array().unwrap().iter();
+        guests.filter(|guest| guest["ownership"] != "absent").map(|guest| guest["id"].as_u64().unwrap()).collect()
+    }
+
+    /// The commands of the node that changed it, by what was recorded in `log`.
+    pub(crate) fn changes(&self, log: &str) -> Vec<Value> {
+        self.place.commands(log).into_iter().filter(|command| command["effect"] == "change").collect()
+    }
+
+    /// A path beside the configuration.
+    pub(crate) fn beside(&self, name: &str) -> String {
+        self.place.beside(name).to_str().unwrap().to_owned()
+    }
+}
+
+/// The lines of a stream up to the first that fits, that one included.
+pub(crate) fn until<'a>(lines: &'a mut impl Iterator<Item = String>, fits: impl Fn(&str) -> bool + 'a) -> Vec<String> {
+    let mut seen = Vec::new();
+    for line in lines {
+        let found = fits(&line);
+        seen.push(line);
+        if found {
+            return seen;
+        }
+    }
+    panic!("the stream ended without it: {seen:#?}")
+}
+
+/// The lines of a stream as they come.
+pub(crate) fn lines(stream: impl std::io::Read) -> impl Iterator<Item = String> {
+    BufReader::new(stream).lines().map(Result::unwrap)
+}
+
+#[test]
+fn a_fleet_comes_up_over_ssh_and_goes_down_again() {
+    let remote = Remote::new(&json!({}));
+    let up = remote.phoenix(&["up", "--yes"]);
+    assert_eq!(up.exit, Some(0), "{}", up.all());
+    assert!(up.stdout.contains("✓ 2 guests: 2 done"), "{}", up.all());
+    let log = remote.beside("second.jsonl");
+    let again = remote.phoenix(&["--command-log", &log, "up"]);
+    assert_eq!((again.exit, remote.changes("second.jsonl").len()), (Some(0), 0), "{}", again.all());
+    assert_eq!(remote.phoenix(&["health"]).exit, Some(0));
+    assert_eq!(remote.phoenix(&["wait", "step-ca", "nginx", "--timeout", "10"]).exit, Some(0));
+    let down = remote.phoenix(&["down", "--yes"]);
+    assert_eq!(down.exit, Some(0), "{}", down.all());
+    assert_eq!(remote.existing(), [0; 0]);
+}
+
+#[test]
+fn nothing_is_changed_without_a_word() {
+    let remote = Remote::new(&json!({}));
+    let log = remote.beside("log.jsonl");
+    let run = remote.phoenix(&["--command-log", &log, "up"]);
+    assert_eq!(run.exit, Some(2), "{}", run.all());
+    assert!(run.stderr.contains("add `--yes`"), "{}", run.all());
+    let changes = remote.changes("log.jsonl");
+    assert!(changes.iter().all(|command| command["guest"].is_null()), "{changes:?}");
+    assert_eq!(remote.existing(), [0; 0]);
+}
+
+#[test]
+fn whoever_says_yes_gets_it() {
+    let remote = Remote::new(&json!({}));
+    for answer in ["y\n", "YES\n"] {
+        let (seen, status) = remote.answered(&["up"], answer);
+        assert!(seen.contains("Do this on ssh://root@node? [y/N] "), "{seen}");
+        assert_eq!(status.code(), Some(0), "{seen}");
+        assert_eq!(remote.existing(), [101, 103]);
+        let (seen, status) = remote.answered(&["down"], answer);
+        assert_eq!((status.code(), remote.existing()), (Some(0), vec![]), "{seen}");
+    }
+}
+
+#[test]
+fn every_other_answer_is_a_no() {
+    let remote = Remote::new(&json!({}));
+    for answer in ["n\n", "\n", "yesterday\n", "\u{4}"] {
+        let (seen, status) = remote.answered(&["up"], answer);
+        assert_eq!(status.code(), Some(130), "{answer:?}: {seen}");
+        assert!(seen.contains("nothing was changed"), "{seen}");
+    }
+    assert_eq!(remote.existing(), [0; 0]);
+}
+
+#[test]
+fn with_nothing_to_change_nobody_is_asked() {
+    let remote = Remote::new(&json!({}));
+    assert_eq!(remote.phoenix(&["up", "--yes"]).exit, Some(0));
+    let run = remote.phoenix(&["up"]);
+    assert_eq!(run.exit, Some(0), "{}", run.all());
+}
+
+#[test]
+fn a_node_that_cannot_be_reached_is_a_failure_with_its_cause() {
+    let remote = Remote::new(&json!({}));
+    // A folder in the place of the world: the `ssh` of these tests ends with 255 and a message, as ssh does.
+    fs::remove_file(remote.beside("node/world.json")).unwrap();
+    fs::create_dir(remote.beside("node/world.json")).unwrap();
+    let run = remote.phoenix(&["status"]);
+    assert_eq!(run.exit, Some(1), "{}", run.all());
+    assert!(run.stderr.contains("cannot reach ssh://root@node: ssh: "), "{}", run.all());
+    fs::remove_file(remote.beside("bin/ssh")).unwrap();
+    let run = remote.phoenix(&["status"]);
+    assert_eq!(run.exit, Some(1), "{}", run.all());
+    assert!(run.stderr.contains("`ssh`"), "{}", run.all());
+}
