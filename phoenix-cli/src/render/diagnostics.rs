@@ -112,7 +112,7 @@ impl<'a> Excerpt<'a> {
     }
 
     fn snippet(&self, source: &'a Source) -> Option<Snippet<'a, Annotation<'a>>> {
-        let text = source.text();
+        let text = source.shown();
         let starts = self.marks.iter().map(|mark| mark.location.span.start.min(text.len()));
         let (first, last) = (starts.clone().min()?, starts.max()?);
         let from = text.get(..first)?.rfind('\n').map_or(0, |at| at + 1);

@@ -1,6 +1,7 @@
 //! The texts of the files: lines and columns, and where a value stands in them.
 
 mod locate;
+mod mask;
 mod scan;
 mod text;
 

@@ -41,6 +41,7 @@ pub struct Source {
     text: String,
     broken: bool,
     index: OnceLock<Index>,
+    shown: OnceLock<String>,
 }
 
 /// What makes lines and columns quick to count, also in a file of one long line.
@@ -85,7 +86,7 @@ impl Source {
     /// A text with the path that it came from.
     #[must_use]
     pub fn new(path: impl Into<Utf8PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), broken: false, index: OnceLock::new() }
+        Self { path: path.into(), text: text.into(), broken: false, index: OnceLock::new(), shown: OnceLock::new() }
     }
 
     /// The part of a file that is text, up to where it stops being UTF-8.
@@ -107,6 +108,12 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The text as it may be shown: plain secrets are stars, and everything else stands where it stands in the text.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.shown.get_or_init(|| super::mask::mask(&self.text))
     }
 
     /// Line and column of a range of bytes. A range beyond the end is cut.

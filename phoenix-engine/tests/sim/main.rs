@@ -1,4 +1,4 @@
-//! Proof by simulation: random fleets in random worlds, and the predecessor's defects one by one.
+//! Proof by simulation: random fleets in random worlds.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod campaign;

@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod defects;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod interrupts;
