@@ -71,6 +71,9 @@ pub struct Record {
     /// Digests of the raw lines that Phoenix put there.
     #[serde(rename = "l", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lines: BTreeSet<Digest>,
+    /// Whether all was taken out of it that its clones must not share, and nothing ran in it since.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub cleaned: bool,
     /// The mount points of NFS volumes that Phoenix set up inside.
     #[serde(rename = "m", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub volumes: BTreeSet<String>,
@@ -87,6 +90,7 @@ impl Record {
             scripts: Vec::new(),
             keys: BTreeSet::new(),
             lines: BTreeSet::new(),
+            cleaned: false,
             volumes: BTreeSet::new(),
         }
     }
@@ -129,6 +133,7 @@ impl Record {
 
     /// Notes a script that ran to its end.
     pub fn ran(&mut self, name: &str, digest: &Digest) {
+        self.cleaned = false;
         self.scripts.retain(|script| script.name != name);
         self.scripts.push(RanScript { name: name.to_owned(), digest: digest.clone() });
     }

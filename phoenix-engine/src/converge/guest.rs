@@ -171,6 +171,7 @@ impl Worker<'_> {
             Work::WaitFor => self.pass(&self.guest.wait_for).await,
             Work::Health => self.pass(&self.guest.health).await,
             Work::Script(at) => self.script(*at, &site).await,
+            Work::Clean => self.clean(&site).await,
             Work::Volumes => volumes::mount(self, &site).await,
             Work::Undo => {
                 let _slot = slot(self.run).await?;

@@ -1,5 +1,6 @@
 //! Runs a plan: guests in parallel as the graph allows, each one's steps in order.
 
+mod clean;
 mod define;
 mod disk;
 mod error;

@@ -30,7 +30,7 @@ pub(super) fn judge(present: &Present, record: Record) -> (Record, Option<String
             return (old, Some(text));
         }
     }
-    let mut unknown = Record { scripts: Vec::new(), ..record };
+    let mut unknown = Record { scripts: Vec::new(), cleaned: false, ..record };
     unknown.check = Some(found.to_owned());
     let text =
         "it was rolled back or restored by someone, and nothing tells what had run by then: its scripts run again";

@@ -52,6 +52,8 @@ pub enum Stage {
     Provision,
     /// Gates that hold back its dependants.
     Health,
+    /// What clones must not share is taken out of a template to be.
+    Clean,
     /// The snapshot that clones are made from, or the conversion to a template.
     Template,
     /// The snapshot of the finished guest.
@@ -85,6 +87,7 @@ impl Stage {
             Self::SnapshotBefore => "snapshot-before",
             Self::WaitFor | Self::Health => "gate",
             Self::Provision => "provision",
+            Self::Clean => "clean",
             Self::Template => "template",
             Self::SnapshotAfter => "snapshot-after",
             Self::Stop => "stop",
@@ -170,6 +173,7 @@ pub(crate) enum Work {
     WaitFor,
     Script(usize),
     Health,
+    Clean,
     ConvertToTemplate,
     /// Takes the snapshot that the change can go back to.
     Guard,

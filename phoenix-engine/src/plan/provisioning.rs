@@ -50,7 +50,12 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     let after = wants(&guest.snapshot_after, have.after);
     let is_vm = guest.kind() == GuestKind::Vm;
     let is_new = effect == Effect::Create;
-    let needs_inside = pending.is_some() || (is_new && (!guest.health.is_empty() || !guest.wait_for.is_empty()));
+    let is_unproven = is_new || (guest.state == State::Template && !record.cleaned);
+    let has_gates = !guest.health.is_empty() || !guest.wait_for.is_empty();
+    let was_inside = guest.state == State::Template && !guest.scripts.is_empty();
+    let needs_inside = pending.is_some() || (is_unproven && (has_gates || was_inside));
+    // One that nobody works in never booted, and has nothing that its clones could share.
+    let cleans = guest.state == State::Template && (needs_inside || power != Power::Stopped);
     let must_run = guest.state == State::Running || needs_inside;
 
     let starts = must_run && power == Power::Stopped;
@@ -59,6 +64,7 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
         plan.step(Stage::Start, "start", reason, effect.max(Effect::Hot), Work::Start);
     }
     let works_inside = pending.is_some()
+        || cleans
         || matches!(&guest.spec, Spec::Vm(spec) if must_run && vm::volumes_reason(spec, record).is_some());
     if is_vm && (starts || works_inside) {
         // One that runs already may just have been started by a run that was cut off.
@@ -113,6 +119,13 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     }
     let stops = guest.state != State::Running && (needs_inside || power != Power::Stopped);
     if guest.state == State::Template {
+        if cleans {
+            let summary = match guest.kind() {
+                GuestKind::Vm => "take cloud-init's memory, machine id and ssh host keys out of it",
+                GuestKind::Container => "take machine id and ssh host keys out of it",
+            };
+            plan.step(Stage::Clean, summary, "each of its clones gets its own", effect, Work::Clean);
+        }
         if stops {
             plan.step(Stage::Stop, "stop", "it becomes a template", effect, Work::Stop);
         }

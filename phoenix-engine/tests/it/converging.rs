@@ -24,31 +24,31 @@ impl Recorder for Log {
 }
 
 /// Everything that a run left.
-struct Ran {
-    plan: Plan,
-    summary: Summary,
-    events: Vec<Event>,
-    commands: Vec<CommandRecord>,
+pub(crate) struct Ran {
+    pub(crate) plan: Plan,
+    pub(crate) summary: Summary,
+    pub(crate) events: Vec<Event>,
+    pub(crate) commands: Vec<CommandRecord>,
 }
 
 impl Ran {
     /// The processes that were started on the node, probes of gates not counted.
-    fn processes(&self) -> usize {
+    pub(crate) fn processes(&self) -> usize {
         self.commands.iter().filter(|command| command.stage.as_deref() != Some("gate")).count()
     }
 
     /// When the first event of a guest that `matches` happened.
-    fn at(&self, guest: u32, matches: impl Fn(&EventKind) -> bool) -> u64 {
+    pub(crate) fn at(&self, guest: u32, matches: impl Fn(&EventKind) -> bool) -> u64 {
         let found = self.events.iter().find(|event| event.guest == Some(id(guest)) && matches(&event.kind));
         found.unwrap_or_else(|| panic!("no such event of {guest}")).at_ms
     }
 }
 
-async fn up(sim: &SimNode, desired: &Arc<Desired>) -> Ran {
+pub(crate) async fn up(sim: &SimNode, desired: &Arc<Desired>) -> Ran {
     up_with(sim, desired, &Options::default()).await
 }
 
-async fn up_with(sim: &SimNode, desired: &Arc<Desired>, options: &Options) -> Ran {
+pub(crate) async fn up_with(sim: &SimNode, desired: &Arc<Desired>, options: &Options) -> Ran {
     let log = Arc::new(Log::default());
     let node = Node::new(Layered::new(Arc::new(sim.clone())).recorded(log.clone()));
     let site = node.labelled(None, "observe");
@@ -60,7 +60,7 @@ async fn up_with(sim: &SimNode, desired: &Arc<Desired>, options: &Options) -> Ra
     Ran { plan, summary, events, commands }
 }
 
-fn example(name: &str, world: &str) -> (SimNode, Arc<Desired>) {
+pub(crate) fn example(name: &str, world: &str) -> (SimNode, Arc<Desired>) {
     let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
     let loaded = phoenix_config::load(&folder);
     let fleet = loaded.fleet.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));

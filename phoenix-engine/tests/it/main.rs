@@ -4,3 +4,4 @@
 mod converging;
 mod fleet;
 mod planning;
+mod templates;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use phoenix_types::{GuestKind, PropertyString};
 
 use super::facts;
+use super::identity::{self, Keys};
 use super::view::{Offset, View};
 use super::world::ImageWorld;
 use crate::files::{Content, Entry, FileTree};
@@ -157,9 +158,9 @@ pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind, image: Imag
         return;
     }
     let _ = view.write("/etc/hostname", format!("{name}\n").as_bytes(), Offset::Replace, 0o644);
-    if view.read("/etc/machine-id").is_ok_and(|id| id.is_empty()) {
-        let id = format!("{:032x}\n", u128::from(vmid) * 0x9e37_79b9_7f4a_7c15_f39c_0c87);
-        let _ = view.write("/etc/machine-id", id.as_bytes(), Offset::Replace, 0o444);
+    identity::give_machine_id(state, vmid);
+    if identity::server_makes_keys(state, vmid) {
+        identity::make_host_keys(state, vmid, Keys::Missing);
     }
     if kind == GuestKind::Container {
         network(state, vmid, &name);

@@ -61,6 +61,18 @@ impl Machine {
         }
     }
 
+    /// Whether it has no program of this name. Templates of containers have no cloud-init.
+    pub(crate) fn lacks(&self, program: &str) -> bool {
+        let world = self.world();
+        let speaks_of_it = || world.commands().any(|command| command.when.split(' ').next() == Some(program));
+        world.lacks(program) || (program == "cloud-init" && self.is_container() && !speaks_of_it())
+    }
+
+    fn is_container(&self) -> bool {
+        let Some(vmid) = self.guest else { return false };
+        self.node.state().inside.get(&vmid).is_some_and(|running| !running.is_vm)
+    }
+
     /// Seconds since 1970, with their fraction.
     pub(crate) fn now(&self) -> Duration {
         Duration::from_secs(u64::try_from(self.node.world().epoch).unwrap_or(0)) + self.node.clock().now()

@@ -7,7 +7,7 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`view`], [`base`], [`kernel`], [`facts`] | the files of a guest: disks, mounts, a fresh system, `/proc` |
+//! | [`view`], [`base`], [`kernel`], [`facts`], [`identity`] | the files of a guest: disks, mounts, a fresh system, `/proc` |
 //! | [`shell`] | dash, and as much of bash as scripts need |
 //! | [`programs`] | the programs that scripts and probes use |
 //! | [`process`], [`streams`], [`machine`] | processes and signals, pipes and files, one machine |
@@ -15,6 +15,7 @@
 
 mod base;
 mod facts;
+mod identity;
 mod kernel;
 mod machine;
 mod network;
@@ -50,6 +51,7 @@ use crate::files::FileTree;
 use crate::node::{Console, SimNode, State};
 use crate::world::World;
 
+pub(crate) use self::identity::host_keys;
 pub(crate) use self::kernel::names as kernel_names;
 pub(crate) use self::transfer::{read_file, write_file};
 

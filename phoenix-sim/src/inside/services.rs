@@ -79,9 +79,7 @@ pub(crate) fn boot(state: &mut State, world: &World, vmid: u32, now: Duration) {
         && let Some(after) = merged.cloud_init()
     {
         // The first boot of this disk in this guest does all the work.
-        let known = View::new(state, Some(vmid)).read(super::base::INSTANCE);
-        let is_first = known.map_or(true, |id| *id != *vmid.to_string().as_bytes());
-        let (after, result) = if is_first {
+        let (after, result) = if is_new_instance(state, vmid) {
             (after, merged.cloud_init_result())
         } else {
             (merged.agent().unwrap_or_default() + Duration::from_secs(2), CloudInitResult::Done)
@@ -95,6 +93,12 @@ pub(crate) fn boot(state: &mut State, world: &World, vmid: u32, now: Duration) {
             begin(state, world, vmid, name, service, now);
         }
     }
+}
+
+/// Whether cloud-init has not set up this guest on this disk yet.
+fn is_new_instance(state: &mut State, vmid: u32) -> bool {
+    let known = View::new(state, Some(vmid)).read(super::base::INSTANCE);
+    known.map_or(true, |id| *id != *vmid.to_string().as_bytes())
 }
 
 fn plan(state: &mut State, vmid: u32, at: Duration, service: &str, effect: Effect) {
@@ -266,10 +270,14 @@ fn apply(state: &mut State, world: &World, vmid: u32, planned: Planned) {
         }
         Effect::Mounts => shares::attach_all(state, world, vmid),
         Effect::CloudInit(result) => {
+            if is_new_instance(state, vmid) {
+                super::identity::make_host_keys(state, vmid, super::identity::Keys::All);
+            }
             let mut view = View::new(state, Some(vmid));
             let _ = view.make_folders("/var/lib/cloud/instance", 0o755);
             let _ = view.make_folders("/var/lib/cloud/data", 0o755);
             let _ = view.write("/var/lib/cloud/instance/boot-finished", b"finished\n", Offset::Replace, 0o644);
+            let _ = view.write("/var/log/cloud-init.log", b"finished\n", Offset::Replace, 0o640);
             let _ = view.write(super::base::INSTANCE, vmid.to_string().as_bytes(), Offset::Replace, 0o644);
             if let Some(running) = state.inside.get_mut(&vmid) {
                 running.cloud_init = Some(result);

@@ -87,6 +87,7 @@ impl Distribution {
         }
         let release = format!("PRETTY_NAME=\"{0} {1}\"\nID={0}\nVERSION_ID=\"{1}\"\n", self.ostype, self.version);
         let mut files = vec![
+            ("/etc/machine-id", String::new()),
             ("/etc/os-release", release),
             ("/etc/hostname", "localhost\n".to_owned()),
             ("/etc/hosts", "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\nff02::1\t\tip6-allnodes\nff02::2\t\tip6-allrouters\n".to_owned()),
@@ -97,6 +98,7 @@ impl Distribution {
         ];
         if let Some(systemd) = self.systemd {
             files.push(("/usr/lib/systemd/version", format!("{systemd}\n")));
+            let _ = tree.make_folders("/run/systemd/system", now);
         }
         for (path, text) in files {
             let _ = tree.write(path, text.into_bytes(), now);

@@ -129,7 +129,7 @@ fn look(machine: &Machine, folder: &str, path_variable: Option<&str>, name: &str
     if name.is_empty() {
         return Found::Nothing;
     }
-    let lacks = machine.world().lacks(name.rsplit('/').next().unwrap_or(name));
+    let lacks = machine.lacks(name.rsplit('/').next().unwrap_or(name));
     if name.contains('/') {
         let path = if name.starts_with('/') { name.to_owned() } else { format!("{folder}/{name}") };
         return match machine.files(|view| view.entry(&path, Follow::Last)) {
@@ -161,7 +161,7 @@ fn look(machine: &Machine, folder: &str, path_variable: Option<&str>, name: &str
 /// Whether a path is that of a program which is known here, though no file is there.
 pub(crate) fn stands_for_program(machine: &Machine, path: &str) -> bool {
     path.rsplit_once('/')
-        .is_some_and(|(folder, name)| FOLDERS.contains(&folder) && is_known(name) && !machine.world().lacks(name))
+        .is_some_and(|(folder, name)| FOLDERS.contains(&folder) && is_known(name) && !machine.lacks(name))
 }
 
 /// Whether a name leads to a program.

@@ -408,12 +408,13 @@ impl Call {
             Some("status") => {}
             Some("clean") => {
                 self.machine().files(|view| {
-                    for path in [
-                        "/var/lib/cloud/instance",
-                        "/var/lib/cloud/instances",
-                        "/var/lib/cloud/data",
-                        "/var/log/cloud-init.log",
-                    ] {
+                    let logs = ["/var/log/cloud-init.log", "/var/log/cloud-init-output.log"];
+                    let logs = logs.iter().filter(|_| arguments.has('l') || arguments.has_long("logs"));
+                    let seed = arguments.has('s') || arguments.has_long("seed");
+                    let seed = seed.then_some(&"/var/lib/cloud/seed");
+                    let state = ["/var/lib/cloud/instance", "/var/lib/cloud/instances", "/var/lib/cloud/data"];
+                    // What `cloud-init status` says of this boot stands below `/run` and stays.
+                    for path in state.iter().chain(logs).chain(seed) {
                         if view.entry(path, Follow::Parents).is_ok() {
                             let _ = view.remove_all(path);
                         }
