@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use code::Code;
 pub use finding::{FileKind, Finding, Shows, Target};
-pub(crate) use nearest::nearest;
+pub(crate) use nearest::{nearest, nearest_number};
 
 use crate::source::Location;
 

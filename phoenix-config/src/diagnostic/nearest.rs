@@ -14,6 +14,13 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
+/// The number that was probably meant: one slip away. Numbers that are not alike say nothing about each other.
+pub(crate) fn nearest_number<'a>(number: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .find(|candidate| number.len().abs_diff(candidate.len()) <= 1 && distance(number, candidate) == 1)
+}
+
 /// How many single changes (insert, delete, replace, swap of neighbours) lie between two names; case does not count.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.to_lowercase().chars().collect();

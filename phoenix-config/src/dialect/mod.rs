@@ -17,7 +17,7 @@ mod vm;
 
 pub(crate) use container::{ContainerEntry, IdMapEntry, MountPointEntry, TemplateRef, VolumeEntry};
 pub(crate) use firewall::{FirewallEntry, RuleEntry};
-pub(crate) use gate::{CommandEntry, GateEntry, HttpEntry, ProbeEntry, StatusEntry, StatusItem, TcpEntry};
+pub(crate) use gate::{CommandEntry, GateEntries, GateEntry, HttpEntry, ProbeEntry, StatusEntry, StatusItem, TcpEntry};
 pub(crate) use hypervisor::{HypervisorEntry, LxcFrame, VmDefaultsEntry, VmFrame};
 pub(crate) use list::OneOrMany;
 pub(crate) use network::{NetworkEntry, VmNetworkEntry};

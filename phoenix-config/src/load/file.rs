@@ -1,7 +1,7 @@
 //! Files, and the objects at their tops.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,11 +14,15 @@ use serde_json::value::RawValue;
 use super::piece::Piece;
 use crate::diagnostic::{Code, Diagnostic, FileKind, Finding, Severity, Target, nearest};
 use crate::dialect::{Key, USER_PREFIX};
-use crate::schema;
-use crate::source::{Location, Source, Span};
+use crate::rules::Completeness;
+use crate::schema::{self, Examined};
+use crate::source::{Holes, Location, Source, Span};
 
+#[derive(Default)]
 pub(super) struct Read {
     pub(super) sources: BTreeMap<FileKind, Arc<Source>>,
+    /// Files that are there and cannot be read.
+    pub(super) unread: BTreeSet<FileKind>,
     pub(super) findings: Vec<Finding>,
     /// Files beside them that look like configuration files and are none.
     pub(super) strays: Vec<Diagnostic>,
@@ -26,42 +30,44 @@ pub(super) struct Read {
 
 /// Reads the files that are there.
 pub(super) fn read(dir: &Utf8Path) -> Read {
-    let mut sources = BTreeMap::new();
-    let mut findings = Vec::new();
+    let mut read = Read::default();
     for kind in FileKind::ALL {
-        let path = dir.join(kind.file_name());
-        let target = Target::File(kind);
-        match std::fs::metadata(&path) {
-            Ok(data) if data.is_file() => {}
-            Ok(_) => {
-                findings.push(Finding::error(Code::NoFile, target, format!("`{path}` is not a regular file")));
-                continue;
+        let (source, fault) = read_one(&dir.join(kind.file_name()), kind);
+        match source {
+            Some(source) => {
+                read.sources.insert(kind, Arc::new(source));
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                findings.push(Finding::error(Code::NoFile, target, format!("`{path}` cannot be read: {error}")));
-                continue;
+            None if fault.is_some() => {
+                read.unread.insert(kind);
             }
+            None => {}
         }
-        match std::fs::read(&path).map(String::from_utf8) {
-            Ok(Ok(text)) => {
-                sources.insert(kind, Arc::new(Source::new(path, text)));
-            }
-            Ok(Err(error)) => {
-                let at = error.utf8_error().valid_up_to();
-                let good = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
-                sources.insert(kind, Arc::new(Source::broken(path, good)));
-                findings.push(
-                    Finding::error(Code::NotUtf8, Target::At(kind, at), "the file is not UTF-8 from here on")
-                        .help("save it as UTF-8"),
-                );
-            }
-            Err(error) => {
-                findings.push(Finding::error(Code::NoFile, target, format!("`{path}` cannot be read: {error}")));
-            }
-        }
+        read.findings.extend(fault);
     }
-    Read { strays: strays(dir), ..complete(dir, sources, findings) }
+    read.strays = strays(dir);
+    read.complete(dir)
+}
+
+/// A file when it is there, and what is wrong with it.
+fn read_one(path: &Utf8Path, kind: FileKind) -> (Option<Source>, Option<Finding>) {
+    let target = Target::File(kind);
+    let bytes = match std::fs::metadata(path) {
+        Ok(data) if data.is_file() => std::fs::read(path),
+        Ok(_) => return (None, Some(Finding::error(Code::NoFile, target, format!("`{path}` is not a regular file")))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (None, None),
+        Err(error) => Err(error),
+    };
+    match bytes.map(String::from_utf8) {
+        Ok(Ok(text)) => (Some(Source::new(path, text)), None),
+        Ok(Err(error)) => {
+            let at = error.utf8_error().valid_up_to();
+            let good = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
+            let fault = Finding::error(Code::NotUtf8, Target::At(kind, at), "the file is not UTF-8 from here on")
+                .help("save it as UTF-8");
+            (Some(Source::broken(path, good)), Some(fault))
+        }
+        Err(error) => (None, Some(Finding::error(Code::NoFile, target, format!("`{path}` cannot be read: {error}")))),
+    }
 }
 
 /// Files that are called like configuration files, and that nobody reads: most likely one is misspelt. Schemas may lie
@@ -97,21 +103,23 @@ fn stray(path: &Utf8Path, name: &str, near: Option<&str>) -> Diagnostic {
 /// Takes texts for the files.
 pub(super) fn texts(dir: &Utf8Path, texts: impl IntoIterator<Item = (FileKind, String)>) -> Read {
     let sources = texts.into_iter().map(|(kind, text)| (kind, Arc::new(Source::new(dir.join(kind.file_name()), text))));
-    complete(dir, sources.collect(), Vec::new())
+    Read { sources: sources.collect(), ..Read::default() }.complete(dir)
 }
 
-/// Without a file of guests there is nothing to do.
-fn complete(dir: &Utf8Path, sources: BTreeMap<FileKind, Arc<Source>>, mut findings: Vec<Finding>) -> Read {
-    let guests = [FileKind::Lxc, FileKind::Vm];
-    if findings.is_empty() && !guests.iter().any(|kind| sources.contains_key(kind)) {
-        let names = guests.map(FileKind::file_name);
-        let message = format!("there is neither `{}` nor `{}` in `{dir}`", names[0], names[1]);
-        findings.push(
-            Finding::error(Code::NoFile, Target::File(FileKind::Lxc), message)
-                .help("name the folder of the configuration with `-C`, or write one of the files"),
-        );
+impl Read {
+    /// Without a file of guests there is nothing to do.
+    fn complete(mut self, dir: &Utf8Path) -> Self {
+        let guests = [FileKind::Lxc, FileKind::Vm];
+        if self.findings.is_empty() && !guests.iter().any(|kind| self.sources.contains_key(kind)) {
+            let names = guests.map(FileKind::file_name);
+            let message = format!("there is neither `{}` nor `{}` in `{dir}`", names[0], names[1]);
+            self.findings.push(
+                Finding::error(Code::NoFile, Target::File(FileKind::Lxc), message)
+                    .help("name the folder of the configuration with `-C`, or write one of the files"),
+            );
+        }
+        self
     }
-    Read { sources, findings, strays: Vec::new() }
 }
 
 /// One file, its top taken apart.
@@ -164,15 +172,10 @@ impl<'a> Document<'a> {
         format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }
 
-    /// The file without its guests, typed.
-    pub(super) fn frame<T: serde::de::DeserializeOwned>(&self, findings: &mut Vec<Finding>) -> Option<T> {
+    /// The file without its guests, typed, and what of it could not be read.
+    pub(super) fn frame<T: serde::de::DeserializeOwned>(&self, findings: &mut Vec<Finding>) -> (Option<T>, Holes) {
         let text = self.frame_text();
-        let guests_key = guests_key(self.kind).map(|(key, _)| key);
-        let mut others = self.members.iter().filter(|(key, _)| Some(key.as_ref()) == guests_key);
-        if self.guests.is_none() {
-            others.next();
-        }
-        if let Some((key, again)) = others.next() {
+        if let Some((key, again)) = self.more_guests() {
             let at = offset(self.text(), again);
             findings.push(
                 Finding::error(Code::DuplicateKey, Target::At(self.kind, at), format!("the key `{key}` stands twice"))
@@ -181,12 +184,23 @@ impl<'a> Document<'a> {
             );
         }
         match serde_json::from_str(&text) {
-            Ok(frame) => Some(frame),
+            Ok(frame) => (Some(frame), Holes::default()),
             Err(error) => {
-                findings.extend(schema::examine_frame(self.kind, &text, self.text(), &error));
-                None
+                let Examined { findings: found, rest } = schema::examine_frame(self.kind, &text, self.text(), &error);
+                findings.extend(found);
+                match rest.and_then(|rest| Some((serde_json::from_str(&rest.text).ok()?, rest.holes))) {
+                    Some((frame, holes)) => (Some(frame), holes),
+                    None => (None, Holes::everything()),
+                }
             }
         }
+    }
+
+    /// The guests of the file when they stand there a second time.
+    fn more_guests(&self) -> Option<(&str, &'a RawValue)> {
+        let (guests_key, _) = guests_key(self.kind)?;
+        let written = self.members.iter().filter(|(key, _)| key == guests_key);
+        written.skip(usize::from(self.guests.is_none())).map(|(key, value)| (key.as_ref(), *value)).next()
     }
 
     /// The settings at the top of the file, for scripts; the user's own keys are not among them.
@@ -200,34 +214,42 @@ impl<'a> Document<'a> {
         Value::Object(values.flatten().collect())
     }
 
-    /// The guests of the file, one by one.
-    pub(super) fn pieces(&self, findings: &mut Vec<Finding>) -> Vec<Piece<'a>> {
+    /// The guests of the file, one by one, and whether these are all.
+    pub(super) fn pieces(&self, findings: &mut Vec<Finding>) -> (Vec<Piece<'a>>, Completeness) {
         let text = self.text();
+        let mut complete = if self.more_guests().is_some() { Completeness::Partial } else { Completeness::Whole };
         let piece = |id, raw| Piece { file: self.kind, source: self.source, id, range: range(text, raw) };
         match &self.guests {
             None => {
-                findings.extend(self.no_guests());
-                Vec::new()
+                let fault = self.no_guests();
+                if fault.is_some() {
+                    complete = Completeness::Partial;
+                }
+                findings.extend(fault);
+                (Vec::new(), complete)
             }
-            Some(Guests::InOrder(elements)) => elements.iter().map(|raw| piece(None, raw)).collect(),
+            Some(Guests::InOrder(elements)) => (elements.iter().map(|raw| piece(None, raw)).collect(), complete),
             Some(Guests::ById(members)) => {
                 let mut pieces = Vec::with_capacity(members.len());
                 for (key, raw) in members {
                     match key.parse::<GuestId>() {
                         Ok(id) => pieces.push(piece(Some(id), raw)),
                         Err(_) if key.starts_with(USER_PREFIX) => {}
-                        Err(_) => findings.push(
-                            Finding::error(
-                                Code::InvalidId,
-                                Target::At(self.kind, offset(text, raw)),
-                                format!("`{key}` is not a guest id"),
-                            )
-                            .on_key()
-                            .expected("a guest id from 100 to 999999999"),
-                        ),
+                        Err(_) => {
+                            complete = Completeness::Partial;
+                            findings.push(
+                                Finding::error(
+                                    Code::InvalidId,
+                                    Target::At(self.kind, offset(text, raw)),
+                                    format!("`{key}` is not a guest id"),
+                                )
+                                .on_key()
+                                .expected("a guest id from 100 to 999999999"),
+                            );
+                        }
                     }
                 }
-                pieces
+                (pieces, complete)
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use phoenix_types::GuestId;
 
 use super::Gathered;
-use crate::diagnostic::{Code, FileKind, Finding, Target, nearest};
+use crate::diagnostic::{Code, FileKind, Finding, Target, nearest_number};
 use crate::dialect::HypervisorEntry;
 use crate::graph::{Cycle, Edge, EdgeKind, Graph};
 use crate::model::{Guest, Kind, State};
@@ -31,7 +31,8 @@ pub(super) fn link(gathered: &mut Gathered, complete: Completeness, findings: &m
         let Some(source) = gathered.guests.get(&source_id) else { continue };
         // Proxmox makes no template of a guest that has snapshots, so a template is cloned as it is.
         let snapshot = source.template_snapshot.clone().filter(|_| source.state != State::Template);
-        let privilege = source.container().map(|container| container.unprivileged);
+        let known = gathered.holes.get(&source_id).is_none_or(|holes| holes.spare(&["unprivileged".into()]));
+        let privilege = source.container().filter(|_| known).map(|container| container.unprivileged);
         let written = gathered.unprivileged.get(&id).copied().flatten();
         if let (Some(written), Some(inherited)) = (written, privilege)
             && written != inherited
@@ -71,7 +72,7 @@ fn undefined(gathered: &Gathered, complete: Completeness, findings: &mut Vec<Fin
     }
     let texts: Vec<String> = gathered.known.keys().map(ToString::to_string).collect();
     let help = |id: GuestId| {
-        let near = nearest(&id.to_string(), texts.iter().map(String::as_str)).map(str::to_owned);
+        let near = nearest_number(&id.to_string(), texts.iter().map(String::as_str)).map(str::to_owned);
         match near.and_then(|near| Some((near.parse::<GuestId>().ok()?, near))) {
             Some((near_id, near)) => match gathered.guests.get(&near_id) {
                 Some(guest) => format!("there is {near} (`{}`); is that what is meant?", guest.name),

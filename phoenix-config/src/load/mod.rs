@@ -15,8 +15,8 @@ use crate::diagnostic::{Code, Diagnostic, FileKind, Finding, Severity, Target};
 use crate::dialect::{HypervisorEntry, LxcFrame, VmFrame};
 use crate::model::{Fleet, Guest, Hypervisor};
 use crate::resolve::{Draft, Scripts, Surroundings};
-use crate::rules::{Completeness, Rule, View};
-use crate::source::Source;
+use crate::rules::{Completeness, FleetHoles, Rule, View};
+use crate::source::{Holes, Source};
 
 use file::Document;
 use piece::{Piece, Processed};
@@ -128,43 +128,67 @@ impl Loader {
             complete = Completeness::Partial;
         }
 
-        let entry: Option<HypervisorEntry> = hypervisor_file.as_ref().and_then(|file| file.frame(&mut findings));
+        let unread = |kind: FileKind| read.unread.contains(&kind) || read.sources.contains_key(&kind);
+        let (entry, node_holes) =
+            frame::<HypervisorEntry>(hypervisor_file.as_ref(), unread(FileKind::Hypervisor), &mut findings);
         let (hypervisor, shared_mounts) = match (&entry, &hypervisor_file) {
             (Some(entry), Some(file)) => crate::resolve::hypervisor(entry, file.settings(), &mut findings),
             _ => (Hypervisor::default(), BTreeMap::new()),
         };
-        let _: Option<LxcFrame> = lxc_file.as_ref().and_then(|file| file.frame(&mut findings));
-        let vm_frame: Option<VmFrame> = vm_file.as_ref().and_then(|file| file.frame(&mut findings));
+        let (_, lxc_frame_holes) = frame::<LxcFrame>(lxc_file.as_ref(), unread(FileKind::Lxc), &mut findings);
+        let (vm_frame, vm_frame_holes) = frame::<VmFrame>(vm_file.as_ref(), unread(FileKind::Vm), &mut findings);
+
+        // Guests below a key that is misspelt are not known.
+        if !lxc_frame_holes.spare(&["lxc_configs".into()]) || !vm_frame_holes.spare(&["vms".into()]) {
+            complete = Completeness::Partial;
+        }
 
         let lxc_settings = Arc::new(lxc_file.as_ref().map(Document::settings).unwrap_or_default());
         let vm_settings = Arc::new(vm_file.as_ref().map(Document::settings).unwrap_or_default());
         let around = Surroundings {
             hypervisor: &hypervisor,
             hypervisor_entry: entry.as_ref(),
+            node_holes: &node_holes,
             vm_defaults: vm_frame.as_ref().and_then(|frame| frame.vm_defaults.as_ref()),
             shared_mounts: &shared_mounts,
             scripts: &Scripts::new(&self.dir),
             lxc_settings: &lxc_settings,
             vm_settings: &vm_settings,
         };
-        let pieces: Vec<Piece<'_>> =
-            [&lxc_file, &vm_file].into_iter().flatten().flat_map(|file| file.pieces(&mut findings)).collect();
+        let mut pieces: Vec<Piece<'_>> = Vec::new();
+        for file in [&lxc_file, &vm_file].into_iter().flatten() {
+            let (found, whole) = file.pieces(&mut findings);
+            pieces.extend(found);
+            complete = complete.and(whole);
+        }
         let processed = piece::process_all(&pieces, &around);
         let mut gathered = Gathered::default();
         for (piece, processed) in pieces.iter().zip(processed) {
-            gathered.take(piece, processed, &mut findings);
+            if processed.id.is_none() {
+                complete = Completeness::Partial;
+            }
+            gathered.take(piece, processed, &vm_frame_holes, &mut findings);
         }
         for id in shared_mounts.keys().filter(|id| complete == Completeness::Whole && !gathered.known.contains_key(id))
         {
             findings.extend(link::unknown_sharer(*id, entry.as_ref()));
         }
         let known: BTreeSet<GuestId> = gathered.known.keys().copied().collect();
-        let graph = link::link(&mut gathered, complete, &mut findings);
-        let view =
-            View { guests: &gathered.guests, hypervisor: &hypervisor, graph: graph.as_ref(), known: &known, complete };
+        let mut fleet_findings = Vec::new();
+        let graph = link::link(&mut gathered, complete, &mut fleet_findings);
+        let holes = FleetHoles { guests: std::mem::take(&mut gathered.holes), node: node_holes };
+        let view = View {
+            guests: &gathered.guests,
+            hypervisor: &hypervisor,
+            graph: graph.as_ref(),
+            known: &known,
+            complete,
+            holes: &holes,
+        };
         for rule in &self.rules {
-            rule.check(&view, &mut findings);
+            rule.check(&view, &mut fleet_findings);
         }
+        findings.extend(fleet_findings.into_iter().map(|finding| holes.in_the_whole(finding)));
 
         let mut diagnostics = Places { sources: &read.sources, guests: &gathered.known }.locate(findings, &self.dir);
         diagnostics.extend(read.strays);
@@ -195,10 +219,25 @@ pub(crate) struct Gathered {
     unprivileged: BTreeMap<GuestId, Option<bool>>,
     /// Every id that is written, also those of guests that are too wrong to be read.
     known: BTreeMap<GuestId, (FileKind, usize)>,
+    /// What could not be read of guests in which something is wrong.
+    holes: BTreeMap<GuestId, Holes>,
+}
+
+/// A file without its guests, and what of it could not be read. `there` says whether there is such a file at all.
+fn frame<T: serde::de::DeserializeOwned>(
+    file: Option<&Document<'_>>,
+    there: bool,
+    findings: &mut Vec<Finding>,
+) -> (Option<T>, Holes) {
+    match file {
+        Some(file) => file.frame(findings),
+        None if there => (None, Holes::everything()),
+        None => (None, Holes::default()),
+    }
 }
 
 impl Gathered {
-    fn take(&mut self, piece: &Piece<'_>, processed: Processed, findings: &mut Vec<Finding>) {
+    fn take(&mut self, piece: &Piece<'_>, processed: Processed, vm_frame_holes: &Holes, findings: &mut Vec<Finding>) {
         findings.extend(processed.findings);
         let place = (piece.file, piece.range.start);
         let Some(id) = processed.id else { return };
@@ -217,6 +256,13 @@ impl Gathered {
         }
         self.known.insert(id, place);
         if let Some(Draft { guest, unprivileged }) = processed.draft {
+            let mut holes = processed.holes;
+            if piece.file == FileKind::Vm && !vm_frame_holes.is_empty() {
+                holes.doubt_defaults(vm_frame_holes, |key| guest.context.writes(&[key]));
+            }
+            if !holes.is_empty() {
+                self.holes.insert(id, holes);
+            }
             self.unprivileged.insert(id, unprivileged);
             self.guests.insert(id, guest);
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use phoenix_types::GuestId;
 
-use crate::diagnostic::{FileKind, Finding, Target};
+use crate::diagnostic::{Code, FileKind, Finding, Target};
 use crate::dialect::{ContainerEntry, VmEntry};
 use crate::model::Context;
 use crate::resolve::{self, Draft, Surroundings};
-use crate::schema;
-use crate::source::Source;
+use crate::schema::{self, Examined, Rest};
+use crate::source::{Holes, Source};
 
 /// One guest's place in its file.
 pub(super) struct Piece<'a> {
@@ -25,6 +25,8 @@ pub(super) struct Piece<'a> {
 pub(super) struct Processed {
     pub(super) id: Option<GuestId>,
     pub(super) draft: Option<Draft>,
+    /// What of it could not be read.
+    pub(super) holes: Holes,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -52,28 +54,9 @@ pub(super) fn process_all(pieces: &[Piece<'_>], around: &Surroundings<'_>) -> Ve
 
 fn process(piece: &Piece<'_>, around: &Surroundings<'_>) -> Processed {
     let text = piece.source.text().get(piece.range.clone()).unwrap_or("");
-    let context =
-        |settings: &Arc<serde_json::Value>| Context::new(piece.source.clone(), piece.range.clone(), settings.clone());
-    let mut findings = Vec::new();
-    let (id, draft) = match piece.id {
-        Some(id) => match serde_json::from_str::<ContainerEntry>(text) {
-            Ok(entry) => {
-                (Some(id), Some(resolve::container(id, entry, context(around.lxc_settings), around, &mut findings)))
-            }
-            Err(error) => {
-                findings = schema::examine_guest(piece.file, text, piece.range.start, &error);
-                (Some(id), None)
-            }
-        },
-        None => match serde_json::from_str::<VmEntry>(text) {
-            Ok(entry) => {
-                (Some(entry.vmid), Some(resolve::vm(entry, context(around.vm_settings), around, &mut findings)))
-            }
-            Err(error) => {
-                findings = schema::examine_guest(piece.file, text, piece.range.start, &error);
-                (schema::vmid(text), None)
-            }
-        },
+    let mut processed = match read(piece, text, piece.source, piece.range.clone(), around) {
+        Ok((id, draft, findings)) => Processed { id: Some(id), draft: Some(draft), holes: Holes::default(), findings },
+        Err(error) => torn(piece, text, &error, around),
     };
     // A guest's own findings point at its text, not at its id: two guests may have the same.
     let place = |target: &mut Target| {
@@ -81,9 +64,66 @@ fn process(piece: &Piece<'_>, around: &Surroundings<'_>) -> Processed {
             *target = Target::At(piece.file, piece.range.start);
         }
     };
-    for finding in &mut findings {
+    for finding in &mut processed.findings {
         place(&mut finding.target);
         finding.labels.iter_mut().for_each(|(target, _, _)| place(target));
     }
-    Processed { id, draft, findings }
+    processed
+}
+
+/// A guest from its text, which stands in a source.
+fn read(
+    piece: &Piece<'_>,
+    text: &str,
+    source: &Arc<Source>,
+    range: Range<usize>,
+    around: &Surroundings<'_>,
+) -> Result<(GuestId, Draft, Vec<Finding>), serde_json::Error> {
+    let context = |settings: &Arc<serde_json::Value>| Context::new(source.clone(), range, settings.clone());
+    let mut findings = Vec::new();
+    let (id, draft) = match piece.id {
+        Some(id) => {
+            let entry = serde_json::from_str::<ContainerEntry>(text)?;
+            (id, resolve::container(id, entry, context(around.lxc_settings), around, &mut findings))
+        }
+        None => {
+            let entry = serde_json::from_str::<VmEntry>(text)?;
+            (entry.vmid, resolve::vm(entry, context(around.vm_settings), around, &mut findings))
+        }
+    };
+    Ok((id, draft, findings))
+}
+
+/// A guest that the types refuse: everything that is wrong with it, and what can be read of it all the same.
+fn torn(piece: &Piece<'_>, text: &str, error: &serde_json::Error, around: &Surroundings<'_>) -> Processed {
+    let Examined { mut findings, rest } = schema::examine_guest(piece.file, text, piece.range.start, error);
+    let id = piece.id.or_else(|| schema::vmid(text));
+    let Some(Rest { text, holes }) = rest else {
+        return Processed { id, draft: None, holes: Holes::everything(), findings };
+    };
+    let source = Arc::new(Source::new(piece.source.path(), text.as_str()));
+    let Ok((_, draft, resolved)) = read(piece, &text, &source, 0..text.len(), around) else {
+        return Processed { id, draft: None, holes: Holes::everything(), findings };
+    };
+    let sure = resolved.into_iter().filter(|finding| !needs_what_is_missing(finding, &holes));
+    findings.extend(sure.map(|mut finding| {
+        finding.path = holes.original(&finding.path);
+        finding.labels.iter_mut().for_each(|(_, path, _)| *path = holes.original(path));
+        finding
+    }));
+    Processed { id, draft: Some(draft), holes, findings }
+}
+
+/// Whether a finding says that something is not there, and that may stand where nothing could be read.
+fn needs_what_is_missing(finding: &Finding, holes: &Holes) -> bool {
+    let surroundings = match finding.code {
+        Code::NoSource => {
+            let sources = ["template", "template_image", "clone_from_ctid", "clone_from_vmid"];
+            return sources.iter().any(|key| !holes.spare(&[(*key).into()]));
+        }
+        // The gate, the volume.
+        Code::ProbeCount | Code::NoDeadline | Code::ImpossibleSchedule | Code::NoServer => 2,
+        _ => return false,
+    };
+    !holes.spare(&holes.original(finding.path.get(..surroundings).unwrap_or(&finding.path)))
 }

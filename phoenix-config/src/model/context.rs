@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::source::Source;
+use crate::source::{Segment, Source, find};
 
 /// A guest's own JSON, kept as a range of its file's text.
 #[derive(Clone)]
@@ -30,6 +30,13 @@ impl Context {
     #[must_use]
     pub fn to_value(&self) -> Value {
         crate::resolve::without_secrets(serde_json::from_str(self.text()).unwrap_or_default())
+    }
+
+    /// Whether the guest's object has a value at these keys.
+    #[must_use]
+    pub(crate) fn writes(&self, keys: &[&str]) -> bool {
+        let path: Vec<Segment> = keys.iter().map(|key| (*key).into()).collect();
+        find(self.text(), 0, &path).is_some_and(|place| self.text().get(place.value) != Some("null"))
     }
 
     /// The settings at the top of the guest's file that are handed to scripts, such as `nvidia_driver_version`.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use phoenix_types::{DiskSize, GuestId, GuestKind, MemoryMib, Span};
 
-use super::{Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, state};
+use super::{
+    Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, health, state,
+};
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{ContainerEntry, IdMapEntry, MountPointEntry, NetworkEntry, TemplateRef, VolumeEntry, Whole};
 use crate::model::{
@@ -30,8 +32,6 @@ pub(crate) fn container(
         (None, None) => Some(defaults::CONTAINER_DISK_GIB),
     };
     let source = source(entry.template.as_ref(), entry.clone_from_ctid, target, findings);
-    let health =
-        either(("health_check", entry.health_check), ("health_checks", entry.health_checks), target, &[], findings);
     let guest_firewall = entry.firewall.map(|entry| firewall::firewall(entry, target, findings));
     let firewalled = guest_firewall.as_ref().is_some_and(|firewall| firewall.enabled);
     let network = match (entry.network_config, entry.mac_address) {
@@ -86,7 +86,7 @@ pub(crate) fn container(
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,
-        health: gate::gates(health, gate::Purpose::Health, "health_check", target, findings),
+        health: health(entry.health_check, entry.health_checks, target, findings),
         wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", target, findings),
         features: features(entry.features.unwrap_or_default(), GuestKind::Container, around.scripts, target, findings),
         application: application(entry.application_script, around.scripts, target, findings),

@@ -20,14 +20,16 @@ pub(crate) use scripts::Scripts;
 pub(crate) use vm::vm;
 
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::{HypervisorEntry, VmDefaultsEntry};
+use crate::dialect::{GateEntries, HypervisorEntry, VmDefaultsEntry};
 use crate::model::{Guest, Hypervisor, MountPoint, OnFailure, State};
-use crate::source::Segment;
+use crate::source::{Holes, Segment};
 
 /// What a guest is resolved against.
 pub(crate) struct Surroundings<'a> {
     pub(crate) hypervisor: &'a Hypervisor,
     pub(crate) hypervisor_entry: Option<&'a HypervisorEntry>,
+    /// What of the hypervisor file could not be read.
+    pub(crate) node_holes: &'a Holes,
     pub(crate) vm_defaults: Option<&'a VmDefaultsEntry>,
     pub(crate) shared_mounts: &'a BTreeMap<GuestId, Vec<MountPoint>>,
     pub(crate) scripts: &'a Scripts,
@@ -105,6 +107,18 @@ fn either<T>(
         );
     }
     first.or(second)
+}
+
+/// The gates of `health_check` or of its other name, with the key that is written.
+fn health(
+    one: Option<GateEntries>,
+    many: Option<GateEntries>,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Vec<crate::model::Gate> {
+    let key = if one.is_none() && many.is_some() { "health_checks" } else { "health_check" };
+    let entries = either(("health_check", one), ("health_checks", many), target, &[], findings);
+    gate::gates(entries, gate::Purpose::Health, key, target, findings)
 }
 
 /// Features in order; one that is named again runs once.

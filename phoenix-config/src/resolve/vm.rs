@@ -2,7 +2,9 @@
 
 use phoenix_types::{DiskSize, GuestKind, Ipv4Setting, Mac, MemoryMib, Span};
 
-use super::{Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, state};
+use super::{
+    Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, health, state,
+};
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{ImageRef, NfsVolumeEntry, SecretEntry, SecretPlace, UserEntry, VmEntry, VmNetworkEntry, Whole};
 use crate::model::{
@@ -22,8 +24,6 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
     let usual_disk = usual.and_then(|usual| usual.disk_size_gb).filter(|_| state != State::Template);
     let disk = entry.disk_size_gb.or(usual_disk);
     let source = source(&entry, around, target, findings);
-    let health =
-        either(("health_check", entry.health_check), ("health_checks", entry.health_checks), target, &[], findings);
     let guest_firewall = entry.firewall.map(|entry| firewall::firewall(entry, target, findings));
     let firewalled = guest_firewall.as_ref().is_some_and(|firewall| firewall.enabled);
     let bridge = entry
@@ -56,7 +56,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,
-        health: gate::gates(health, gate::Purpose::Health, "health_check", target, findings),
+        health: health(entry.health_check, entry.health_checks, target, findings),
         wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", target, findings),
         features: features(entry.features.unwrap_or_default(), GuestKind::Vm, around.scripts, target, findings),
         application: application(entry.application_script, around.scripts, target, findings),
@@ -165,6 +165,9 @@ fn volume(
 ) -> Option<NfsVolume> {
     let server = entry.server.map(String::from).or_else(|| around.hypervisor.nfs_server.clone());
     let Some(server) = server else {
+        if !around.node_holes.spare(&["network".into(), "nfs_server".into()]) {
+            return None;
+        }
         findings.push(
             Finding::error(Code::NoServer, target, "the NFS volume has no server")
                 .at(["volumes"])

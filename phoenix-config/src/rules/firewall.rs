@@ -18,7 +18,9 @@ impl Rule for FirewallRules {
         for (id, guest) in view.guests {
             if let Some(firewall) = &guest.firewall {
                 for (index, rule) in firewall.rules.iter().enumerate() {
-                    findings.extend(alone(*id, index, rule));
+                    if view.reads_element(*id, &path(index)) {
+                        findings.extend(alone(*id, index, rule));
+                    }
                     findings.extend(after(*id, index, rule, &firewall.rules));
                 }
             }

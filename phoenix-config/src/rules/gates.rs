@@ -18,7 +18,8 @@ impl Rule for Gates {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         let mut sharers: Option<Sharers> = None;
         for guest in view.guests.values() {
-            for (key, gates) in [("health_check", &guest.health), ("wait_for", &guest.wait_for)] {
+            let health = if guest.context.writes(&["health_check"]) { "health_check" } else { "health_checks" };
+            for (key, gates) in [(health, &guest.health), ("wait_for", &guest.wait_for)] {
                 for (index, gate) in gates.iter().enumerate() {
                     if guest.container().is_some() && gate.probe.needs_vm() {
                         findings.push(
@@ -88,6 +89,13 @@ impl Sharers {
 
     fn finding(&self, view: &View<'_>, guest: &Guest, index: usize, path: &Utf8Path) -> Option<Finding> {
         let file = behind(guest, path)?;
+        // Another mount of this guest may lie nearer, and every guest may be the one that writes, or lead to it.
+        let mounts = ["mount_points", "volumes", "zfs_volumes"];
+        let needs = ["dependencies", "clone_from_ctid", "clone_from_vmid"];
+        let everything = view.reads_all(&mounts) && view.reads_node(&["shared_volumes"]);
+        if !everything || !view.reads_all(&needs) {
+            return None;
+        }
         let target = Target::Guest(guest.id);
         let writers = self.writers(&file, guest.id);
         let finding = |finding: Finding| Some(finding.at(["wait_for"]).nth(index).at(["file"]));

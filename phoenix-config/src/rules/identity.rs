@@ -21,20 +21,19 @@ impl Rule for Identity {
         let mut addresses = Seen::new(Code::DuplicateAddress, &["network_config", "ip"]);
         let node = view.hypervisor.network.as_ref();
         for guest in view.guests.values() {
-            names.see(
-                guest.name.as_str().to_ascii_lowercase(),
-                guest,
-                || format!("the name `{}`", guest.name),
-                findings,
-            );
+            if view.reads(guest.id, &["name"]) {
+                let name = guest.name.as_str().to_ascii_lowercase();
+                names.see(name, guest, || format!("the name `{}`", guest.name), findings);
+            }
             let Some(network) = &guest.network else { continue };
             if let Some(mac) = network.mac {
                 macs.see(mac, guest, || format!("the MAC address {mac}"), findings);
             }
-            let Some(address) = network.address() else { continue };
+            let Some(address) = network.address().filter(|_| super::network::reads_link(view, guest)) else { continue };
             let place = (address, network.bridge.clone(), network.vlan);
             addresses.see(place, guest, || format!("the IP address {address}"), findings);
-            let on_node = node.is_some_and(|node| node.bridge == network.bridge && network.vlan.is_none());
+            let on_node = view.reads_node(&["network", "interfaces"])
+                && node.is_some_and(|node| node.bridge == network.bridge && network.vlan.is_none());
             if on_node && node.and_then(|node| node.address).is_some_and(|own| own.address() == address) {
                 findings.push(node_address(guest.id, address));
             }

@@ -39,10 +39,10 @@ use std::fmt::Debug;
 
 use phoenix_types::{FirewallRule, GuestId};
 
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Finding, Target};
 use crate::graph::Graph;
 use crate::model::{Guest, Hypervisor, Kind};
-use crate::source::Segment;
+use crate::source::{Holes, Segment};
 
 /// A check over the whole fleet.
 pub trait Rule: Debug + Send + Sync {
@@ -50,7 +50,7 @@ pub trait Rule: Debug + Send + Sync {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>);
 }
 
-/// What rules look at: all guests that could be read.
+/// What rules look at: all guests that could be read, also those in which something is wrong, without that.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct View<'a> {
@@ -62,17 +62,80 @@ pub struct View<'a> {
     pub graph: Option<&'a Graph>,
     /// Every id that is written, also those of guests that could not be read.
     pub known: &'a BTreeSet<GuestId>,
-    /// Whether every file could be read.
+    /// Whether the ids of all guests are known.
     pub complete: Completeness,
+    pub(crate) holes: &'a FleetHoles,
 }
 
-/// Whether every file could be read.
+impl View<'_> {
+    /// Whether a guest's value is what is written, or the default where nothing is. It is not where something is written that
+    /// could not be read: what follows from such a value is told once the value is mended.
+    #[must_use]
+    pub fn reads(&self, id: GuestId, path: &[&str]) -> bool {
+        self.holes.guests.get(&id).is_none_or(|holes| spared(holes, path))
+    }
+
+    /// Whether the element of a list of a guest is as it is written.
+    pub(crate) fn reads_element(&self, id: GuestId, path: &[Segment]) -> bool {
+        self.holes.guests.get(&id).is_none_or(|holes| holes.spare(&holes.original(path)))
+    }
+
+    /// [`reads`](Self::reads) for the hypervisor file.
+    #[must_use]
+    pub fn reads_node(&self, path: &[&str]) -> bool {
+        spared(&self.holes.node, path)
+    }
+
+    /// Whether every guest of the fleet is known with its values at these keys.
+    #[must_use]
+    pub fn reads_all(&self, keys: &[&str]) -> bool {
+        self.complete == Completeness::Whole
+            && self.guests.len() == self.known.len()
+            && self.holes.guests.values().all(|holes| keys.iter().all(|key| spared(holes, &[key])))
+    }
+}
+
+fn spared(holes: &Holes, path: &[&str]) -> bool {
+    let path: Vec<Segment> = path.iter().map(|key| (*key).into()).collect();
+    holes.spare(&path)
+}
+
+/// What could not be read of the guests and of the hypervisor file.
+#[derive(Debug, Default)]
+pub(crate) struct FleetHoles {
+    pub(crate) guests: BTreeMap<GuestId, Holes>,
+    pub(crate) node: Holes,
+}
+
+impl FleetHoles {
+    /// A finding about what could be read, with its places in what is written.
+    pub(crate) fn in_the_whole(&self, mut finding: Finding) -> Finding {
+        let place = |target: Target, path: &mut Vec<Segment>| {
+            if let Target::Guest(id) = target
+                && let Some(holes) = self.guests.get(&id)
+            {
+                *path = holes.original(path);
+            }
+        };
+        place(finding.target, &mut finding.path);
+        finding.labels.iter_mut().for_each(|(target, path, _)| place(*target, path));
+        finding
+    }
+}
+
+/// Whether the ids of all guests are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completeness {
     /// Yes.
     Whole,
-    /// No: what is missing may stand in a file that could not be read.
+    /// No: what is missing may stand in a file, or below an id, that could not be read.
     Partial,
+}
+
+impl Completeness {
+    pub(crate) fn and(self, other: Self) -> Self {
+        if self == Self::Whole { other } else { self }
+    }
 }
 
 /// The rules of Phoenix.

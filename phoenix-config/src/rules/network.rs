@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::diagnostic::{Code, Finding, Target};
-use crate::model::{Guest, Hypervisor, Network};
+use crate::model::{Guest, Network};
 use crate::rules::{Rule, View};
 
 /// Addresses fit their networks, gateways can be reached.
@@ -16,22 +16,29 @@ impl Rule for Addresses {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         for guest in view.guests.values() {
             if let Some(network) = &guest.network {
-                check(guest, network, view.hypervisor, findings);
+                check(guest, network, bridge_network(view, guest, network), findings);
             }
         }
     }
 }
 
 /// The network behind the node's bridge, when it is known.
-fn bridge_network(network: &Network, hypervisor: &Hypervisor) -> Option<IpNet> {
-    let node = hypervisor.network.as_ref()?;
-    if node.bridge != network.bridge || network.vlan.is_some() {
+fn bridge_network(view: &View<'_>, guest: &Guest, network: &Network) -> Option<IpNet> {
+    let node = view.hypervisor.network.as_ref()?;
+    let known = view.reads_node(&["network"]) && reads_link(view, guest);
+    if !known || node.bridge != network.bridge || network.vlan.is_some() {
         return None;
     }
-    node.address.map(phoenix_types::Cidr::network).or(hypervisor.subnet)
+    node.address.map(phoenix_types::Cidr::network).or(view.hypervisor.subnet)
 }
 
-fn check(guest: &Guest, network: &Network, hypervisor: &Hypervisor, findings: &mut Vec<Finding>) {
+/// Whether it is known which network a guest's interface is plugged into.
+pub(super) fn reads_link(view: &View<'_>, guest: &Guest) -> bool {
+    let places: [&[&str]; 3] = [&["network_config", "bridge"], &["network_config", "vlan"], &["network_bridge"]];
+    places.iter().all(|place| view.reads(guest.id, place))
+}
+
+fn check(guest: &Guest, network: &Network, bridge: Option<IpNet>, findings: &mut Vec<Finding>) {
     let target = Target::Guest(guest.id);
     let Some(own) = network.ipv4.address() else { return };
     let address = own.address();
@@ -46,7 +53,7 @@ fn check(guest: &Guest, network: &Network, hypervisor: &Hypervisor, findings: &m
             .expected("an address of a machine")
             .help("choose one in between"),
         );
-    } else if let Some(bridge) = bridge_network(network, hypervisor).filter(|bridge| !bridge.contains(&address)) {
+    } else if let Some(bridge) = bridge.filter(|bridge| !bridge.contains(&address)) {
         findings.push(
             Finding::warning(
                 Code::OutsideSubnet,

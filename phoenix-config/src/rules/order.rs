@@ -1,5 +1,7 @@
 //! Who waits for whom, and who is cloned from whom.
 
+use phoenix_types::GuestId;
+
 use crate::diagnostic::{Code, Finding, Severity, Target};
 use crate::model::{Guest, State};
 use crate::rules::{MAX_DEPENDENCY_FAULTS, Rule, View, clone_key, dependency_path};
@@ -12,15 +14,18 @@ impl Rule for Order {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         for guest in view.guests.values() {
             let dependencies = guest.dependencies.iter().filter_map(|id| view.guests.get(id));
-            let faults = dependencies.flat_map(|dependency| dependency_findings(guest, dependency));
+            let faults = dependencies.flat_map(|dependency| dependency_findings(view, guest, dependency));
             findings.extend(faults.take(MAX_DEPENDENCY_FAULTS));
             let source = guest.clone_from.as_ref().and_then(|source| view.guests.get(&source.id));
-            findings.extend(source.and_then(|source| clone_finding(guest, source)));
+            findings.extend(source.and_then(|source| clone_finding(view, guest, source)));
         }
     }
 }
 
-fn dependency_findings(guest: &Guest, dependency: &Guest) -> Vec<Finding> {
+fn dependency_findings(view: &View<'_>, guest: &Guest, dependency: &Guest) -> Vec<Finding> {
+    if !reads_state(view, guest.id) || !reads_state(view, dependency.id) {
+        return Vec::new();
+    }
     let target = Target::Guest(guest.id);
     let name = format!("{} (`{}`)", dependency.id, dependency.name);
     let mut findings = Vec::new();
@@ -54,7 +59,12 @@ fn dependency_findings(guest: &Guest, dependency: &Guest) -> Vec<Finding> {
     findings
 }
 
-fn clone_finding(guest: &Guest, source: &Guest) -> Option<Finding> {
+/// Whether it is known what a guest should be in the end.
+pub(super) fn reads_state(view: &View<'_>, id: GuestId) -> bool {
+    ["state", "is_template", "start_at_boot"].iter().all(|key| view.reads(id, &[key]))
+}
+
+fn clone_finding(view: &View<'_>, guest: &Guest, source: &Guest) -> Option<Finding> {
     let target = Target::Guest(guest.id);
     let name = format!("{} (`{}`)", source.id, source.name);
     if guest.kind() != source.kind() {
@@ -64,7 +74,8 @@ fn clone_finding(guest: &Guest, source: &Guest) -> Option<Finding> {
             .help(format!("clone a {}", guest.kind()));
         return Some(finding);
     }
-    if source.template_snapshot.is_some() || source.state == State::Template {
+    let known = reads_state(view, source.id) && view.reads(source.id, &["template_snapshot_name"]);
+    if source.template_snapshot.is_some() || source.state == State::Template || !known {
         return None;
     }
     // Proxmox clones a running container only from a snapshot; everything else it copies as it happens to be.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, FileKind, Finding, Target};
 use crate::model::{Guest, State};
+use crate::rules::order::reads_state;
 use crate::rules::{Rule, View};
 
 /// The guests that run fit into the node.
@@ -17,8 +18,11 @@ impl Rule for Resources {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         let mut claims: BTreeMap<u32, Vec<(&Guest, f64)>> = BTreeMap::new();
         let mut memory = 0_u64;
-        for guest in view.guests.values().filter(|guest| guest.state == State::Running) {
-            memory += u64::from(guest.memory.0);
+        let runs = |guest: &&Guest| guest.state == State::Running && reads_state(view, guest.id);
+        for guest in view.guests.values().filter(runs) {
+            if view.reads(guest.id, &["memory_mb"]) && view.reads_node(&["proxmox_defaults"]) {
+                memory += u64::from(guest.memory.0);
+            }
             let Some(container) = guest.container() else { continue };
             if let Some(share) = container.gpu_memory_share {
                 for gpu in &container.gpus {

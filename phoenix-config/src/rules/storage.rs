@@ -34,7 +34,9 @@ impl Rule for Volumes {
             match &guest.kind {
                 Kind::Vm(vm) => {
                     for (index, volume) in vm.volumes.iter().enumerate() {
-                        findings.extend(exported(guest, index, volume, view.hypervisor));
+                        if view.reads_node(&["network"]) && view.reads_node(&["nfs", "exports"]) {
+                            findings.extend(exported(guest, index, volume, view.hypervisor));
+                        }
                     }
                     mounted_twice(guest, vm_mounts(vm), findings);
                 }
@@ -150,16 +152,20 @@ impl Rule for Disks {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         let Some(graph) = view.graph else { return };
         let mut sizes: BTreeMap<GuestId, DiskSize> = BTreeMap::new();
+        let key = |guest: &Guest| match guest.kind {
+            Kind::Container(_) => "storage_size_gb",
+            Kind::Vm(_) => "disk_size_gb",
+        };
         for guest in graph.order().iter().filter_map(|id| view.guests.get(id)) {
+            if !view.reads(guest.id, &[key(guest)]) || !view.reads(guest.id, &[clone_key(guest)]) {
+                continue;
+            }
             let source = guest.clone_from.as_ref().map(|source| source.id);
             let inherited = source.and_then(|source| sizes.get(&source).copied());
             if let (Some(own), Some(least), Some(source)) = (guest.disk, inherited, source)
                 && own < least
             {
-                let key = match guest.kind {
-                    Kind::Container(_) => "storage_size_gb",
-                    Kind::Vm(_) => "disk_size_gb",
-                };
+                let key = key(guest);
                 findings.push(
                     Finding::error(
                         Code::DiskTooSmall,
@@ -190,6 +196,9 @@ impl Rule for Snapshots {
         for guest in view.guests.values() {
             let target = Target::Guest(guest.id);
             let lifecycle = &guest.lifecycle;
+            if !view.reads(guest.id, &["snapshots"]) {
+                continue;
+            }
             if guest.template_snapshot.is_some() && guest.template_snapshot == lifecycle.before {
                 findings.push(name_twice(guest, Severity::Error));
             } else if guest.template_snapshot.is_some() && guest.template_snapshot == lifecycle.after {

@@ -4,9 +4,10 @@ use phoenix_types::GuestId;
 use serde_json::Value;
 
 use super::explain::Explanation;
+use super::rest::{Rest, rest};
 use super::{Part, compiled};
 use crate::diagnostic::{Code, FileKind, Finding, Target};
-use crate::source::{MAX_DEPTH, Source, scan};
+use crate::source::{MAX_DEPTH, Scan, Source, scan};
 
 /// So many faults of one part are reported; more do not help.
 const MAX_FINDINGS: usize = 100;
@@ -54,19 +55,27 @@ pub(crate) fn unreadable(error: &serde_json::Error, text: &str, base: usize, kin
     }
 }
 
+/// A part that the types refuse, looked at closely.
+#[derive(Debug, Default)]
+pub(crate) struct Examined {
+    /// Everything that is wrong with it.
+    pub(crate) findings: Vec<Finding>,
+    /// What can be read of it all the same; absent where nothing can.
+    pub(crate) rest: Option<Rest>,
+}
+
 /// Everything that is wrong with one guest. `base` is where its text stands in its file.
-pub(crate) fn examine_guest(kind: FileKind, text: &str, base: usize, error: &serde_json::Error) -> Vec<Finding> {
-    examine(Part::Guest(kind), kind, text, Target::At(kind, base), error, base, scan_findings(kind, text, base))
+pub(crate) fn examine_guest(kind: FileKind, text: &str, base: usize, error: &serde_json::Error) -> Examined {
+    examine(Part::Guest(kind), kind, text, Target::At(kind, base), error, base, &scan(text, 0))
 }
 
 /// Everything that is wrong with a file but for its guests. `frame` is its text without them, `whole` with them.
-pub(crate) fn examine_frame(kind: FileKind, frame: &str, whole: &str, error: &serde_json::Error) -> Vec<Finding> {
-    examine(Part::Frame(kind), kind, frame, Target::File(kind), error, 0, scan_findings(kind, whole, 0))
+pub(crate) fn examine_frame(kind: FileKind, frame: &str, whole: &str, error: &serde_json::Error) -> Examined {
+    examine(Part::Frame(kind), kind, frame, Target::File(kind), error, 0, &scan(whole, 0))
 }
 
-fn scan_findings(kind: FileKind, text: &str, base: usize) -> Vec<Finding> {
-    let scanned = scan(text, 0);
-    let duplicates = scanned.duplicates.into_iter().take(MAX_FINDINGS).map(|duplicate| {
+fn scan_findings(kind: FileKind, scanned: &Scan, base: usize) -> Vec<Finding> {
+    let duplicates = scanned.duplicates.iter().take(MAX_FINDINGS).map(|duplicate| {
         Finding::error(
             Code::DuplicateKey,
             Target::At(kind, base + duplicate.again.start),
@@ -90,10 +99,11 @@ fn examine(
     target: Target,
     error: &serde_json::Error,
     base: usize,
-    mut findings: Vec<Finding>,
-) -> Vec<Finding> {
-    if findings.iter().any(|finding| finding.code == Code::TooDeep) {
-        return findings;
+    scanned: &Scan,
+) -> Examined {
+    let mut findings = scan_findings(kind, scanned, base);
+    if scanned.too_deep.is_some() {
+        return Examined { findings, rest: None };
     }
     let only_the_first = |findings: &mut Vec<Finding>| {
         let words = error.to_string();
@@ -116,13 +126,13 @@ fn examine(
         if findings.is_empty() {
             only_the_first(&mut findings);
         }
-        return findings;
+        return Examined { findings, rest: None };
     }
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
         Err(error) => {
             findings.push(unreadable(&error, text, base, kind));
-            return findings;
+            return Examined { findings, rest: None };
         }
     };
     let compiled = compiled(part);
@@ -145,7 +155,7 @@ fn examine(
         // The types know rules that a schema cannot say.
         only_the_first(&mut findings);
     }
-    findings
+    Examined { findings, rest: rest(part, value, scanned) }
 }
 
 /// The id of a VM that could not be read as a whole.

@@ -15,6 +15,23 @@ pub(super) struct Explanation<'a> {
     pub(super) target: Target,
 }
 
+/// What a fault leaves unread.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    /// The places that are wrong.
+    pub(super) wrong: Vec<Vec<Segment>>,
+    /// The places of keys that were perhaps meant by keys that nobody knows.
+    pub(super) meant: Vec<Vec<Segment>>,
+}
+
+impl Unread {
+    fn and(mut self, other: Self) -> Self {
+        self.wrong.extend(other.wrong);
+        self.meant.extend(other.meant);
+        self
+    }
+}
+
 impl Explanation<'_> {
     /// What a fault is, as one finding or, for a choice of which one branch is meant, those of that branch. At most `room`
     /// of them are made.
@@ -31,6 +48,26 @@ impl Explanation<'_> {
                 None => vec![self.wrong_value(fault, &path, schema)],
             },
             _ => vec![self.wrong_value(fault, &path, schema)],
+        }
+    }
+
+    /// What a fault leaves unread: the places that are wrong, and those that were perhaps meant.
+    pub(super) fn unread(&self, fault: &ValidationError<'_>) -> Unread {
+        let path = self.segments(fault.instance_path().as_str());
+        match fault.kind() {
+            Kind::AdditionalProperties { unexpected } => {
+                let known = known_keys(self.schema_of(fault));
+                let place = |key: &str| path.iter().cloned().chain([key.into()]).collect::<Vec<Segment>>();
+                Unread {
+                    meant: unexpected.iter().filter_map(|key| nearest(key, known.iter().copied())).map(place).collect(),
+                    wrong: unexpected.iter().map(|key| place(key)).collect(),
+                }
+            }
+            Kind::AnyOf { context } | Kind::OneOfNotValid { context } => match self.meant(fault, context) {
+                Some(branch) => branch.iter().map(|fault| self.unread(fault)).fold(Unread::default(), Unread::and),
+                None => Unread { wrong: vec![path], meant: Vec::new() },
+            },
+            _ => Unread { wrong: vec![path], meant: Vec::new() },
         }
     }
 
@@ -56,10 +93,7 @@ impl Explanation<'_> {
     }
 
     fn unknown_key(&self, path: &[Segment], key: &str, schema: Option<&Value>) -> Finding {
-        let known: Vec<&str> = schema
-            .and_then(|schema| schema.get("properties")?.as_object())
-            .map(|properties| properties.keys().map(String::as_str).collect())
-            .unwrap_or_default();
+        let known = known_keys(schema);
         let finding = Finding::error(Code::UnknownKey, self.target, format!("the key `{key}` is not known here"))
             .at(path.iter().cloned())
             .at([key])
@@ -185,6 +219,14 @@ impl Explanation<'_> {
         let (parent, _) = keyword.rsplit_once('/')?;
         self.root.pointer(parent)
     }
+}
+
+/// The keys of an object.
+fn known_keys(schema: Option<&Value>) -> Vec<&str> {
+    schema
+        .and_then(|schema| schema.get("properties")?.as_object())
+        .map(|properties| properties.keys().map(String::as_str).collect())
+        .unwrap_or_default()
 }
 
 /// The key of another object that was probably meant, and whose key it is.

@@ -13,6 +13,7 @@
 
 mod examine;
 mod explain;
+mod rest;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,8 @@ use std::sync::OnceLock;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-pub(crate) use examine::{examine_frame, examine_guest, unreadable, vmid};
+pub(crate) use examine::{Examined, examine_frame, examine_guest, unreadable, vmid};
+pub(crate) use rest::Rest;
 
 use crate::diagnostic::FileKind;
 use crate::dialect::{ContainerEntry, HypervisorEntry, LxcFrame, VmEntry, VmFrame};

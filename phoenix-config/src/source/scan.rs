@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::locate::{Walker, unquote};
+use super::locate::{Segment, Walker, unquote};
 
 /// How deep objects and arrays may lie in each other, counted from the top of a guest or of a file: what serde_json reads.
 pub(crate) const MAX_DEPTH: usize = 127;
@@ -13,6 +13,8 @@ pub(crate) const MAX_DEPTH: usize = 127;
 pub(crate) struct Duplicate {
     /// The key.
     pub(crate) key: String,
+    /// The member's place.
+    pub(crate) path: Vec<Segment>,
     /// Where it stands first.
     pub(crate) first: Range<usize>,
     /// Where it stands again.
@@ -28,12 +30,19 @@ pub(crate) struct Scan {
     pub(crate) too_deep: Option<usize>,
 }
 
+/// An object or array that is open.
+struct Open {
+    /// The keys so far; none for arrays.
+    keys: Option<HashMap<String, Range<usize>>>,
+    /// The member or element that is being read.
+    at: Segment,
+}
+
 /// Scans the well-formed JSON value that begins at `at`.
 pub(crate) fn scan(text: &str, at: usize) -> Scan {
     let mut found = Scan::default();
     let mut walker = Walker::new(text, at);
-    // The keys of every object that is open; `None` for arrays.
-    let mut open: Vec<Option<HashMap<String, Range<usize>>>> = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
     let mut expect_key = false;
     loop {
         walker.blanks();
@@ -41,7 +50,10 @@ pub(crate) fn scan(text: &str, at: usize) -> Scan {
         match byte {
             b'{' | b'[' => {
                 expect_key = byte == b'{';
-                open.push(expect_key.then(HashMap::new));
+                open.push(Open {
+                    keys: expect_key.then(HashMap::new),
+                    at: if expect_key { "".into() } else { 0.into() },
+                });
                 if open.len() > MAX_DEPTH && found.too_deep.is_none() {
                     found.too_deep = Some(walker.at);
                 }
@@ -53,17 +65,24 @@ pub(crate) fn scan(text: &str, at: usize) -> Scan {
                 walker.at += 1;
             }
             b',' => {
-                expect_key = matches!(open.last(), Some(Some(_)));
+                if let Some(Open { at: Segment::Index(index), .. }) = open.last_mut() {
+                    *index += 1;
+                }
+                expect_key = matches!(open.last(), Some(Open { keys: Some(_), .. }));
                 walker.at += 1;
                 continue;
             }
             b':' => walker.at += 1,
             b'"' => {
                 let Some(range) = walker.string() else { return found };
-                if let (true, Some(Some(keys))) = (expect_key, open.last_mut()) {
+                if let (true, Some(Open { keys: Some(keys), at })) = (expect_key, open.last_mut()) {
                     let key = unquote(text.get(range.clone()).unwrap_or("\"\"")).into_owned();
-                    match keys.get(&key) {
-                        Some(first) => found.duplicates.push(Duplicate { key, first: first.clone(), again: range }),
+                    *at = key.as_str().into();
+                    match keys.get(&key).cloned() {
+                        Some(first) => {
+                            let path = open.iter().map(|open| open.at.clone()).collect();
+                            found.duplicates.push(Duplicate { key, path, first, again: range });
+                        }
                         None => {
                             keys.insert(key, range);
                         }
@@ -93,6 +112,8 @@ mod tests {
         let found = scan(text, 0);
         let keys: Vec<_> = found.duplicates.iter().map(|dup| (dup.key.as_str(), &text[dup.again.clone()])).collect();
         assert_eq!(keys, [("c", "\"c\""), ("a", r#""\u0061""#)]);
+        assert_eq!(found.duplicates[0].path, ["b".into(), 0.into(), "c".into()]);
+        assert_eq!(found.duplicates[1].path, ["a".into()]);
     }
 
     #[test]

@@ -7,3 +7,4 @@ mod corpus;
 mod fuzzed;
 mod robust;
 mod rules;
+mod torn;
