@@ -38,16 +38,30 @@ pub(crate) struct StepTold {
     pub(crate) error: Option<String>,
 }
 
+/// A no of a gate.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Refusal {
+    /// In milliseconds since the run began.
+    pub(crate) at: u64,
+    pub(crate) gate: String,
+    pub(crate) attempt: u32,
+    pub(crate) said: String,
+}
+
 /// What happened to one guest.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Story {
     pub(crate) name: String,
     pub(crate) kind: GuestKind,
+    /// The guests that it waits for.
+    pub(crate) needs: Vec<GuestId>,
     pub(crate) periods: Vec<Period>,
     /// What it does just now, and since when.
     pub(crate) doing: Option<(u64, String)>,
     /// The steps that ended, in order.
     pub(crate) steps: Vec<StepTold>,
+    /// Every attempt of its gates that did not pass, in order.
+    pub(crate) refusals: Vec<Refusal>,
     /// The gates that make it done, by name.
     pub(crate) gates: Vec<String>,
     /// How many of those passed.
@@ -57,6 +71,22 @@ pub(crate) struct Story {
 }
 
 impl Story {
+    /// That of a guest to which nothing has happened.
+    pub(crate) fn new(name: String, kind: GuestKind, gates: Vec<String>, needs: Vec<GuestId>) -> Self {
+        Self {
+            name,
+            kind,
+            needs,
+            periods: Vec::new(),
+            doing: None,
+            steps: Vec::new(),
+            refusals: Vec::new(),
+            gates,
+            passed: 0,
+            end: None,
+        }
+    }
+
     /// How long it was worked on and gated, in milliseconds.
     pub(crate) fn busy_ms(&self) -> u64 {
         let busy = self.periods.iter().filter(|period| period.activity != Activity::Waiting);
@@ -87,18 +117,37 @@ pub(crate) struct Chronicle {
 impl Chronicle {
     /// An empty one for the guests of a plan.
     pub(crate) fn of(plan: &Plan) -> Self {
-        Self::new(plan.guests.iter().map(|guest| (guest.id, guest.name.clone(), guest.kind, guest.gates.clone())))
+        Self::new(plan.guests.iter().map(|guest| {
+            (guest.id, Story::new(guest.name.clone(), guest.kind, guest.gates.clone(), guest.needs.clone()))
+        }))
     }
 
-    pub(crate) fn new(guests: impl IntoIterator<Item = (GuestId, String, GuestKind, Vec<String>)>) -> Self {
+    pub(crate) fn new(guests: impl IntoIterator<Item = (GuestId, Story)>) -> Self {
         let mut chronicle = Self::default();
-        for (id, name, kind, gates) in guests {
+        for (id, story) in guests {
             chronicle.order.push(id);
-            let story =
-                Story { name, kind, periods: Vec::new(), doing: None, steps: Vec::new(), gates, passed: 0, end: None };
             chronicle.guests.insert(id, story);
         }
         chronicle
+    }
+
+    /// The guests that made the run as long as it was: the one that ended last, before it the one of those it waited for that
+    /// ended last, and so on, in the order of time.
+    pub(crate) fn longest_chain(&self) -> Vec<GuestId> {
+        let ended = |id: &GuestId| {
+            let story = self.guests.get(id)?;
+            Some((story.end.as_ref()?.0, *id)).filter(|_| story.busy_ms() > 0)
+        };
+        let last = |ids: &[GuestId]| ids.iter().filter_map(ended).max().map(|(_, id)| id);
+        let mut chain = Vec::new();
+        let mut next = last(&self.order);
+        while let Some(id) = next {
+            chain.push(id);
+            // Each guest stands after what it needs, so this ends.
+            next = self.guests.get(&id).and_then(|story| last(&story.needs)).filter(|need| !chain.contains(need));
+        }
+        chain.reverse();
+        chain
     }
 
     /// For a run in which no guest is asked whether it is healthy.
@@ -113,7 +162,9 @@ impl Chronicle {
         let Some(story) = event.guest.and_then(|id| self.guests.get_mut(&id)) else { return };
         match &event.kind {
             EventKind::StepStarted { summary, .. } => story.doing = Some((at, summary.clone())),
-            EventKind::GateAsked { gate, attempt, of, passed: false, .. } => {
+            EventKind::GateAsked { gate, attempt, of, passed: false, detail } => {
+                let (gate, attempt) = (gate.clone(), *attempt);
+                story.refusals.push(Refusal { at, gate: gate.clone(), attempt, said: detail.clone() });
                 let of = of.map_or_else(String::new, |of| format!(" of {of}"));
                 let since = story.doing.as_ref().map_or(at, |(since, _)| *since);
                 story.doing = Some((since, format!("gate `{gate}`, attempt {attempt}{of}")));

@@ -15,7 +15,7 @@ use crate::args::{Format, RunArgs};
 use crate::chronicle::Chronicle;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
-use crate::render::report::page;
+use crate::render::report::{Subject, page};
 use crate::render::{Tone, plan, summary, timeline};
 use crate::reporter::{Reporter, Told};
 use crate::session::Session;
@@ -178,7 +178,10 @@ async fn under_lock(
         session.desired.guests.iter().map(|(id, guest)| (*id, change.goal.state(guest.state))).collect();
     conclude(session, &plan, &chronicle, &states);
     if let Some(path) = &change.report {
-        let page = page(&format!("phoenix {} on {}", change.verb, node.host().name()), &chronicle, &states);
+        let title = format!("phoenix {} on {}", change.verb, place(session, node));
+        let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z");
+        let when = format!("{now}, phoenix {}", env!("CARGO_PKG_VERSION"));
+        let page = page(&Subject { title: &title, when: &when, states: &states }, &chronicle);
         std::fs::write(path, page).map_err(|source| CliError::Report { path: path.clone(), source })?;
     }
     if let Some(error) = failed {
@@ -190,6 +193,14 @@ async fn under_lock(
         result if result.is_good() => ExitStatus::Done,
         _ => ExitStatus::Failed,
     }))
+}
+
+/// The node, as a title names it.
+fn place(session: &Session<'_>, node: &Node) -> String {
+    match node.host().name() {
+        name if session.choice.is_simulated() => format!("a simulated node ({name})"),
+        name => name,
+    }
 }
 
 /// Runs to the end, or until the user has interrupted twice.

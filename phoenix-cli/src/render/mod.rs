@@ -4,6 +4,7 @@ mod diagnostics;
 mod duration;
 pub(crate) mod graph;
 pub(crate) mod health;
+mod markup;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod report;

@@ -28,22 +28,39 @@ pub(crate) fn guests(chronicle: &Chronicle, states: &BTreeMap<GuestId, String>, 
         let outcome = story.end.as_ref().map(|(_, outcome)| outcome);
         // Of a guest that did not get there nobody knows the state.
         let state = states.get(&id).filter(|_| outcome.is_some_and(GuestOutcome::is_good)).cloned();
-        let gates = match story.gates.len() {
-            0 => String::new(),
-            all => format!("{}/{all}", story.passed),
-        };
-        let time = if story.busy_ms() == 0 { String::new() } else { span(story.busy_ms()) };
         table.row([
             (Tone::Strong, id.to_string()),
             (Tone::Plain, story.name.clone()),
             (Tone::Faint, story.kind.to_string()),
             (Tone::Plain, state.unwrap_or_else(|| "-".to_owned())),
             (outcome.map_or(Tone::Warn, tone), outcome.map_or_else(|| "unknown".to_owned(), result)),
-            (Tone::Plain, gates),
-            (Tone::Plain, time),
+            (Tone::Plain, gates(story)),
+            (Tone::Plain, time(story)),
         ]);
     }
     table.render(canvas)
+}
+
+/// How many of its gates passed; nothing where there is none.
+pub(super) fn gates(story: &Story) -> String {
+    match story.gates.len() {
+        0 => String::new(),
+        all => format!("{}/{all}", story.passed),
+    }
+}
+
+/// How long it was worked on; nothing where it was not.
+pub(super) fn time(story: &Story) -> String {
+    if story.busy_ms() == 0 { String::new() } else { span(story.busy_ms()) }
+}
+
+/// The guests that were not touched because a guest failed.
+pub(super) fn held_back(chronicle: &Chronicle, failed: GuestId) -> Vec<String> {
+    chronicle
+        .stories()
+        .filter(|(_, other)| matches!(&other.end, Some((_, GuestOutcome::Blocked { by })) if *by == failed))
+        .map(|(other, story)| format!("{other} {}", story.name))
+        .collect()
 }
 
 pub(super) fn result(outcome: &GuestOutcome) -> String {
@@ -97,11 +114,7 @@ pub(crate) fn failures(chronicle: &Chronicle, canvas: Canvas) -> String {
             text.push('\n');
         }
         text.push_str(&failed(id, story, failure, canvas));
-        let blocked: Vec<String> = chronicle
-            .stories()
-            .filter(|(_, other)| matches!(&other.end, Some((_, GuestOutcome::Blocked { by })) if *by == id))
-            .map(|(other, story)| format!("{other} {}", story.name))
-            .collect();
+        let blocked = held_back(chronicle, id);
         if !blocked.is_empty() {
             field(&mut text, "held back", &blocked.join(", "), canvas);
         }

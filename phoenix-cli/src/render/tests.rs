@@ -7,7 +7,7 @@ use phoenix_engine::{Event, EventKind, Failure, GuestOutcome, Stage};
 use phoenix_types::{GuestId, GuestKind};
 
 use super::{Canvas, Colour, Glyphs, progress, report, summary, timeline};
-use crate::chronicle::Chronicle;
+use crate::chronicle::{Chronicle, Story};
 
 fn id(number: u32) -> GuestId {
     GuestId::new(number).unwrap()
@@ -21,13 +21,14 @@ struct Script {
 impl Script {
     fn new() -> Self {
         let guests = [
-            (900, "base", GuestKind::Container, &[][..]),
-            (103, "step-ca", GuestKind::Container, &["ca port"]),
-            (101, "nginx", GuestKind::Container, &["https port"]),
-            (1001, "docker-host", GuestKind::Vm, &["docker", "ca files"]),
+            (900, "base", GuestKind::Container, &[][..], &[][..]),
+            (103, "step-ca", GuestKind::Container, &["ca port"], &[900]),
+            (101, "nginx", GuestKind::Container, &["https port"], &[103]),
+            (1001, "docker-host", GuestKind::Vm, &["docker", "ca files"], &[103]),
         ];
-        let guests = guests.map(|(number, name, kind, gates)| {
-            (id(number), name.to_owned(), kind, gates.iter().map(|gate| (*gate).to_owned()).collect())
+        let guests = guests.map(|(number, name, kind, gates, needs)| {
+            let gates = gates.iter().map(|gate| (*gate).to_owned()).collect();
+            (id(number), Story::new(name.to_owned(), kind, gates, needs.iter().map(|need| id(*need)).collect()))
         });
         Self { chronicle: Chronicle::new(guests), events: Vec::new() }
     }
@@ -153,11 +154,52 @@ fn the_same_in_ascii_and_in_colour() {
     assert_snapshot!("never_ready_colour", after(&never_ready(), Canvas { colour: Colour::On, ..Canvas::plain(80) }));
 }
 
+fn page(script: &Script) -> String {
+    let subject =
+        report::Subject { title: "phoenix up on <lab>", when: "2026-11-22 00:00:00 UTC, phoenix", states: &states() };
+    report::page(&subject, &script.chronicle)
+}
+
 #[test]
 fn a_page() {
-    let page = report::page("phoenix up <lab>", &never_ready().chronicle, &states());
-    assert!(!page.contains("<lab>") && !page.contains('\u{7}'), "texts are not markup");
-    assert_snapshot!("report", page);
+    assert_snapshot!("report", page(&never_ready()));
+}
+
+#[test]
+fn nothing_that_a_page_tells_of_is_markup() {
+    let hostile = "</pre><script>alert(1)</script>\u{1b}[2J\u{7}\"'&";
+    let mut script = Script::new();
+    for story in script.chronicle.guests.values_mut() {
+        story.name = hostile.to_owned();
+    }
+    script.step(0, 10, 103, Stage::Provision, hostile);
+    let asked =
+        EventKind::GateAsked { gate: hostile.into(), attempt: 1, of: None, passed: false, detail: hostile.into() };
+    script.at(20, 103, asked);
+    let failure = Failure {
+        stage: Stage::Health,
+        message: hostile.into(),
+        hint: Some(hostile.into()),
+        attempts: Some(1),
+        last_output: hostile.into(),
+        elapsed_ms: 10,
+        evidence: vec![(hostile.into(), hostile.into())],
+        rollback: Some(hostile.into()),
+    };
+    script.ends(30, 103, GuestOutcome::Failed { failure });
+    script.ends(30, 101, GuestOutcome::Blocked { by: id(103) });
+    let page = page(&script);
+    assert!(!page.contains("<script") && !page.contains("<lab>"), "{page}");
+    assert!(page.chars().all(|c| !c.is_control() || c == '\n'), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "it is told all the same: {page}");
+}
+
+#[test]
+fn the_longest_chain_is_the_one_that_made_it_last() {
+    let healthy = healthy().chronicle;
+    let chain: Vec<String> = healthy.longest_chain().iter().map(ToString::to_string).collect();
+    assert_eq!(chain, ["900", "103", "1001"]);
+    assert!(Script::new().chronicle.longest_chain().is_empty());
 }
 
 #[test]

@@ -172,5 +172,8 @@ fn a_report_is_one_page() {
     assert_eq!(place.phoenix(&["--host", "sim:", "up", "9000", "--report", file.to_str().unwrap()]).exit, Some(0));
     let page = fs::read_to_string(file).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.contains("debian-12-cloud"), "{page}");
-    assert!(!page.contains("http-equiv") && !page.contains("src="), "nothing is loaded from elsewhere");
+    for foreign in ["src=", "href=", "url(", "@import", "http:", "https:"] {
+        assert!(!page.contains(foreign), "nothing is loaded from elsewhere: {foreign}");
+    }
+    assert!(page.contains("default-src 'none'"), "and nothing would be");
 }
