@@ -64,5 +64,5 @@ pub use plan::{
     Attitude, Difference, Effect, GuestPlan, Plan, PowerAction, Provision, RemovalRefused, Stage, Step, plan,
     plan_power, plan_removal,
 };
-pub use record::{Digest, RanScript, Record};
+pub use record::{Debt, Digest, RanScript, Record};
 pub use status::{GuestStatus, Ownership, status};

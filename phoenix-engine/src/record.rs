@@ -50,6 +50,16 @@ impl Digest {
     }
 }
 
+/// What a run began on a guest and has not finished yet. When it dies or fails, whoever runs next goes on from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Debt {
+    /// Settings were changed that act only after a restart.
+    Restart,
+    /// It is being made, changed or started, and has not been asked since whether it is well.
+    Proof,
+}
+
 /// What Phoenix knows of a guest. It stands in one HTML comment in the guest's notes, after the user's own text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -74,6 +84,9 @@ pub struct Record {
     /// Whether all was taken out of it that its clones must not share, and nothing ran in it since.
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub cleaned: bool,
+    /// What is left to do; nothing after a run that ended well.
+    #[serde(rename = "o", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub owes: BTreeSet<Debt>,
     /// The mount points of NFS volumes that Phoenix set up inside.
     #[serde(rename = "m", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub volumes: BTreeSet<String>,
@@ -91,6 +104,7 @@ impl Record {
             keys: BTreeSet::new(),
             lines: BTreeSet::new(),
             cleaned: false,
+            owes: BTreeSet::new(),
             volumes: BTreeSet::new(),
         }
     }
@@ -123,10 +137,10 @@ impl Record {
         }
     }
 
-    /// A fresh check value: one that changes whenever the record does.
+    /// A fresh check value: one that changes whenever what was done to the guest does. What is owed is no part of that.
     #[must_use]
     pub fn fresh_check(&self) -> String {
-        let unmarked = Self { check: None, ..self.clone() };
+        let unmarked = Self { check: None, owes: BTreeSet::new(), ..self.clone() };
         let json = serde_json::to_vec(&unmarked).unwrap_or_default();
         Digest::of([json.as_slice()]).as_str()[..8].to_owned()
     }
@@ -184,6 +198,7 @@ mod tests {
         let mut other = record();
         assert_eq!(record().fresh_check(), other.fresh_check());
         other.check = Some("x".into());
+        other.owes.insert(Debt::Proof);
         assert_eq!(record().fresh_check(), other.fresh_check());
         other.ran("docker", &Digest::of([b"y".as_slice()]));
         assert_ne!(record().fresh_check(), other.fresh_check());

@@ -7,7 +7,7 @@ use super::guest::Worker;
 use super::retry::while_busy;
 use super::{gates, settings};
 use crate::plan::{Stage, UNDO};
-use crate::record::Record;
+use crate::record::{Debt, Record};
 
 /// The snapshot that a change goes back to.
 pub(crate) fn undo_snapshot() -> Option<SnapshotName> {
@@ -45,7 +45,10 @@ impl Worker<'_> {
         while_busy(self.voice, Stage::Undo, || site.rollback(kind, id, name)).await?;
         // The notes do not go back with the disk, so the record of that moment is put there again.
         self.record = before.clone();
-        settings::restore_record(self, &site).await?;
+        if power != Power::Stopped {
+            self.record.owes.insert(Debt::Proof);
+        }
+        settings::note(self, &site).await?;
         if power != Power::Stopped {
             self.start(&site).await?;
             let around = gates::surroundings(&self.run.node, self.guest);
@@ -53,6 +56,7 @@ impl Worker<'_> {
                 gates::wait_all(&[gates::agent_gate()], &around, self.voice).await.map_err(StepError::Gate)?;
             }
             gates::wait_all(&self.guest.health, &around, self.voice).await.map_err(StepError::Gate)?;
+            self.pay_proof(&site).await?;
         }
         self.forget_undo(&site).await
     }

@@ -14,7 +14,7 @@ use crate::desired::DesiredGuest;
 use crate::event::{EventKind, Failure, GuestOutcome, millis};
 use crate::node::Site;
 use crate::plan::{Attitude, GuestPlan, Restart, SnapshotPurpose, Stage, Step, Work};
-use crate::record::Record;
+use crate::record::{Debt, Record};
 
 /// How long a guest gets to shut down before it is switched off.
 const SHUTDOWN: Duration = Duration::from_secs(120);
@@ -45,7 +45,8 @@ async fn drive(run: &Run, plan: GuestPlan, voice: &Voice) -> GuestOutcome {
     }
     voice.say(EventKind::GuestStarted { name: plan.name.clone(), steps: plan.steps.len() });
     let before = plan.record.clone();
-    let mut worker = Worker { run, guest, voice, record: plan.record };
+    let proofs_left = plan.steps.iter().filter(|step| step.work.is_proof()).count();
+    let mut worker = Worker { run, guest, voice, record: plan.record, proofs_left };
     let steps = plan.steps.len();
     for step in plan.steps {
         if run.cancel.is_cancelled() {
@@ -142,6 +143,8 @@ pub(super) struct Worker<'a> {
     pub(super) guest: &'a DesiredGuest,
     pub(super) voice: &'a Voice,
     pub(super) record: Record,
+    /// How many steps are still to come that ask whether the guest is as it should be.
+    pub(super) proofs_left: usize,
 }
 
 impl Worker<'_> {
@@ -164,67 +167,82 @@ impl Worker<'_> {
 
     async fn work(&mut self, step: &Step) -> Result<(), StepError> {
         let site = self.run.node.at(self.guest.id, step.stage);
+        // A guest that a dead task left locked takes no note yet.
+        if self.proofs_left > 0 && step.work != Work::BreakLock {
+            self.owe_proof(&site).await?;
+        }
+        self.carry_out(step, &site).await?;
+        if step.work.is_proof() {
+            self.proofs_left -= 1;
+            if self.proofs_left == 0 {
+                self.pay_proof(&site).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, step: &Step, site: &Site) -> Result<(), StepError> {
         match &step.work {
             // What waits, or runs inside the guest, holds no slot.
             Work::AwaitAgent => self.await_agent().await,
             Work::AwaitCloudInit => self.await_cloud_init().await,
             Work::WaitFor => self.pass(&self.guest.wait_for).await,
             Work::Health => self.pass(&self.guest.health).await,
-            Work::Script(at) => self.script(*at, &site).await,
-            Work::Clean => self.clean(&site).await,
-            Work::Volumes => volumes::mount(self, &site).await,
+            Work::Script(at) => self.script(*at, site).await,
+            Work::Clean => self.clean(site).await,
+            Work::Volumes => volumes::mount(self, site).await,
             Work::Undo => {
                 let _slot = slot(self.run).await?;
-                self.undo(&site).await
+                self.undo(site).await
             }
-            Work::BreakLock => self.break_lock(&site).await.map(|_| ()),
-            Work::Define => self.define(&site).await,
+            Work::BreakLock => self.break_lock(site).await.map(|_| ()),
+            Work::Define => self.define(site).await,
             Work::Settings { restart } => {
                 {
                     let _slot = slot(self.run).await?;
-                    settings::apply(self, &site).await?;
+                    settings::apply(self, site, *restart).await?;
                 }
-                if *restart == Restart::Needed && self.power(&site).await? == Power::Running {
-                    self.restart(&site).await?;
+                if *restart == Restart::Needed && self.power(site).await? == Power::Running {
+                    self.restart(site).await?;
                 }
                 Ok(())
             }
-            Work::Firewall(file) => Ok(self.files(&site).write_firewall(self.guest.id, file).await?),
-            Work::HostPaths => settings::host_paths(self, &site).await,
+            Work::Firewall(file) => Ok(self.files(site).write_firewall(self.guest.id, file).await?),
+            Work::HostPaths => settings::host_paths(self, site).await,
             Work::Grow => {
                 let _slot = slot(self.run).await?;
-                self.grow(&site).await
+                self.grow(site).await
             }
             Work::Start => {
                 let _slot = slot(self.run).await?;
-                self.start(&site).await
+                self.start(site).await
             }
             Work::Stop => {
                 let _slot = slot(self.run).await?;
-                self.stop(&site).await
+                self.stop(site).await
             }
             Work::Snapshot { name, purpose } => {
                 let _slot = slot(self.run).await?;
-                snapshot::take(self, &site, name, *purpose).await
+                snapshot::take(self, site, name, *purpose).await
             }
             Work::ConvertToTemplate => {
                 let _slot = slot(self.run).await?;
-                self.convert(&site).await
+                self.convert(site).await
             }
             Work::Guard => {
                 let _slot = slot(self.run).await?;
                 match super::guard::undo_snapshot() {
-                    Some(name) => snapshot::take(self, &site, &name, SnapshotPurpose::Undo).await,
+                    Some(name) => snapshot::take(self, site, &name, SnapshotPurpose::Undo).await,
                     None => Ok(()),
                 }
             }
             Work::ForgetGuard => {
                 let _slot = slot(self.run).await?;
-                self.forget_undo(&site).await
+                self.forget_undo(site).await
             }
             Work::Destroy => {
                 let _slot = slot(self.run).await?;
-                self.destroy(&site).await
+                self.destroy(site).await
             }
         }
     }
@@ -246,6 +264,17 @@ impl Worker<'_> {
         self.files(site).conf(self.id()).await?.ok_or(StepError::Vanished(self.id()))
     }
 
+    /// Notes, before the first change, that nobody has asked yet whether the guest is well after it.
+    async fn owe_proof(&mut self, site: &Site) -> Result<(), StepError> {
+        let is_new = self.record.owes.insert(Debt::Proof);
+        // A guest that is only being made gets it with its first record.
+        if is_new && self.record.check.is_some() { settings::note(self, site).await } else { Ok(()) }
+    }
+
+    pub(super) async fn pay_proof(&mut self, site: &Site) -> Result<(), StepError> {
+        if self.record.owes.remove(&Debt::Proof) { settings::note(self, site).await } else { Ok(()) }
+    }
+
     async fn pass(&self, gates: &[phoenix_health::Gate]) -> Result<(), StepError> {
         let around = gates::surroundings(&self.run.node, self.guest);
         tokio::select! {
@@ -255,8 +284,12 @@ impl Worker<'_> {
         }
     }
 
-    pub(super) async fn start(&self, site: &Site) -> Result<(), StepError> {
+    /// Starts the guest. A start is all that a restart still owed.
+    pub(super) async fn start(&mut self, site: &Site) -> Result<(), StepError> {
         let (id, kind) = (self.id(), self.kind());
+        if self.record.owes.remove(&Debt::Restart) {
+            settings::note(self, site).await?;
+        }
         let started = while_busy(self.voice, Stage::Start, || site.start(kind, id)).await;
         match started {
             Err(error) if error.class() == Some(ErrorClass::AlreadyRunning) => Ok(()),
@@ -279,7 +312,7 @@ impl Worker<'_> {
     }
 
     /// Stops and starts the guest, and waits for a VM's agent without a slot.
-    async fn restart(&self, site: &Site) -> Result<(), StepError> {
+    async fn restart(&mut self, site: &Site) -> Result<(), StepError> {
         {
             let _slot = slot(self.run).await?;
             self.stop(site).await?;
@@ -321,7 +354,7 @@ impl Worker<'_> {
     }
 
     /// Waits until cloud-init has finished; where it asks for a reboot, the guest is rebooted once.
-    async fn await_cloud_init(&self) -> Result<(), StepError> {
+    async fn await_cloud_init(&mut self) -> Result<(), StepError> {
         let around = gates::surroundings(&self.run.node, self.guest);
         let gate = [gates::cloud_init_gate(gates::Reboot::Possible)];
         let first = tokio::select! {

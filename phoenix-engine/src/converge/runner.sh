@@ -23,7 +23,14 @@ if [ "$mode" = start ] && ! alive; then
     echo $! > "$dir/pid"
 fi
 
+# Whoever asked before may be gone while its follower goes on; the last one to come is the one that is heard.
+[ -d "$dir" ] && echo $$ > "$dir/follower"
+
 while :; do
+    if [ -f "$dir/follower" ] && [ "$(cat "$dir/follower")" != $$ ]; then
+        echo "phoenix-run at $at" >&2
+        exit 0
+    fi
     # Whether it still runs is looked at before the log, so that its last output is never missed.
     running=; alive && running=1
     status=; [ -f "$dir/status" ] && status=$(cat "$dir/status")

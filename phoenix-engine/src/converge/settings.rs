@@ -13,8 +13,8 @@ use super::retry::while_busy;
 use crate::desired::{DesiredGuest, Spec};
 use crate::node::Site;
 use crate::observe::check_value;
-use crate::plan::Stage;
-use crate::record::{CHECK_VARIABLE, Digest, Record};
+use crate::plan::{Restart, Stage};
+use crate::record::{CHECK_VARIABLE, Debt, Digest, Record};
 
 /// How long a command on the node's own files may take.
 pub(super) const QUICK: Duration = Duration::from_secs(60);
@@ -60,16 +60,16 @@ fn is_owned(key: &str) -> bool {
     !["cores", "hostname", "memory", "name", "onboot", "protection", "swap", "unprivileged"].contains(&key)
 }
 
-/// The record of a clone's source. Its keys and lines came along with the clone and are taken away where they are not
-/// wanted: a clone must not see its source's GPUs.
+/// The record of a clone's source, as long as the clone has none of its own. Its keys and lines came along with the clone and
+/// are taken away where they are not wanted: a clone must not see its source's GPUs.
 pub(super) async fn inherited(worker: &Worker<'_>, site: &Site) -> Result<Option<Record>, StepError> {
-    let Some(source) = worker.guest.clone_source() else { return Ok(None) };
+    let Some(source) = worker.guest.clone_source().filter(|_| worker.record.check.is_none()) else { return Ok(None) };
     let file = worker.files(site).conf(source).await?;
     Ok(file.and_then(|file| Record::find(file.conf.live.description.as_deref()?)).filter(|record| record.id == source))
 }
 
 /// Brings the settings to what they should be, with one command for all keys that differ.
-pub(super) async fn apply(worker: &mut Worker<'_>, site: &Site) -> Result<(), StepError> {
+pub(super) async fn apply(worker: &mut Worker<'_>, site: &Site, restart: Restart) -> Result<(), StepError> {
     let mut known = worker.record.clone();
     if let Some(source) = inherited(worker, site).await? {
         known.keys.extend(source.keys);
@@ -80,7 +80,15 @@ pub(super) async fn apply(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
         // Now what it held back can be changed as well.
         send().await?;
     }
-    worker.record.keys = wanted_keys(worker.guest, &worker.conf(site).await?.conf.live)?;
+    worker.record.keys = wanted_keys(worker.guest, &worker.conf(site).await?.conf.after_restart())?;
+    match restart {
+        Restart::Needed => worker.record.owes.insert(Debt::Restart),
+        Restart::NotNeeded => worker.record.owes.remove(&Debt::Restart),
+    };
+    if worker.proofs_left == 0 {
+        // Once it had gates, or should run; now there is nothing to ask.
+        worker.record.owes.remove(&Debt::Proof);
+    }
     write_record(worker, site).await
 }
 
@@ -94,7 +102,8 @@ enum Protection {
 async fn send_changes(worker: &Worker<'_>, site: &Site, known: &Record) -> Result<Protection, StepError> {
     // The digest makes the tool refuse when somebody changed the file since we looked; then we look again.
     let file = worker.conf(site).await?;
-    let changes = changes(worker.guest, &file.conf.live, known)?;
+    // What waits for the next start is as good as made.
+    let changes = changes(worker.guest, &file.conf.after_restart(), known)?;
     let change: Change = changes.iter().collect();
     if change.is_empty() {
         return Ok(Protection::AsBefore);
@@ -151,14 +160,17 @@ pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result
     while_busy(worker.voice, Stage::Configure, || files.edit(id, edit)).await
 }
 
-/// Writes the record as it is into the notes, after a rollback brought the settings and raw lines of that moment back.
-pub(super) async fn restore_record(worker: &mut Worker<'_>, site: &Site) -> Result<(), StepError> {
+/// Writes the record into the notes and nothing else: neither raw lines nor the user's text, so that the guest stays as it is.
+pub(super) async fn note(worker: &mut Worker<'_>, site: &Site) -> Result<(), StepError> {
     let file = worker.conf(site).await?;
-    // A VM's value is a new one after every rollback.
-    worker.record.check = check_value(&file.conf, worker.kind()).map(str::to_owned);
+    // The value stays, except where it is a new one: that of a VM after every rollback.
+    if let Some(found) = check_value(&file.conf, worker.kind()) {
+        worker.record.check = Some(found.to_owned());
+    }
     let notes = file.conf.live.description.as_deref().unwrap_or_default();
     let edit = ConfEdit { description: Some(worker.record.insert_into(notes)), ..ConfEdit::default() };
-    Ok(worker.files(site).edit(worker.id(), &edit).await?)
+    let (files, edit, id) = (&worker.files(site), &edit, worker.id());
+    while_busy(worker.voice, Stage::Configure, || files.edit(id, edit)).await
 }
 
 /// The digest by which a raw line that Phoenix put there is known again.

@@ -6,13 +6,13 @@ use phoenix_config::model::{OnFailure, State};
 use phoenix_types::{ConfSection, DiskSize, KeyChange, KeyEffect, Power, SnapshotName};
 
 use super::judge::judge;
-use super::provisioning::{Now, Snapshots, provisioning};
+use super::provisioning::{Now, Snapshots, owes_proof, provisioning};
 use super::scripts::{Pending, pending};
 use super::{Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, vm};
 use crate::converge::{changes, is_a_tasks, is_creation, line_digest, wanted_keys};
 use crate::desired::{DesiredGuest, Spec};
 use crate::observe::{Observed, Present};
-use crate::record::{Digest, Record};
+use crate::record::{Debt, Digest, Record};
 
 /// What the two kinds of guests find out about their settings.
 pub(super) struct Settings {
@@ -27,7 +27,9 @@ impl Settings {
     pub(super) fn of_keys(guest: &DesiredGuest, present: &Present, record: &Record) -> Self {
         let mut differences = Vec::new();
         let mut remarks = Vec::new();
-        let changes = changes(guest, &present.conf.live, record).unwrap_or_else(|error| {
+        // Changes that wait for the next start are as good as made; that it has to come is another matter.
+        let coming = present.conf.after_restart();
+        let changes = changes(guest, &coming, record).unwrap_or_else(|error| {
             remarks.push(format!("its settings cannot be written: {error}"));
             Vec::new()
         });
@@ -37,8 +39,26 @@ impl Settings {
             }
             differences.push(Difference::from(change));
         }
+        let waiting = waiting(guest, present, record);
+        let others: Vec<Difference> =
+            waiting.into_iter().filter(|one| differences.iter().all(|other| other.key != one.key)).collect();
+        differences.extend(others);
         Self { differences, remarks, disk: None }
     }
+}
+
+/// Settings of a guest that runs which are as they should be from its next start on.
+fn waiting(guest: &DesiredGuest, present: &Present, record: &Record) -> Vec<Difference> {
+    if present.conf.pending.is_none() || present.power == Power::Stopped {
+        return Vec::new();
+    }
+    let coming = present.conf.after_restart();
+    let now = changes(guest, &present.conf.live, record).unwrap_or_default();
+    now.into_iter()
+        .filter(|change| coming.get(&change.key) != present.conf.live.get(&change.key))
+        .filter(|change| !matches!(change.effect, KeyEffect::Impossible { .. }))
+        .map(|change| Difference { effect: Effect::Restart, ..Difference::from(change) })
+        .collect()
 }
 
 impl From<KeyChange> for Difference {
@@ -171,15 +191,21 @@ fn is_half_made(guest: &DesiredGuest, present: &Present, observed: &Observed) ->
     }
 }
 
-/// Whether the record says all that it should; not so when a run was cut off between a change and the record of it.
+/// Whether the record says all that it should, and nothing that is no longer so. Not when a run was cut off between a change and
+/// the record of it.
 fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool {
     let lines: BTreeSet<Digest> = match &guest.spec {
         Spec::Container(container) => container.raw_lines.iter().map(line_digest).collect(),
         Spec::Vm(_) => BTreeSet::new(),
     };
+    let owed = |debt: &Debt| match debt {
+        Debt::Restart => present.power != Power::Stopped,
+        Debt::Proof => owes_proof(guest, record),
+    };
     record.check.is_some()
+        && record.owes.iter().all(owed)
         && record.lines == lines
-        && wanted_keys(guest, &present.conf.live).is_ok_and(|keys| keys == record.keys)
+        && wanted_keys(guest, &present.conf.after_restart()).is_ok_and(|keys| keys == record.keys)
 }
 
 fn settings_of(guest: &DesiredGuest, present: &Present, record: &Record) -> Settings {
@@ -257,20 +283,27 @@ fn update(plan: &mut Builder<'_>, present: &Present, observed: &Observed, record
         effect = Effect::None;
     }
     let doable: Vec<Difference> = differences.into_iter().filter(|d| d.effect != Effect::Impossible).collect();
-    if !doable.is_empty() || !is_recorded(guest, present, record) {
-        let restart = if running && doable.iter().any(|d| d.effect == Effect::Restart) {
+    let owes_restart = running && record.owes.contains(&Debt::Restart);
+    if !doable.is_empty() || owes_restart || !is_recorded(guest, present, record) {
+        let restart = if owes_restart || running && doable.iter().any(|d| d.effect == Effect::Restart) {
             Restart::Needed
         } else {
             Restart::NotNeeded
         };
         let count = doable.len();
         let summary = match count {
+            0 if owes_restart => "restart".to_owned(),
             0 => "write the record".to_owned(),
             1 => format!("change {}", doable[0].key),
             _ => format!("change {count} settings"),
         };
-        let reason = if count == 0 { "it was cut off before it was written" } else { "the configuration differs" };
-        plan.step(Stage::Configure, summary, reason, effect.min(Effect::Restart), Work::Settings { restart });
+        let reason = match count {
+            0 if owes_restart => "a run was cut off before it restarted it",
+            0 => "it was cut off before it was written",
+            _ => "the configuration differs",
+        };
+        let effect = if restart == Restart::Needed { Effect::Restart } else { effect.min(Effect::Restart) };
+        plan.step(Stage::Configure, summary, reason, effect, Work::Settings { restart });
         let last = plan.steps.len() - 1;
         plan.steps[last].differences = doable;
     }

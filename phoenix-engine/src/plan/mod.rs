@@ -182,6 +182,13 @@ pub(crate) enum Work {
     Destroy,
 }
 
+impl Work {
+    /// Whether it asks if the guest is as it should be.
+    pub(crate) fn is_proof(&self) -> bool {
+        matches!(self, Self::AwaitAgent | Self::AwaitCloudInit | Self::Health)
+    }
+}
+
 /// Whether a running guest is restarted so that its new settings act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Restart {

@@ -8,7 +8,7 @@ use phoenix_types::{GuestId, GuestKind, Power};
 use super::{Attitude, Effect, GuestPlan, Plan, Stage, Step, Work, finish};
 use crate::desired::{Desired, DesiredGuest};
 use crate::observe::{Observed, Present};
-use crate::record::Record;
+use crate::record::{Debt, Record};
 
 /// What is asked of the guests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ fn plan_one(guest: &DesiredGuest, observed: &Observed, needs: Vec<GuestId>, acti
         (Some(_), Some(_)) => Attitude::Update,
     };
     let steps = match (present, &record) {
-        (Some(present), Some(_)) if !present.conf.is_template() => steps(guest, present, action),
+        (Some(present), Some(record)) if !present.conf.is_template() => steps(guest, present, record, action),
         _ => Vec::new(),
     };
     GuestPlan {
@@ -109,7 +109,7 @@ fn plan_one(guest: &DesiredGuest, observed: &Observed, needs: Vec<GuestId>, acti
     }
 }
 
-fn steps(guest: &DesiredGuest, present: &Present, action: PowerAction) -> Vec<Step> {
+fn steps(guest: &DesiredGuest, present: &Present, record: &Record, action: PowerAction) -> Vec<Step> {
     let step = |stage, summary: &str, reason: &str, work| Step {
         stage,
         summary: summary.to_owned(),
@@ -123,17 +123,22 @@ fn steps(guest: &DesiredGuest, present: &Present, action: PowerAction) -> Vec<St
     if runs && action != PowerAction::Start {
         steps.push(step(Stage::Stop, "stop", "asked for", Work::Stop));
     }
-    // What is switched off on purpose is not switched on because something else needs its clone source.
+    // What is switched off on purpose is not switched on because something else needs its clone source. What should run is
+    // started by a restart, too: a run that was cut off may have stopped it.
     let wanted = guest.state == State::Running || runs;
     let starts = match action {
         PowerAction::Stop => false,
-        PowerAction::Restart => runs,
-        PowerAction::Start => !runs && wanted,
+        PowerAction::Restart => wanted,
+        PowerAction::Start => wanted && !runs,
     };
     if starts {
         steps.push(step(Stage::Start, "start", "asked for", Work::Start));
+    }
+    let unproven = runs && action == PowerAction::Start && record.owes.contains(&Debt::Proof);
+    if starts || unproven {
+        let reason = if starts { "it was just started" } else { "a run that ended early did not wait for it" };
         if guest.kind() == GuestKind::Vm {
-            steps.push(step(Stage::Agent, "wait for the guest agent", "it was just started", Work::AwaitAgent));
+            steps.push(step(Stage::Agent, "wait for the guest agent", reason, Work::AwaitAgent));
         }
         if !guest.health.is_empty() {
             steps.push(step(Stage::Health, "wait until healthy", "dependants wait for it", Work::Health));

@@ -7,8 +7,8 @@ use phoenix_types::{GuestKind, Power, SnapshotName};
 use super::guest::Builder;
 use super::scripts::Pending;
 use super::{Effect, SnapshotPurpose, Stage, Work, vm};
-use crate::desired::Spec;
-use crate::record::Record;
+use crate::desired::{DesiredGuest, Spec};
+use crate::record::{Debt, Record};
 
 /// Which of the guest's own snapshots exist.
 #[derive(Default)]
@@ -23,6 +23,12 @@ pub(super) struct Now<'a> {
     pub(super) power: Power,
     pub(super) have: &'a Snapshots,
     pub(super) record: &'a Record,
+}
+
+/// Whether the guest must be asked if it is well, because a run that changed it did not come to that.
+pub(super) fn owes_proof(guest: &DesiredGuest, record: &Record) -> bool {
+    let can_be_asked = !guest.health.is_empty() || (guest.kind() == GuestKind::Vm && guest.state == State::Running);
+    can_be_asked && record.owes.contains(&Debt::Proof)
 }
 
 /// Everything from the start on.
@@ -50,10 +56,12 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     let after = wants(&guest.snapshot_after, have.after);
     let is_vm = guest.kind() == GuestKind::Vm;
     let is_new = effect == Effect::Create;
+    // A run that was cut off, or that failed, has left it before its gates passed.
+    let owes_proof = owes_proof(guest, record);
     let is_unproven = is_new || (guest.state == State::Template && !record.cleaned);
     let has_gates = !guest.health.is_empty() || !guest.wait_for.is_empty();
     let was_inside = guest.state == State::Template && !guest.scripts.is_empty();
-    let needs_inside = pending.is_some() || (is_unproven && (has_gates || was_inside));
+    let needs_inside = pending.is_some() || owes_proof || (is_unproven && (has_gates || was_inside));
     // One that nobody works in never booted, and has nothing that its clones could share.
     let cleans = guest.state == State::Template && (needs_inside || power != Power::Stopped);
     let must_run = guest.state == State::Running || needs_inside;
@@ -66,9 +74,8 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     let works_inside = pending.is_some()
         || cleans
         || matches!(&guest.spec, Spec::Vm(spec) if must_run && vm::volumes_reason(spec, record).is_some());
-    if is_vm && (starts || works_inside) {
-        // One that runs already may just have been started by a run that was cut off.
-        let reason = if starts { "it was just started" } else { "work inside needs it" };
+    if is_vm && (starts || works_inside || owes_proof) {
+        let reason = if starts { "it was just started" } else { "what follows needs it" };
         plan.step(Stage::Agent, "wait for the guest agent", reason, Effect::None, Work::AwaitAgent);
         plan.step(Stage::CloudInit, "wait for cloud-init", reason, Effect::None, Work::AwaitCloudInit);
     }
@@ -107,7 +114,7 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
             plan.step(Stage::Provision, format!("run {}", script.name), reason, effect, Work::Script(at));
         }
     }
-    let goes_on = !plan.steps.is_empty() || template.is_some() || after.is_some();
+    let goes_on = !plan.steps.is_empty() || owes_proof || template.is_some() || after.is_some();
     if goes_on && !guest.health.is_empty() && must_run {
         plan.step(
             Stage::Health,

@@ -15,7 +15,7 @@ use super::hand;
 use super::random::Random;
 use super::rules::{Breach, Findings, check};
 use super::run::{How, Ran, Repeat, Scene};
-use super::watch::{Death, Moment, Op, What};
+use super::watch::{Death, Fatal, Moment, Op, What};
 use super::world::{self, Weather};
 
 /// What kind of story a seed tells.
@@ -82,6 +82,16 @@ fn is_lock(what: &What) -> bool {
     }
 }
 
+/// In every world whatever a guest does by itself is done by then.
+const SETTLED: Duration = Duration::from_secs(600);
+
+/// Whether all can be well in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hope {
+    Full,
+    None,
+}
+
 struct Teller {
     random: Random,
     folder: Folder,
@@ -118,7 +128,8 @@ impl Teller {
 
     async fn life(&mut self) {
         let mut fleet = Fleet::random(&mut self.random.fork(), Size { guests: (1, 6) });
-        let weather = if self.random.once_in(2) { Weather::Rough } else { Weather::Calm };
+        let weather =
+            *self.random.pick(&[Weather::Calm, Weather::Calm, Weather::Rough, Weather::Rough, Weather::Doomed]);
         let world = world::random(&mut self.random.fork(), &fleet, weather);
         let mut scene = Scene::new(SimNode::new(world));
         let taken = hand::plant(&mut self.random.fork(), &scene.node, &fleet).await;
@@ -134,37 +145,48 @@ impl Teller {
                 }
             }
             let desired = self.folder.desired(&fleet);
-            if !self.settle(&mut scene, &desired, taken, round).await {
+            // Whatever was started has come up by now.
+            tokio::time::sleep(SETTLED).await;
+            let hope = if taken == hand::Taken::AnId || weather == Weather::Doomed { Hope::None } else { Hope::Full };
+            if !self.settle(&mut scene, &desired, weather, hope, round).await {
                 return;
             }
         }
     }
 
     /// Runs until all is well, at most as often as faults can strike, and then once more.
-    async fn settle(&mut self, scene: &mut Scene, desired: &Arc<Desired>, taken: hand::Taken, round: u32) -> bool {
+    async fn settle(
+        &mut self,
+        scene: &mut Scene,
+        desired: &Arc<Desired>,
+        weather: Weather,
+        hope: Hope,
+        round: u32,
+    ) -> bool {
         let jobs = Some(*self.random.pick(&[1, 2, 8]));
-        for attempt in 1..=8 {
+        for attempt in 1..=if hope == Hope::Full { 24 } else { 2 } {
             let how = How { jobs, ..How::default() };
             let ran = scene.up(desired, how).await;
             self.note(&format!("round {round}, run {attempt}"), &ran);
             if ran.is_good() {
                 let again = scene.up(desired, How::default()).await;
                 self.note(&format!("round {round}, again"), &again);
-                self.expect_nothing_to_do(&again);
+                self.expect_nothing_to_do(&again, weather);
                 return self.ended.breaches.is_empty();
             }
             if !self.ended.breaches.is_empty() {
                 return false;
             }
+            tokio::time::sleep(SETTLED).await;
         }
-        if taken == hand::Taken::Nothing {
-            self.breach(5, "after eight runs it is still not as it should be");
+        if hope == Hope::Full {
+            self.breach(5, "after as many runs as faults can spoil it is still not as it should be");
             return false;
         }
         true
     }
 
-    fn expect_nothing_to_do(&mut self, ran: &Ran) {
+    fn expect_nothing_to_do(&mut self, ran: &Ran, weather: Weather) {
         let mut findings = Findings::of(4);
         findings.check(ran.plan.as_ref().is_some_and(phoenix_engine::Plan::is_empty), || {
             let steps = ran.plan.iter().flat_map(|plan| &plan.guests).flat_map(|guest| {
@@ -178,7 +200,8 @@ impl Teller {
         for op in ran.ops.iter().filter(|op| op.changes() && !op.is_gate() && !is_lock(&op.what)) {
             findings.add(format!("a second run sends `{}`", op.words()));
         }
-        findings.check(ran.is_good(), || "a second run does not end well".to_owned());
+        // Where ports come and go, a gate that is asked once may find one closed.
+        findings.check(ran.is_good() || weather != Weather::Calm, || "a second run does not end well".to_owned());
         self.ended.breaches.extend(findings.found());
     }
 
@@ -207,6 +230,7 @@ impl Teller {
                 self.breach(5, "an undisturbed run does not end well");
                 return None;
             }
+            tokio::time::sleep(SETTLED).await;
         }
         Some(scene)
     }
@@ -236,7 +260,7 @@ impl Teller {
             };
             let Some(mut scene) = self.prepared(first.as_ref(), &world).await else { return };
             let desired = self.folder.desired(&fleet);
-            let how = How { death: Some(Death { at, moment }), ..How::default() };
+            let how = How { death: Some(Death { at: Fatal::Number(at), moment }), ..How::default() };
             let killed = scene.up(&desired, how).await;
             let last = killed.ops.iter().rev().find(|op| op.changes()).map(Op::words).unwrap_or_default();
             self.note(&format!("killed at {at} ({moment:?}, `{last}`)"), &killed);
@@ -249,7 +273,7 @@ impl Teller {
             if self.ended.breaches.is_empty() {
                 let again = scene.up(&desired, How::default()).await;
                 self.note("again", &again);
-                self.expect_nothing_to_do(&again);
+                self.expect_nothing_to_do(&again, Weather::Calm);
             }
             if !self.ended.breaches.is_empty() {
                 return;

@@ -9,6 +9,13 @@ use super::random::Random;
 /// Stands for every secret.
 pub(crate) const SECRET: &str = "s3cr3t-hunter2";
 
+/// The port that every guest's service opens some time after it was started, and the file that appears a little later.
+pub(crate) const PORT: u16 = 9000;
+pub(crate) const READY: &str = "/run/app.ready";
+
+/// The node's own address.
+pub(crate) const NODE: &str = "10.20.0.2";
+
 /// The features that scripts exist for.
 pub(crate) const FEATURES: [&str; 4] = ["base_setup", "docker", "proxy", "tools"];
 
@@ -37,6 +44,13 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) guests: (u32, u32),
+}
+
+/// A script that leaves a trace and may be run twice, as all must.
+fn script(name: &str, version: u32) -> String {
+    format!(
+        "#!/bin/sh\nset -eu\necho \"$PHOENIX_SCRIPT on $PHOENIX_GUEST_ID\"\necho {version} > /var/lib/{name}.version\n"
+    )
 }
 
 impl Entry {
@@ -71,11 +85,27 @@ impl Entry {
 }
 
 impl Fleet {
+    /// A fleet of these guests, with a script for every feature.
+    pub(crate) fn of(guests: impl IntoIterator<Item = (u32, Kind, Value)>) -> Self {
+        let scripts = FEATURES.iter().map(|name| ((*name).to_owned(), script(name, 1))).collect();
+        let entry = |(id, kind, json): (u32, Kind, Value)| {
+            let mut json = json.as_object().cloned().unwrap_or_default();
+            json.insert("name".into(), json!(format!("guest-{id}")));
+            if kind == Kind::Vm {
+                json.insert("vmid".into(), json!(id));
+            }
+            (id, Entry { kind, json })
+        };
+        Self { guests: guests.into_iter().map(entry).collect(), scripts }
+    }
+
+    /// Gives a script another text.
+    pub(crate) fn rewrite(&mut self, name: &str, version: u32) {
+        self.scripts.insert(name.to_owned(), script(name, version));
+    }
+
     pub(crate) fn random(random: &mut Random, size: Size) -> Self {
-        let mut fleet = Self::default();
-        for name in FEATURES {
-            fleet.scripts.insert(name.to_owned(), format!("#!/bin/sh\necho {name}\n"));
-        }
+        let mut fleet = Self::of([]);
         for _ in 0..random.between(size.guests.0, size.guests.1) {
             fleet.add(random);
         }
@@ -101,7 +131,7 @@ impl Fleet {
         id
     }
 
-    fn set(&mut self, id: u32, key: &str, value: Value) {
+    pub(crate) fn set(&mut self, id: u32, key: &str, value: Value) {
         if let Some(entry) = self.guests.get_mut(&id) {
             entry.json.insert(key.to_owned(), value);
         }
@@ -250,12 +280,52 @@ impl Fleet {
 
     fn inside(&mut self, id: u32, random: &mut Random) {
         if random.once_in(3) {
-            self.set(id, "health_check", Self::gate(random));
+            let gate = self.gate(id, random);
+            self.set(id, "health_check", gate);
+        }
+        if random.once_in(2) {
+            let chosen: Vec<&str> = FEATURES.into_iter().filter(|_| random.once_in(2)).collect();
+            self.set(id, "features", json!(chosen));
+        }
+        if random.once_in(5) {
+            self.set(id, "wait_for", json!({"file": READY, "timeout": 600, "interval": 5}));
+        }
+        if random.once_in(3) {
+            self.set(id, "x-token", json!(SECRET));
+        }
+        if self.guests.get(&id).is_some_and(|entry| entry.kind == Kind::Vm) && random.once_in(3) {
+            self.volumes(id, random);
         }
     }
 
-    fn gate(random: &mut Random) -> Value {
-        json!({"command": "test -e /etc/hostname", "retries": random.between(2, 10), "interval": random.between(1, 10)})
+    fn volumes(&mut self, id: u32, random: &mut Random) {
+        let all = [("/srv/nfs/data", "/data"), ("/srv/nfs/shared", "/etc/shared")];
+        let volumes: Vec<Value> = all
+            .iter()
+            .filter(|_| random.once_in(2))
+            .map(|(path, at)| json!({"type": "nfs", "server": NODE, "path": path, "mount_point": at}))
+            .collect();
+        self.set(id, "volumes", json!(volumes));
+    }
+
+    /// A gate that the worlds of this harness let pass in time.
+    fn gate(&self, id: u32, random: &mut Random) -> Value {
+        let has_address = self.guests.get(&id).is_some_and(|entry| entry.json.contains_key("network_config"));
+        let mut gate = match random.below(4) {
+            0 => json!({"command": "test -e /etc/hostname"}),
+            1 => json!({"command": format!("nc -z localhost {PORT}")}),
+            2 if has_address => json!({"tcp": {"port": PORT}}),
+            _ => json!({"file": READY}),
+        };
+        gate["retries"] = json!(random.between(40, 60));
+        gate["interval"] = json!(random.between(5, 10));
+        if random.once_in(4) {
+            gate["success_threshold"] = json!(2);
+        }
+        if random.once_in(4) {
+            gate["start_period"] = json!(format!("{}s", random.between(1, 90)));
+        }
+        gate
     }
 
     /// Everybody who needs a guest, by dependency or as a clone source.
@@ -269,7 +339,7 @@ impl Fleet {
         let Some(id) = random.pick_of(self.guests.keys().copied()) else { return };
         let Some(entry) = self.guests.get(&id).cloned() else { return };
         let template = entry.state() == "template";
-        match random.below(16) {
+        match random.below(19) {
             0 => self.set(id, "memory_mb", json!(256 * random.between(1, 6))),
             1 => self.set(id, "cores", json!(random.between(1, 6))),
             2 => self.grow(id, &entry, random),
@@ -315,9 +385,18 @@ impl Fleet {
                 self.add(random);
             }
             14 => {
-                let gate = Self::gate(random);
+                let gate = self.gate(id, random);
                 self.set(id, "health_check", gate);
             }
+            16 => {
+                let name = *random.pick(&FEATURES);
+                self.rewrite(name, random.between(2, 99));
+            }
+            17 => {
+                let chosen: Vec<&str> = FEATURES.into_iter().filter(|_| random.once_in(2)).collect();
+                self.set(id, "features", json!(chosen));
+            }
+            18 if entry.kind == Kind::Vm => self.volumes(id, random),
             15 if entry.kind == Kind::Container && !template => match entry.json.contains_key("volumes") {
                 true => self.unset(id, "volumes"),
                 false => {
@@ -337,8 +416,12 @@ impl Fleet {
         }
     }
 
-    /// The text of the container file and of the VM file.
-    pub(crate) fn files(&self) -> [(&'static str, String); 2] {
+    /// The texts of the three files.
+    pub(crate) fn files(&self) -> [(&'static str, String); 3] {
+        let hypervisor = json!({
+            "network": {"interfaces": {"name": "vmbr0", "address": format!("{NODE}/24"), "gateway": "10.20.0.1"}, "nfs_server": NODE},
+            "nfs": {"exports": [{"path": "/srv/nfs", "clients": ["10.20.0.0/24"], "options": ["rw", "sync"]}]},
+        });
         let mut containers = Map::new();
         let mut vms = Vec::new();
         for (id, entry) in &self.guests {
@@ -350,6 +433,7 @@ impl Fleet {
             }
         }
         [
+            ("phoenix_hypervisor_config.json", hypervisor.to_string()),
             ("phoenix_lxc_configs.json", json!({"lxc_configs": containers}).to_string()),
             ("phoenix_vm_configs.json", json!({"vms": vms}).to_string()),
         ]

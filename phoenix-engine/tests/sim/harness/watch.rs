@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,7 +42,9 @@ pub(crate) struct Op {
 
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -> {:?} {}", self.words(), self.exit, self.stderr.trim())
+        // Scripts and notes have many lines.
+        let words: String = self.words().replace('\n', " ").chars().take(200).collect();
+        write!(f, "{words} -> {:?} {}", self.exit, self.stderr.trim())
     }
 }
 
@@ -89,10 +91,28 @@ pub(crate) enum Moment {
     After,
 }
 
-/// The death of a run at its `at`th change, counted from 1.
+/// Where a run dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fatal {
+    /// At the change with this number, counted from 1.
+    Number(usize),
+    /// At the first change, or question, whose words contain these.
+    Words(&'static str),
+}
+
+impl Fatal {
+    fn is(self, number: usize, op: &Op) -> bool {
+        match self {
+            Self::Number(at) => at == number,
+            Self::Words(words) => op.words().contains(words),
+        }
+    }
+}
+
+/// The death of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Death {
-    pub(crate) at: usize,
+    pub(crate) at: Fatal,
     pub(crate) moment: Moment,
 }
 
@@ -102,6 +122,8 @@ pub(crate) struct Watch {
     ops: Mutex<Vec<Op>>,
     changes: AtomicUsize,
     death: Option<Death>,
+    /// Whether the fatal change has come.
+    struck: AtomicBool,
     dead: Notify,
     /// Small pauses before commands, so that independent branches run in another order.
     jitter: Option<Mutex<Random>>,
@@ -114,6 +136,7 @@ impl Watch {
             ops: Mutex::default(),
             changes: AtomicUsize::new(0),
             death,
+            struck: AtomicBool::new(false),
             dead: Notify::new(),
             jitter: jitter.map(Mutex::new),
         })
@@ -140,17 +163,19 @@ impl Watch {
 
     /// Notes the beginning; gives the moment of death when this is the fatal one, and never comes back when the run is dead.
     async fn begin(&self, mut op: Op) -> (usize, Option<Moment>) {
-        let mut moment = None;
-        if op.effect == Effect::Change {
-            let number = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
-            match self.death {
-                Some(death) if death.at == number => moment = Some(death.moment),
-                Some(death) if death.at < number => self.die().await,
-                _ => {}
-            }
-            if moment == Some(Moment::Before) {
-                self.die::<()>().await;
-            }
+        let number = match op.effect {
+            Effect::Change => self.changes.fetch_add(1, Ordering::Relaxed) + 1,
+            Effect::Read => 0,
+        };
+        if op.changes() && self.struck.load(Ordering::Relaxed) {
+            self.die::<()>().await;
+        }
+        let moment = self.death.filter(|death| death.at.is(number, &op)).map(|death| death.moment);
+        if moment.is_some() {
+            self.struck.store(true, Ordering::Relaxed);
+        }
+        if moment == Some(Moment::Before) {
+            self.die::<()>().await;
         }
         op.begin = Instant::now();
         // What is about no guest, such as the run's own lock, has no order among branches.

@@ -5,48 +5,92 @@ use std::collections::BTreeMap;
 use phoenix_sim::World;
 use serde_json::{Value, json};
 
-use super::fleet::{Fleet, Kind};
+use super::fleet::{FEATURES, Fleet, Kind, PORT, READY};
 use super::random::Random;
 
-/// Whether commands fail.
+/// Whether things fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weather {
     Calm,
-    /// Some commands fail, each only once or twice, so that another run helps.
+    /// Some commands and scripts fail, each only once or twice, so that another run helps.
     Rough,
+    /// Some things never work.
+    Doomed,
 }
 
+/// Commands whose times differ from world to world.
+const TIMED: [&str; 8] =
+    ["pct create", "pct clone", "pct start", "pct set", "pct snapshot", "qm create", "qm clone", "qm start"];
+
 pub(crate) fn random(random: &mut Random, fleet: &Fleet, weather: Weather) -> World {
-    let mut world = json!({"seed": random.next() >> 1});
     let mut durations = BTreeMap::new();
-    for command in
-        ["pct create", "pct clone", "pct start", "pct set", "pct snapshot", "qm create", "qm clone", "qm start"]
-    {
+    for command in TIMED {
         if random.once_in(3) {
             durations.insert(command, format!("{}s", random.between(1, 40)));
         }
     }
-    world["durations"] = json!(durations);
     let mut faults: Vec<Value> = Vec::new();
-    if weather == Weather::Rough {
-        faults.extend((0..random.between(1, 4)).map(|_| fault(random, fleet)));
+    if weather != Weather::Calm {
+        faults.extend((0..random.between(1, 4)).map(|_| fault(random, fleet, weather)));
     }
-    faults.push(json!({"when": "qm guest exec", "fail": {"exit": 0, "stdout": "{\"exitcode\":0,\"exited\":1,\"out-data\":\"status: done\\n\"}"}}));
-    world["faults"] = json!(faults);
-    let folders: BTreeMap<String, String> = (100..130).map(|id| (format!("/srv/data/{id}/"), String::new())).collect();
-    world["files"] = json!(folders);
+    let mut scripts = BTreeMap::new();
+    for name in FEATURES {
+        let mut script = json!({"duration": format!("{}s", random.between(0, 90))});
+        if weather != Weather::Calm && random.once_in(6) {
+            script["exit"] = json!(random.between(1, 3));
+            if weather == Weather::Rough {
+                script["times"] = json!(1);
+            }
+        }
+        scripts.insert(name, script);
+    }
+    let mut guests = BTreeMap::new();
+    if weather == Weather::Doomed {
+        for id in fleet.guests.keys() {
+            if !random.once_in(3) {
+                continue;
+            }
+            let never = *random.pick(&["init", "agent", "cloud_init"]);
+            let service = if random.once_in(2) { json!({"app": {"events": []}}) } else { json!({}) };
+            guests.insert(id.to_string(), json!({"boot": {"never": [never]}, "services": service}));
+        }
+    }
+    let world = json!({
+        "seed": random.next() >> 1,
+        "durations": durations,
+        "faults": faults,
+        "every_guest": {
+            "boot": {"init": format!("{}s", random.between(1, 20)), "agent": format!("{}s", random.between(5, 60))},
+            "scripts": scripts,
+            "services": {"app": {"begins": "boot", "events": [opening(random, weather), {
+                "after": format!("{}s", random.between(1, 150)), "files": {READY: "yes\n"},
+            }]}},
+        },
+        "guests": guests,
+    });
     serde_json::from_value(world).expect("a world")
 }
 
-fn fault(random: &mut Random, fleet: &Fleet) -> Value {
+/// A port that opens, now and then one that comes and goes.
+fn opening(random: &mut Random, weather: Weather) -> Value {
+    let mut event = json!({"after": format!("{}s", random.between(0, 150)), "open": [PORT]});
+    if weather != Weather::Calm && random.once_in(4) {
+        event["flapping"] = json!({"open": "40s", "closed": "3s"});
+    }
+    event
+}
+
+fn fault(random: &mut Random, fleet: &Fleet, weather: Weather) -> Value {
     let guest = random.pick_of(fleet.guests.iter().map(|(id, entry)| (*id, entry.kind)));
     let (id, kind) = guest.unwrap_or((100, Kind::Container));
     let tool = if kind == Kind::Container { "pct" } else { "qm" };
-    let words = match random.below(5) {
+    let words = match random.below(6) {
         0 => format!("{tool} start {id}"),
         1 => format!("{tool} set {id}"),
         2 => format!("{tool} snapshot {id}"),
         3 => format!("{tool} * {id}"),
+        4 if kind == Kind::Container => format!("pct exec {id}"),
+        4 => format!("qm guest exec {id}"),
         _ if kind == Kind::Container => format!("pct create {id}"),
         _ => format!("qm create {id}"),
     };
@@ -56,5 +100,9 @@ fn fault(random: &mut Random, fleet: &Fleet) -> Value {
         3 => json!("no-quorum"),
         _ => json!({"exit": 255, "stderr": "out of space\n"}),
     };
-    json!({"when": words, "nth": random.between(1, 3), "after": format!("{}s", random.below(3)), "fail": fail})
+    let mut fault = json!({"when": words, "after": format!("{}s", random.below(3)), "fail": fail});
+    if weather == Weather::Rough {
+        fault["nth"] = json!(random.between(1, 3));
+    }
+    fault
 }

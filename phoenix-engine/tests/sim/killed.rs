@@ -1,0 +1,248 @@
+//! Runs that die at one certain moment, and what the next one makes of it: rule 5, one fault after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use phoenix_engine::{Desired, GuestOutcome};
+use phoenix_host::Host as _;
+use phoenix_sim::SimNode;
+use serde_json::{Value, json};
+
+use crate::harness::fleet::{Fleet, Kind};
+use crate::harness::folder::Folder;
+use crate::harness::run::{How, Ran, Scene};
+use crate::harness::watch::{Death, Fatal, Moment, Op};
+
+/// A node on which a service of every guest takes a minute until it can be used.
+fn slow_services(begins: &Value) -> SimNode {
+    let service = json!({"begins": begins, "events": [{"after": "60s", "open": [9000]}]});
+    let world = json!({"every_guest": {"services": {"app": service}, "scripts": {"tools": {"duration": "12700ms"}}}});
+    SimNode::new(serde_json::from_value(world).unwrap())
+}
+
+fn with(mut base: Value, more: Value) -> Value {
+    if let (Value::Object(base), Value::Object(more)) = (&mut base, more) {
+        base.extend(more);
+    }
+    base
+}
+
+fn container(more: Value) -> Value {
+    let template = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst";
+    with(json!({"state": "running", "template": template, "storage_pool": "tank", "storage_size_gb": 2}), more)
+}
+
+fn vm(more: Value) -> Value {
+    let image = "/srv/images/debian-12.qcow2";
+    with(json!({"state": "running", "template_image": image, "storage_pool": "tank", "disk_size_gb": 8}), more)
+}
+
+fn gate() -> Value {
+    json!({"command": "nc -z localhost 9000", "retries": 30, "interval": 5})
+}
+
+struct Tale {
+    scene: Scene,
+    folder: Folder,
+}
+
+impl Tale {
+    fn on(node: SimNode) -> Self {
+        Self { scene: Scene::new(node), folder: Folder::new() }
+    }
+
+    fn desired(&self, fleet: &Fleet) -> Arc<Desired> {
+        self.folder.desired(fleet)
+    }
+
+    async fn up(&mut self, fleet: &Fleet) -> Ran {
+        let desired = self.desired(fleet);
+        self.scene.up(&desired, How::default()).await
+    }
+
+    async fn up_well(&mut self, fleet: &Fleet) -> Ran {
+        let ran = self.up(fleet).await;
+        assert!(ran.is_good(), "{:#?}", ran.summary);
+        ran
+    }
+
+    /// A run that dies at the first command, or written file, whose words contain these.
+    async fn killed(&mut self, fleet: &Fleet, moment: Moment, words: &'static str) {
+        let desired = self.desired(fleet);
+        let how = How { death: Some(Death { at: Fatal::Words(words), moment }), ..How::default() };
+        let ran = self.scene.up(&desired, how).await;
+        assert!(ran.killed, "no change contained `{words}`: {:#?}", commands(&ran));
+    }
+
+    /// The next run ends well, and the one after it has nothing to do.
+    async fn recovers(&mut self, fleet: &Fleet) -> Ran {
+        let next = self.up_well(fleet).await;
+        let again = self.up_well(fleet).await;
+        assert!(again.plan.as_ref().unwrap().is_empty(), "{:#?}", again.plan);
+        assert!(
+            !again.after.guests.values().any(|found| found.conf.contains("proof") || found.conf.contains("restart"))
+        );
+        next
+    }
+
+    async fn by_hand(&self, line: &str) {
+        let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let answer = self.scene.node.run(&argv, b"").await;
+        assert_eq!(answer.exit, 0, "{line}: {}", answer.stderr);
+    }
+}
+
+fn commands(ran: &Ran) -> Vec<String> {
+    ran.ops.iter().filter(|op| op.changes()).map(Op::words).collect()
+}
+
+fn sent(ran: &Ran, words: &str) -> bool {
+    commands(ran).iter().any(|command| command.contains(words))
+}
+
+fn boot() -> Value {
+    json!("boot")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_a_dead_run_had_just_started_is_waited_for() {
+    for (id, kind, json) in [
+        (100, Kind::Container, container(json!({"health_check": gate()}))),
+        (200, Kind::Vm, vm(json!({"health_check": gate()}))),
+    ] {
+        let start = if kind == Kind::Vm { "qm start 200" } else { "pct start 100" };
+        let stop = if kind == Kind::Vm { "qm stop 200" } else { "pct stop 100" };
+        let fleet = Fleet::of([(id, kind, json)]);
+        let mut tale = Tale::on(slow_services(&boot()));
+        tale.killed(&fleet, Moment::After, start).await;
+        tale.recovers(&fleet).await;
+        // The same for one that is there already.
+        tale.by_hand(stop).await;
+        tale.killed(&fleet, Moment::After, start).await;
+        tale.recovers(&fleet).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_whose_gates_failed_is_waited_for_by_the_next_run() {
+    let impatient = json!({"command": "nc -z localhost 9000", "retries": 2, "interval": 1});
+    let fleet = Fleet::of([(100, Kind::Container, container(json!({"health_check": impatient})))]);
+    let mut tale = Tale::on(slow_services(&boot()));
+    let first = tale.up(&fleet).await;
+    assert!(matches!(first.summary.unwrap().guests.values().next(), Some(GuestOutcome::Failed { .. })));
+    let patient = Fleet::of([(100, Kind::Container, container(json!({"health_check": gate()})))]);
+    tale.recovers(&patient).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_whose_script_a_dead_run_had_finished_is_waited_for() {
+    let before = Fleet::of([(100, Kind::Container, container(json!({})))]);
+    let after = Fleet::of([(100, Kind::Container, container(json!({"features": ["docker"], "health_check": gate()})))]);
+    let mut tale = Tale::on(slow_services(&json!({"script": "docker"})));
+    tale.up_well(&before).await;
+    // The script has run, and the record says so; nobody has asked the service that it began.
+    tale.killed(&after, Moment::After, "nc -z").await;
+    let next = tale.recovers(&after).await;
+    assert!(!sent(&next, "phoenix-run start"), "it ran twice: {:#?}", commands(&next));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_off_in_the_end_is_proven_before_it_goes_off() {
+    let json = container(json!({"state": "stopped", "features": ["docker"], "health_check": gate()}));
+    let fleet = Fleet::of([(100, Kind::Container, json)]);
+    let mut tale = Tale::on(slow_services(&boot()));
+    tale.killed(&fleet, Moment::Before, "nc -z").await;
+    tale.by_hand("pct stop 100").await;
+    let next = tale.recovers(&fleet).await;
+    assert!(next.ops.iter().any(Op::is_gate) && sent(&next, "pct shutdown 100"), "{:#?}", commands(&next));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_nobody_can_give_any_more_is_owed_no_more() {
+    let mut fleet = Fleet::of([(100, Kind::Container, container(json!({"health_check": gate()})))]);
+    let mut tale = Tale::on(slow_services(&boot()));
+    tale.killed(&fleet, Moment::After, "pct start 100").await;
+    fleet.set(100, "health_check", json!([]));
+    tale.recovers(&fleet).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_a_dead_run_owed_is_made_up_for() {
+    // Settings that wait in the file for the next start, and raw lines, which do not.
+    for (more, fatal) in [
+        (json!({"cores": 3, "pct_options": ["nesting=1"]}), "pct set 100"),
+        (json!({"lxc_options": ["lxc.cap.drop=sys_time"]}), "write /etc/pve/lxc/100.conf"),
+        (json!({"pct_options": ["nesting=1"], "lxc_options": ["lxc.cap.drop=sys_time"]}), "pct shutdown 100"),
+    ] {
+        let before = Fleet::of([(100, Kind::Container, container(json!({})))]);
+        let after = Fleet::of([(100, Kind::Container, container(more))]);
+        let mut tale = Tale::on(slow_services(&boot()));
+        tale.up_well(&before).await;
+        let moment = if fatal == "pct shutdown 100" { Moment::Before } else { Moment::After };
+        tale.killed(&after, moment, fatal).await;
+        let next = tale.recovers(&after).await;
+        assert!(sent(&next, "pct shutdown 100") && sent(&next, "pct start 100"), "{fatal}: {:#?}", commands(&next));
+        assert!(!next.after.guests[&100].conf.contains("[pve:pending]"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_died_between_stop_and_start_of_a_restart_is_started_once() {
+    let before = Fleet::of([(200, Kind::Vm, vm(json!({"cores": 1})))]);
+    let after = Fleet::of([(200, Kind::Vm, vm(json!({"cores": 2})))]);
+    let mut tale = Tale::on(slow_services(&boot()));
+    tale.up_well(&before).await;
+    tale.killed(&after, Moment::Before, "qm start 200").await;
+    let next = tale.recovers(&after).await;
+    assert!(sent(&next, "qm start 200") && !sent(&next, "qm shutdown 200"), "{:#?}", commands(&next));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_start_of_a_guest_that_is_off_is_no_difference() {
+    let fleet = Fleet::of([(100, Kind::Container, container(json!({"state": "stopped", "cores": 3})))]);
+    let mut tale = Tale::on(slow_services(&boot()));
+    tale.up_well(&fleet).await;
+    // As a node leaves it that lost its power.
+    let path = "/etc/pve/lxc/100.conf".into();
+    let text = String::from_utf8(tale.scene.node.read(path, 1 << 16).await.unwrap()).unwrap();
+    let text = format!("{}\n[pve:pending]\ncores: 3\n", text.replace("cores: 3\n", "cores: 1\n"));
+    tale.scene.node.write(path, text.as_bytes(), 0o640).await.unwrap();
+    tale.recovers(&fleet).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_left_waiting_does_not_come_true() {
+    let before = Fleet::of([(200, Kind::Vm, vm(json!({"cores": 1, "memory_mb": 1024})))]);
+    // Whether we restart the guest for something of ours, or have nothing else to do.
+    for memory in [1024, 2048] {
+        let mut tale = Tale::on(slow_services(&boot()));
+        tale.up_well(&before).await;
+        tale.by_hand("qm set 200 --cores 7").await;
+        let after = Fleet::of([(200, Kind::Vm, vm(json!({"cores": 1, "memory_mb": memory})))]);
+        let next = tale.recovers(&after).await;
+        assert!(!next.after.guests[&200].conf.contains("cores: 7"), "{}", next.after.guests[&200].conf);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_word_of_a_script_reaches_the_follower_that_is_heard() {
+    // What the agent of a VM started goes on when the run dies, and the script's first follower with it.
+    let fleet = Fleet::of([(200, Kind::Vm, vm(json!({"features": ["tools"]})))]);
+    let mut tale = Tale::on(slow_services(&boot()));
+    tale.killed(&fleet, Moment::During(Duration::from_secs(2)), "phoenix-run start").await;
+    let next = tale.recovers(&fleet).await;
+    let starts = commands(&next).iter().filter(|command| command.contains("phoenix-run start")).count();
+    assert_eq!(starts, 1, "{:#?}", commands(&next));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_clones_source_is_given_later_is_none_of_the_clones_business() {
+    let source = |more| container(with(json!({"state": "stopped", "template_snapshot_name": "golden"}), more));
+    let clone = |memory: u32| json!({"state": "running", "clone_from_ctid": 100, "memory_mb": memory});
+    let mut tale = Tale::on(slow_services(&boot()));
+    let fleet = |more, memory| Fleet::of([(100, Kind::Container, source(more)), (101, Kind::Container, clone(memory))]);
+    tale.up_well(&fleet(json!({}), 512)).await;
+    tale.by_hand("pct set 101 --tags by-hand").await;
+    let next = tale.recovers(&fleet(json!({"tags": ["golden"]}), 768)).await;
+    assert_eq!(next.after.guests[&101].live().get("tags"), Some("by-hand"));
+}
