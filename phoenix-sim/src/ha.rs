@@ -23,6 +23,13 @@ pub(crate) fn forget(state: &mut State, vmid: u32) {
     state.ha.retain(|sid, _| !sid.ends_with(&format!(":{vmid}")));
 }
 
+/// The HA manager looks after a guest from now on.
+pub(crate) fn manage(state: &mut State, kind: GuestKind, vmid: u32, wanted: &str) {
+    let prefix = if kind == GuestKind::Container { "ct" } else { "vm" };
+    let options = [("state".to_owned(), wanted.to_owned())].into();
+    state.ha.insert(format!("{prefix}:{vmid}"), Resource { state: wanted.to_owned(), options });
+}
+
 /// What the HA manager wants of a guest.
 pub(crate) fn state_of(state: &State, vmid: u32) -> Option<String> {
     let (_, resource) = state.ha.iter().find(|(sid, _)| sid.ends_with(&format!(":{vmid}")))?;

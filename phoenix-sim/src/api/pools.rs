@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::{resources, unanswered};
 use crate::grammar::ApiPath;
-use crate::node::{Call, Failure, Pool};
+use crate::node::{Call, Failure, Pool, State};
 
 /// Answers a call about pools.
 pub(super) fn answer(call: &mut Call<'_>, path: &ApiPath) -> Result<Json, Failure> {
@@ -98,6 +98,25 @@ pub(super) fn answer(call: &mut Call<'_>, path: &ApiPath) -> Result<Json, Failur
             Ok(value)
         }
         _ => Err(unanswered(call, &path.path)),
+    }
+}
+
+impl State {
+    /// Refuses a pool that does not exist.
+    pub(crate) fn check_pool(&self, pool: Option<&str>) -> Result<(), Failure> {
+        match pool.filter(|pool| !self.pools.contains_key(*pool)) {
+            Some(pool) => Err(Failure::die(format!("403 Permission check failed (No such pool '{pool}')"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds a guest to a pool.
+    pub(crate) fn join_pool(&mut self, pool: &str, vmid: u32) {
+        if let Some(pool) = self.pools.get_mut(pool)
+            && !pool.members.contains(&vmid)
+        {
+            pool.members.push(vmid);
+        }
     }
 }
 

@@ -26,6 +26,15 @@ pub(crate) async fn clone(call: &mut Call<'_>) -> Result<(), Failure> {
     let newid: u32 = call.number("newid").unwrap_or(0);
     let snapshot = call.param("snapname").map(str::to_owned);
     let storage = call.param("storage").map(str::to_owned);
+    call.state().check_pool(call.param("pool"))?;
+    if let Some(target) =
+        call.param("target").filter(|target| *target != crate::grammar::NODE && *target != "localhost")
+    {
+        return Err(Failure::die(format!("no such cluster node '{target}'")));
+    }
+    if let Some(storage) = &storage {
+        call.state().enabled_storage(storage)?;
+    }
     let lock = call.lock_guest(CT, vmid).await?;
     let source = call.state().conf(CT, vmid)?;
     check_lock(&source)?;
@@ -43,7 +52,7 @@ pub(crate) async fn clone(call: &mut Call<'_>) -> Result<(), Failure> {
         Some(name) => source.snapshots.get(name).ok_or_else(|| missing_snapshot(name))?.clone(),
         None => source.live.clone(),
     };
-    let mounts = check_mounts(call, vmid, &section, snapshot.as_deref(), storage.as_deref(), depth)?;
+    let mounts = check_mounts(call, vmid, &section, snapshot.as_deref(), depth)?;
     let new = new_section(call, &section);
     {
         let mut state = call.state();
@@ -69,6 +78,9 @@ pub(crate) async fn clone(call: &mut Call<'_>) -> Result<(), Failure> {
             conf.live.keys.extend(values);
             call.state().write_conf(CT, newid, &conf);
             unlock_source(call, vmid);
+            if let Some(pool) = call.param("pool") {
+                call.state().join_pool(pool, newid);
+            }
             rootfs::warn_of_nesting(call, &conf);
             Ok(())
         }
@@ -102,7 +114,6 @@ fn check_mounts(
     vmid: u32,
     section: &ConfSection,
     snapshot: Option<&str>,
-    storage: Option<&str>,
     depth: Depth,
 ) -> Result<Vec<(String, MountPoint)>, Failure> {
     let mut state = call.state();
@@ -117,9 +128,6 @@ fn check_mounts(
         let volid = mount.volume();
         let volume =
             VolumeRef::parse(volid).ok_or_else(|| Failure::die(format!("unable to parse volume ID '{volid}'")))?;
-        if let Some(storage) = storage {
-            state.enabled_storage(storage)?;
-        }
         match depth {
             Depth::Full if running && snapshot.is_none() => {
                 let text = "Full clone of a running container is only possible from a snapshot";
@@ -185,11 +193,17 @@ async fn copy(
     for (key, mount) in mounts {
         let volid = mount.volume().to_owned();
         let own = volid.split(':').next().unwrap_or_default().to_owned();
+        // A copy is as large as its source is now, whatever the snapshot says.
+        let size = match depth {
+            Depth::Full => call.state().volume(&volid).map(|volume| volume.space.size),
+            Depth::Linked => None,
+        };
+        let size = size.unwrap_or_else(|| size_of(mount));
         let new = match depth {
             Depth::Full => {
                 call.out(&format!("create full clone of mountpoint {key} ({volid})\n"));
                 let storage = call.state().enabled_storage(storage.unwrap_or(&own))?;
-                let new = volumes::make(call, &storage, newid, size_of(mount)).await?;
+                let new = volumes::make(call, &storage, newid, size).await?;
                 made.push(new.clone());
                 call.work(Duration::from_millis(1000)).await;
                 call.state().copy_content(&volid, snapshot, &new);
@@ -204,7 +218,7 @@ async fn copy(
                 new
             }
         };
-        values.push((key.clone(), mount.clone().with_volume(&new, size_of(mount)).print()));
+        values.push((key.clone(), mount.clone().with_volume(&new, size).print()));
     }
     Ok(values)
 }
@@ -214,7 +228,8 @@ impl State {
     fn link(&mut self, volid: &str, storage: &str, newid: u32, snapshot: Option<&str>) -> Result<String, Failure> {
         let storage = self.enabled_storage(storage)?;
         let source = self.volume(volid).ok_or_else(|| Failure::die(format!("volume '{volid}' does not exist")))?;
-        let (format, size) = (source.format, source.space.size);
+        let space = snapshot.and_then(|name| source.snapshots.get(name)).unwrap_or(&source.space);
+        let (format, size) = (source.format, space.size);
         let plain = self.free_disk_name(&storage, newid, if format == Format::Subvol { "subvol" } else { "vm" });
         let new = self.allocate(&storage, newid, format, Some(&plain), size)?;
         self.copy_content(volid, snapshot, &new);

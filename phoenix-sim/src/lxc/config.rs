@@ -1,12 +1,14 @@
 //! How changes of a container's configuration are taken over: at once, pending, or when it is off
 //! (pve-container `LXC/Config.pm`: `update_pct_config`, `vmconfig_hotplug_pending`, `vmconfig_apply_pending`).
 
+use std::collections::BTreeSet;
+
 use phoenix_types::{ConfSection, GuestConf};
 
 use super::volumes::{self, Behind, MountPoint, indexed, is_mp};
 use crate::grammar::{parse_property_string, print_property_string};
 use crate::node::{Call, Failure, State};
-use crate::storage::VolumeRef;
+use crate::storage::{Format, VolumeRef};
 
 /// Changes that were asked for.
 #[derive(Debug, Default)]
@@ -30,8 +32,7 @@ fn get<'a>(section: &'a ConfSection, key: &str) -> Option<&'a str> {
 
 fn put(section: &mut ConfSection, key: &str, value: String) {
     if key == "description" {
-        let text = value.trim_end_matches('\n');
-        section.description = (!text.is_empty()).then(|| text.to_owned());
+        section.description = Some(value.trim_end_matches('\n').to_owned());
     } else {
         section.keys.insert(key.to_owned(), value);
     }
@@ -52,7 +53,8 @@ fn set_pending_deletes(pending: &mut ConfSection, keys: &[String]) {
     if keys.is_empty() {
         pending.keys.remove("delete");
     } else {
-        pending.keys.insert("delete".to_owned(), keys.join(","));
+        let sorted: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
+        pending.keys.insert("delete".to_owned(), sorted.into_iter().collect::<Vec<_>>().join(","));
     }
 }
 
@@ -73,6 +75,7 @@ pub(super) async fn update(
     changes: Changes,
 ) -> Result<Vec<(String, String)>, Failure> {
     let mut pending = conf.pending.take().unwrap_or_default();
+    let mut modified = BTreeSet::new();
     for key in &changes.revert {
         take(&mut pending, key);
         let kept: Vec<String> = pending_deletes(&pending).into_iter().filter(|known| known != key).collect();
@@ -83,6 +86,7 @@ pub(super) async fn update(
             call.err(&format!("cannot delete '{key}' - not set in current configuration!\n"));
             continue;
         }
+        modified.insert(key.clone());
         match key.as_str() {
             "memory" | "rootfs" | "ostype" => {
                 return Err(Failure::die(format!("unable to delete required option '{key}'")));
@@ -107,10 +111,11 @@ pub(super) async fn update(
         let kept: Vec<String> = pending_deletes(&pending).into_iter().filter(|known| *known != key).collect();
         set_pending_deletes(&mut pending, &kept);
         put(&mut pending, &key, value);
+        modified.insert(key);
     }
     clean_up(conf, &mut pending);
-    let errors = take_over(call, vmid, conf, &mut pending, life).await;
-    clean_up(conf, &mut pending);
+    let selected = |key: &str| modified.contains(key);
+    let errors = take_over(call, vmid, conf, &mut pending, life, &selected).await;
     conf.pending = (!pending.keys.is_empty() || pending.description.is_some()).then_some(pending);
     Ok(errors)
 }
@@ -119,8 +124,8 @@ pub(super) async fn update(
 pub(super) async fn apply_pending(call: &mut Call<'_>, vmid: u32, conf: &mut GuestConf) -> Vec<(String, String)> {
     let Some(mut pending) = conf.pending.take() else { return Vec::new() };
     clean_up(conf, &mut pending);
-    let errors = take_over(call, vmid, conf, &mut pending, Life::Stopped).await;
-    conf.pending = (!pending.keys.is_empty()).then_some(pending);
+    let errors = take_over(call, vmid, conf, &mut pending, Life::Stopped, &|_| true).await;
+    conf.pending = (!pending.keys.is_empty() || pending.description.is_some()).then_some(pending);
     errors
 }
 
@@ -178,7 +183,6 @@ fn check_volume(call: &mut Call<'_>, vmid: u32, conf: &GuestConf, key: &str, val
     if mount.behind() == Behind::Volume {
         let id = VolumeRef::parse(mount.volume())
             .map(|volume| volume.storage.to_owned())
-            .or_else(|| mount.wanted().map(|(storage, _)| storage.unwrap_or("local").to_owned()))
             .ok_or_else(|| Failure::die(format!("unable to parse volume ID '{}'", mount.volume())))?;
         let storage = call.state().storage(&id)?;
         if !storage.holds("rootdir") {
@@ -258,50 +262,74 @@ fn clean_up(conf: &GuestConf, pending: &mut ConfSection) {
     set_pending_deletes(pending, &deletes);
 }
 
+/// Takes over what is pending, as far as it is selected: a call that changes settings leaves older pending changes alone.
 async fn take_over(
     call: &mut Call<'_>,
     vmid: u32,
     conf: &mut GuestConf,
     pending: &mut ConfSection,
     life: Life,
+    selected: &(dyn Fn(&str) -> bool + Sync),
 ) -> Vec<(String, String)> {
     let mut errors = Vec::new();
-    let mut deletes = pending_deletes(pending);
-    deletes.sort();
-    let mut left = Vec::new();
-    for key in deletes {
-        if life == Life::Running && !hot_delete(&key) {
-            left.push(key);
-            continue;
+    if life == Life::Running {
+        for key in keys(pending).into_iter().filter(|key| selected(key) && FAST.contains(&key.as_str())) {
+            if let Some(value) = take(pending, &key) {
+                put_live(conf, &key, value);
+            }
         }
-        delete(call, vmid, conf, &key);
+    }
+    let mut left = Vec::new();
+    for key in pending_deletes(pending) {
+        if selected(&key) && (life == Life::Stopped || hot_delete(&key)) {
+            delete(call, vmid, conf, &key);
+        } else {
+            left.push(key);
+        }
     }
     set_pending_deletes(pending, &left);
-    let mut keys: Vec<String> = pending.keys.keys().filter(|key| *key != "delete").cloned().collect();
-    if pending.description.is_some() {
-        keys.push("description".to_owned());
-        keys.sort();
+    if life == Life::Stopped {
+        clean_up(conf, pending);
     }
-    for key in keys {
-        if life == Life::Running && !hot_set(&conf.live, &key) {
+    for key in keys(pending) {
+        if !selected(&key) || (life == Life::Running && !hot_set(&conf.live, &key)) {
             continue;
         }
         let Some(value) = get(pending, &key).map(str::to_owned) else { continue };
         match apply(call, vmid, conf, &key, value).await {
             Ok(value) => {
                 take(pending, &key);
-                put(&mut conf.live, &key, value);
+                put_live(conf, &key, value);
             }
             Err(failure) => {
                 let text = match life {
                     Life::Running => format!("unable to hotplug {key}: {}\n", failure.message()),
                     Life::Stopped => format!("unable to apply pending change {key} : {}\n", failure.message()),
                 };
+                if life == Life::Stopped {
+                    call.err(&text);
+                }
                 errors.push((key, text));
             }
         }
     }
     errors
+}
+
+/// The keys that are to be set, sorted, the description among them.
+fn keys(pending: &ConfSection) -> Vec<String> {
+    let mut keys: Vec<String> = pending.keys.keys().filter(|key| *key != "delete").cloned().collect();
+    if pending.description.is_some() {
+        keys.push("description".to_owned());
+        keys.sort();
+    }
+    keys
+}
+
+/// Puts a value into the live section, where an empty description is none.
+fn put_live(conf: &mut GuestConf, key: &str, value: String) {
+    put(&mut conf.live, key, value);
+    conf.live.description = conf.live.description.take().filter(|text| !text.is_empty());
 }
 
 fn hot_delete(key: &str) -> bool {
@@ -327,7 +355,7 @@ fn delete(call: &mut Call<'_>, vmid: u32, conf: &mut GuestConf, key: &str) {
             retire(conf, mount.volume());
         }
     } else if indexed(key, "unused") && !is_in_use(conf, &value) {
-        call.state().delete_owned_volume(vmid, &value);
+        call.free_owned(vmid, &value);
     }
 }
 
@@ -374,13 +402,13 @@ async fn apply(
     let mount = MountPoint::parse(key, &value)?;
     let mount = match mount.wanted() {
         Some((id, gib)) => {
-            let id = id.unwrap_or("local").to_owned();
+            let id = id.to_owned();
             let storage = call.state().enabled_storage(&id)?;
             let size = volumes::bytes_of_gib(gib);
             let volid = volumes::make(call, &storage, vmid, size).await?;
             mount.with_volume(&volid, size)
         }
-        None => mount,
+        None => rescanned(call, mount),
     };
     if let Some(old) = conf.live.keys.remove(key)
         && let Ok(old) = MountPoint::parse(key, &old)
@@ -392,11 +420,24 @@ async fn apply(
     Ok(mount.print())
 }
 
-impl State {
-    /// Removes a volume that belongs to a guest, by its name.
-    pub(crate) fn delete_owned_volume(&mut self, vmid: u32, volid: &str) {
-        if VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid) {
-            self.free(volid);
+/// A mount point with the size that its volume has on its storage.
+fn rescanned(call: &mut Call<'_>, mount: MountPoint) -> MountPoint {
+    if mount.behind() != Behind::Volume {
+        return mount;
+    }
+    let volid = mount.volume().to_owned();
+    let known = call.state().volume(&volid).map(|volume| (volume.format, volume.space.size));
+    match known {
+        // The size of a folder is not known: the real tools take the answer "it is a folder", 1, for it.
+        Some((Format::Subvol, 0)) => mount.with_volume(&volid, 1),
+        Some((_, size)) => mount.with_volume(&volid, size),
+        None => {
+            let place = VolumeRef::parse(&volid)
+                .and_then(|volume| Some(call.state().storage(volume.storage).ok()?.path(volume.name, None)));
+            if let Some(path) = place {
+                call.err(&format!("failed to stat '{path}'\n"));
+            }
+            mount.without_size()
         }
     }
 }

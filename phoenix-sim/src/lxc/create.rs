@@ -13,7 +13,7 @@ use crate::node::{Call, Failure, State, Worker};
 use crate::storage::VolumeRef;
 
 /// Parameters of the call that are no keys of the configuration.
-const NO_KEYS: [&str; 19] = [
+const NO_KEYS: [&str; 17] = [
     "vmid",
     "node",
     "ostemplate",
@@ -29,8 +29,6 @@ const NO_KEYS: [&str; 19] = [
     "start",
     "ha-managed",
     "unprivileged",
-    "arch",
-    "ostype",
     "extra-args",
     "rootfs",
 ];
@@ -47,8 +45,11 @@ pub(crate) async fn create(call: &mut Call<'_>) -> Result<(), Failure> {
     let template = call.param("ostemplate").unwrap_or_default().to_owned();
     let default_storage = call.param("storage").unwrap_or("local").to_owned();
     let restore = call.is_set("restore");
+    check_inputs(call)?;
     check_template(call, &template, restore)?;
+    ignore_unused(call);
     let mounts = wanted_mounts(call, &default_storage)?;
+    let settings = settings(call, vmid).await?;
     let lock = call.lock_guest(CT, vmid).await?;
     check_unused(&call.state(), vmid)?;
     let mut reserved = GuestConf::default();
@@ -58,7 +59,7 @@ pub(crate) async fn create(call: &mut Call<'_>) -> Result<(), Failure> {
     call.begin(Worker::Checked, "vzcreate", vmid);
     let _lock = call.lock_guest(CT, vmid).await?;
     let mut made = Vec::new();
-    match unpack(call, vmid, &template, mounts, &mut made).await {
+    match unpack(call, vmid, &template, settings, mounts, &mut made).await {
         Ok(conf) => call.state().write_conf(CT, vmid, &conf),
         Err(failure) => {
             let mut state = call.state();
@@ -76,7 +77,32 @@ pub(crate) async fn create(call: &mut Call<'_>) -> Result<(), Failure> {
             call.warn(failure.message());
         }
     }
+    if call.is_set("ha-managed") {
+        call.out("Add as HA resource\n");
+        let wanted = if call.is_set("start") { "started" } else { "stopped" };
+        crate::ha::manage(&mut call.state(), CT, vmid, wanted);
+    }
+    if let Some(pool) = call.param("pool") {
+        call.state().join_pool(pool, vmid);
+    }
     Ok(())
+}
+
+/// What can be said of keys and pool before the node makes anything.
+fn check_inputs(call: &Call<'_>) -> Result<(), Failure> {
+    if let Some(keys) = call.param("ssh-public-keys") {
+        crate::qemu::check_public_keys(keys)?;
+    }
+    call.state().check_pool(call.param("pool"))
+}
+
+/// A volume that is not used cannot be made.
+fn ignore_unused(call: &mut Call<'_>) {
+    let unused: Vec<String> =
+        call.inv.params.iter().map(|(key, _)| key).filter(|key| indexed(key, "unused")).map(str::to_owned).collect();
+    for key in unused {
+        call.err(&format!("ignoring '{key}', cannot create/restore with unused volume\n"));
+    }
 }
 
 /// Refuses an id that is in use.
@@ -94,9 +120,9 @@ fn check_template(call: &mut Call<'_>, template: &str, restore: bool) -> Result<
     if template.starts_with('/') {
         return Ok(());
     }
-    call.state().enabled_storage(volume.storage)?;
+    let kind = call.state().storage(volume.storage)?.content_of(volume.name)?;
     let wanted = if restore { "backup" } else { "vztmpl" };
-    if !volume.name.starts_with(&format!("{wanted}/")) {
+    if kind != wanted {
         return Err(Failure::die(format!("unable to use volume {template} - content type needs to be '{wanted}'")));
     }
     Ok(())
@@ -113,6 +139,8 @@ fn wanted_mounts(call: &mut Call<'_>, default_storage: &str) -> Result<Vec<(Stri
         .collect();
     let mut mounts = Vec::new();
     for (key, value) in given {
+        let is_number = value.parse::<f64>().is_ok() && value.starts_with(|ch: char| ch.is_ascii_digit());
+        let value = if is_number { format!("{default_storage}:{value}") } else { value };
         mounts.push((key.clone(), MountPoint::parse(&key, &value)?));
     }
     if mounts.is_empty() {
@@ -125,10 +153,10 @@ fn wanted_mounts(call: &mut Call<'_>, default_storage: &str) -> Result<Vec<(Stri
         if mount.behind() != Behind::Volume {
             continue;
         }
-        let id = match mount.wanted() {
-            Some((id, _)) => id.unwrap_or(default_storage),
-            None => VolumeRef::parse(mount.volume()).map_or(default_storage, |volume| volume.storage),
-        };
+        let volid = mount.volume();
+        let id = VolumeRef::parse(volid)
+            .map(|volume| volume.storage)
+            .ok_or_else(|| Failure::die(format!("unable to parse volume ID '{volid}'")))?;
         let storage = call.state().enabled_storage(id)?;
         if !storage.holds("rootdir") {
             return Err(call.bad_param("storage", format!("storage '{id}' does not support container directories")));
@@ -142,15 +170,14 @@ async fn unpack(
     call: &mut Call<'_>,
     vmid: u32,
     template: &str,
+    mut conf: GuestConf,
     mounts: Vec<(String, MountPoint)>,
     made: &mut Vec<String>,
 ) -> Result<GuestConf, Failure> {
-    let default_storage = call.param("storage").unwrap_or("local").to_owned();
-    let mut conf = GuestConf::default();
     for (key, mount) in mounts {
         let mount = match mount.wanted() {
             Some((id, gib)) => {
-                let id = id.unwrap_or(&default_storage).to_owned();
+                let id = id.to_owned();
                 let storage = call.state().enabled_storage(&id)?;
                 let size = volumes::bytes_of_gib(gib);
                 let volid = volumes::make(call, &storage, vmid, size).await?;
@@ -172,8 +199,17 @@ async fn unpack(
     call.work(Duration::from_millis(600)).await;
     call.out("Total bytes read: 129689600 (124MiB, 400MiB/s)\n");
     let distribution = Distribution::of(&archive);
-    call.out("Detected container architecture: amd64\n");
-    settings(call, vmid, &mut conf, &distribution).await?;
+    if conf.live.get("arch").is_none() {
+        call.out("Detected container architecture: amd64\n");
+    }
+    let default = |conf: &mut GuestConf, key: &str, value: &str| {
+        conf.live.keys.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    };
+    default(&mut conf, "arch", "amd64");
+    default(&mut conf, "ostype", distribution.ostype);
+    default(&mut conf, "hostname", &format!("CT{vmid}"));
+    default(&mut conf, "memory", "512");
+    default(&mut conf, "swap", "512");
     let host = call.param("hostname").unwrap_or("localhost").to_owned();
     for kind in ["ed25519", "rsa", "ecdsa"] {
         let fingerprint = call.state().random.fingerprint();
@@ -222,45 +258,18 @@ fn archive(call: &mut Call<'_>, template: &str) -> Result<String, Failure> {
     Err(Failure::die(text))
 }
 
-/// The configuration beyond the mount points.
-async fn settings(
-    call: &mut Call<'_>,
-    vmid: u32,
-    conf: &mut GuestConf,
-    distribution: &Distribution,
-) -> Result<(), Failure> {
-    let mut set: Vec<(String, String)> = Vec::new();
-    let mut unused = Vec::new();
-    for (key, value) in call.inv.params.iter() {
-        if indexed(key, "unused") {
-            unused.push(key.to_owned());
-        } else if !NO_KEYS.contains(&key) && !is_mp(key) {
-            set.push((key.to_owned(), value.to_owned()));
-        }
-    }
-    for key in unused {
-        call.err(&format!("ignoring '{key}', cannot create/restore with unused volume\n"));
-    }
-    for (key, value) in [("hostname", format!("CT{vmid}")), ("memory", "512".into()), ("swap", "512".into())] {
-        if !set.iter().any(|(known, _)| known == key) {
-            set.push((key.to_owned(), value));
-        }
-    }
-    let protection = set.iter().position(|(key, _)| key == "protection").map(|at| set.remove(at));
-    let errors = config::update(call, vmid, conf, Life::Stopped, Changes { set, ..Changes::default() }).await?;
-    if let Some((_, text)) = errors.into_iter().next() {
-        return Err(Failure::die(text));
-    }
-    let keys = &mut conf.live.keys;
-    if let Some((key, value)) = protection {
-        keys.insert(key, value);
-    }
-    keys.insert("arch".to_owned(), call.param("arch").unwrap_or("amd64").to_owned());
-    keys.insert("ostype".to_owned(), call.param("ostype").unwrap_or(distribution.ostype).to_owned());
+/// The configuration beyond the mount points, checked against the node before anything is made.
+async fn settings(call: &mut Call<'_>, vmid: u32) -> Result<GuestConf, Failure> {
+    let given =
+        call.inv.params.iter().filter(|(key, _)| !NO_KEYS.contains(key) && !is_mp(key) && !indexed(key, "unused"));
+    let set = given.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let mut conf = GuestConf::default();
+    // What single keys have against being taken over does not stop the real tool either.
+    config::update(call, vmid, &mut conf, Life::Stopped, Changes { set, ..Changes::default() }).await?;
     if call.inv.params.flag("unprivileged").unwrap_or(true) {
-        keys.insert("unprivileged".to_owned(), "1".to_owned());
+        conf.live.keys.insert("unprivileged".to_owned(), "1".to_owned());
     }
-    Ok(())
+    Ok(conf)
 }
 
 /// The size of a mount point in bytes, as its configuration says.

@@ -1,5 +1,6 @@
 //! `pct destroy` and `pct template` (pve-container `API2/LXC.pm`).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use phoenix_types::GuestConf;
@@ -46,26 +47,25 @@ pub(crate) async fn destroy(call: &mut Call<'_>) -> Result<(), Failure> {
     destroyed.live.keys.insert("lock".to_owned(), "destroyed".to_owned());
     call.state().write_conf(CT, vmid, &destroyed);
     call.work(Duration::from_millis(100)).await;
-    {
-        let mut state = call.state();
-        let sections = std::iter::once(&conf.live).chain(conf.pending.as_ref()).chain(conf.snapshots.values());
-        for volid in sections.flat_map(volumes::volumes) {
-            state.delete_owned_volume(vmid, &volid);
+    // What only a snapshot still refers to stays behind.
+    let sections = std::iter::once(&conf.live).chain(conf.pending.as_ref());
+    let mut freed = BTreeSet::new();
+    for volid in sections.flat_map(volumes::volumes) {
+        if freed.insert(volid.clone()) {
+            call.free_owned(vmid, &volid);
         }
-        if call.is_set("destroy-unreferenced-disks") {
-            let orphans: Vec<String> = state
-                .volumes
-                .keys()
-                .filter(|volid| VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid))
-                .cloned()
-                .collect();
-            for volid in orphans {
-                state.free(&volid);
-            }
-        }
+    }
+    if call.is_set("destroy-unreferenced-disks") {
+        let owner = |volid: &String| VolumeRef::parse(volid).and_then(|volume| volume.owner());
+        let orphans: Vec<String> =
+            call.state().volumes.keys().filter(|volid| owner(volid) == Some(vmid)).cloned().collect();
+        call.free_disks(&orphans);
     }
     if call.is_set("purge") {
         call.out(&format!("purging CT {vmid} from related configurations..\n"));
+        if crate::ha::manages(&call.state(), vmid) {
+            call.out(&format!("NOTE: removed CT {vmid} from HA resource configuration.\n"));
+        }
         crate::ha::forget(&mut call.state(), vmid);
     }
     call.state().forget_guest(CT, vmid);

@@ -41,9 +41,7 @@ pub(crate) async fn resize(call: &mut Call<'_>) -> Result<(), Failure> {
     let conf_text = call.state().conf_text(CT, vmid).ok_or_else(|| crate::node::missing(CT, vmid))?;
     let conf = GuestConf::parse(&conf_text, CT);
     check_lock(&conf)?;
-    if digest.is_some_and(|digest| digest != phoenix_types::conf_digest(&conf_text)) {
-        return Err(Failure::die("detected modified configuration - file changed by other user? Try again."));
-    }
+    check_digest(digest.as_deref(), &conf_text)?;
     let running = call.state().is_running(vmid);
     let mount = mount_of(&conf, &key)?;
     let volid = mount.volume().to_owned();
@@ -130,38 +128,36 @@ pub(crate) async fn move_volume(call: &mut Call<'_>) -> Result<(), Failure> {
         (Some(_), Some(_)) => return Err(Failure::die("either set storage or target-vmid, but not both")),
         (Some(storage), None) => storage.to_owned(),
         (None, Some(_)) => return reassign(call, vmid, &key).await,
-        (None, None) => return Err(Failure::die("either storage or target-vmid parameter must be set")),
+        (None, None) => {
+            let reason = "both 'storage' and 'target-vmid' missing, either needs to be set";
+            return Err(Failure::Answer(
+                call.inv.refuse(&["storage", "target-vmid"].map(|key| (key, reason)).into_iter().collect()),
+            ));
+        }
     };
     let lock = call.lock_guest(CT, vmid).await?;
-    let conf = call.state().conf(CT, vmid)?;
+    let text = call.state().conf_text(CT, vmid).ok_or_else(|| crate::node::missing(CT, vmid))?;
+    let conf = GuestConf::parse(&text, CT);
     check_lock(&conf)?;
     if call.state().is_running(vmid) {
         return Err(Failure::die("cannot move volumes of a running container"));
     }
-    let mount = if volumes::indexed(&key, "unused") {
-        let volid = conf.live.get(&key).ok_or_else(|| Failure::die(format!("{key} does not exist")))?;
-        MountPoint::parse("rootfs", volid)?
-    } else {
-        mount_of(&conf, &key)?
-    };
-    if mount.behind() != Behind::Volume {
-        return Err(Failure::die(format!("can't move {} mount point", mount.behind().name())));
+    if volumes::indexed(&key, "unused") {
+        let text = format!("cannot move volume '{key}', only configured volumes can be moved to another storage");
+        return Err(Failure::die(text));
     }
+    let mount = mount_of(&conf, &key)?;
     let old = mount.volume().to_owned();
     if call.is_set("delete") && conf.snapshots.values().any(|section| volumes::volumes(section).contains(&old)) {
         return Err(Failure::die("you can't move a volume with snapshots and delete the source"));
     }
-    let storage = call.state().enabled_storage(&target)?;
-    if !storage.holds("rootdir") {
-        return Err(Failure::die(format!("storage '{target}' does not support container directories")));
-    }
+    check_digest(call.param("digest"), &text)?;
     call.state().edit_conf(CT, vmid, |conf| {
         conf.live.keys.insert("lock".to_owned(), "disk".to_owned());
     })?;
     drop(lock);
     call.begin(Worker::Checked, "move_volume", vmid);
-    let made = volumes::make(call, &storage, vmid, size_of(&mount)).await;
-    let new = match made {
+    let new = match copy(call, vmid, &mount, &target).await {
         Ok(new) => new,
         Err(failure) => {
             call.state().edit_conf(CT, vmid, |conf| {
@@ -170,14 +166,12 @@ pub(crate) async fn move_volume(call: &mut Call<'_>) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    call.work(Duration::from_millis(700)).await;
     call.state().copy_content(&old, None, &new);
     call.out(RSYNC);
     let size = size_of(&mount);
     let moved = mount.with_volume(&new, size).print();
     let delete = call.is_set("delete");
-    let mut state = call.state();
-    state.edit_conf(CT, vmid, |conf| {
+    call.state().edit_conf(CT, vmid, |conf| {
         conf.live.keys.remove("lock");
         conf.live.keys.insert(key, moved);
         if !delete {
@@ -185,50 +179,126 @@ pub(crate) async fn move_volume(call: &mut Call<'_>) -> Result<(), Failure> {
         }
     })?;
     if delete {
-        state.delete_owned_volume(vmid, &old);
+        call.free_disks(&[old]);
     }
     Ok(())
+}
+
+/// Makes the volume that a mount point moves to.
+async fn copy(call: &mut Call<'_>, vmid: u32, mount: &MountPoint, target: &str) -> Result<String, Failure> {
+    if mount.behind() != Behind::Volume {
+        return Err(Failure::die(format!("cannot copy volumes of type {}", mount.behind().name())));
+    }
+    let storage = call.state().enabled_storage(target)?;
+    if !storage.holds("rootdir") {
+        let text = format!("content type 'rootdir' is not available or configured on storage '{target}'");
+        return Err(Failure::die(text));
+    }
+    let new = volumes::make(call, &storage, vmid, size_of(mount)).await?;
+    call.work(Duration::from_millis(700)).await;
+    Ok(new)
+}
+
+fn check_digest(digest: Option<&str>, text: &str) -> Result<(), Failure> {
+    if digest.is_some_and(|digest| digest != phoenix_types::conf_digest(text)) {
+        return Err(Failure::die("detected modified configuration - file changed by other user? Try again."));
+    }
+    Ok(())
+}
+
+/// What a container gives to another, once all checks have passed.
+struct Gift {
+    conf: GuestConf,
+    other: GuestConf,
+    mount: MountPoint,
+}
+
+/// The checks before a volume changes its container.
+fn check_reassign(call: &Call<'_>, vmid: u32, key: &str, target: u32, target_key: &str) -> Result<Gift, Failure> {
+    if key == "rootfs" || target_key == "rootfs" {
+        return Err(Failure::die("Cannot move to/from 'rootfs'"));
+    }
+    let is_unused = |key: &str| volumes::indexed(key, "unused");
+    if is_unused(key) && !is_unused(target_key) {
+        return Err(Failure::die("Moving an unused volume to a used one is not possible"));
+    }
+    let state = call.state();
+    for id in [vmid, target] {
+        if state.guest_kind(id).is_none() {
+            return Err(Failure::die(format!("could not find CT {id}")));
+        }
+    }
+    let load = |id: u32| -> Result<(GuestConf, String), Failure> {
+        let text = state.conf_text(CT, id).ok_or_else(|| crate::node::missing(CT, id))?;
+        let conf = GuestConf::parse(&text, CT);
+        check_lock(&conf)?;
+        Ok((conf, text))
+    };
+    let (conf, text) = load(vmid)?;
+    let (other, other_text) = load(target)?;
+    if conf.is_template() || other.is_template() {
+        return Err(Failure::die("Can't move volumes from or to template CT"));
+    }
+    for (id, option, text) in [(vmid, "digest", &text), (target, "target-digest", &other_text)] {
+        check_digest(call.param(option), text)
+            .map_err(|failure| Failure::die(format!("Container {id}: {}", failure.message())))?;
+    }
+    let Some(value) = conf.live.get(key) else {
+        return Err(Failure::die(format!("volume '{key}' for container '{vmid}' does not exist")));
+    };
+    if other.live.get(target_key).is_some() {
+        let text = format!("Target volume key '{target_key}' is already in use for container '{target}'");
+        return Err(Failure::die(text));
+    }
+    let mount = MountPoint::parse(if is_unused(key) { "rootfs" } else { key }, value)?;
+    if conf.snapshots.values().any(|section| volumes::volumes(section).iter().any(|used| used == mount.volume())) {
+        return Err(Failure::die("Cannot move volume used by a snapshot to another container"));
+    }
+    if mount.behind() != Behind::Volume {
+        return Err(Failure::die("Storage does not support moving of this disk to another container"));
+    }
+    if state.is_running(vmid) && !is_unused(key) {
+        let text = "Cannot move in-use volume while the source CT is running - detach or shutdown first";
+        return Err(Failure::die(text));
+    }
+    Ok(Gift { conf, other, mount })
 }
 
 /// Gives a volume to another container.
 async fn reassign(call: &mut Call<'_>, vmid: u32, key: &str) -> Result<(), Failure> {
     let target: u32 = call.number("target-vmid").unwrap_or(0);
     let target_key = call.param("target-volume").unwrap_or(key).to_owned();
-    if key == "rootfs" || target_key == "rootfs" {
-        return Err(Failure::die("Cannot move to/from 'rootfs'"));
-    }
+    check_reassign(call, vmid, key, target, &target_key)?;
+    call.begin(Worker::Checked, "move_volume", format!("{vmid}-{key}>{target}-{target_key}"));
     let _lock = call.lock_guest(CT, vmid).await?;
-    let _other = call.lock_guest(CT, target).await?;
-    let conf = call.state().conf(CT, vmid)?;
-    let other = call.state().conf(CT, target)?;
-    check_lock(&conf)?;
-    check_lock(&other)?;
-    if call.state().is_running(vmid) {
-        return Err(Failure::die("Can't reassign volume of a running container"));
-    }
-    if other.live.get(&target_key).is_some() {
-        return Err(Failure::die(format!(
-            "Target volume key '{target_key}' is already in use for container '{target}'"
-        )));
-    }
-    let mount = mount_of(&conf, key)?;
+    let _other = if target == vmid { None } else { Some(call.lock_guest(CT, target).await?) };
+    let Gift { mut conf, mut other, mount } = check_reassign(call, vmid, key, target, &target_key)?;
+    call.out(&format!("moving volume '{key}' from container '{vmid}' to '{target}'\n"));
     let volid = mount.volume().to_owned();
-    let volume =
-        VolumeRef::parse(&volid).ok_or_else(|| Failure::die(format!("unable to parse volume ID '{volid}'")))?;
-    call.begin(Worker::Checked, "move_volume", vmid);
-    let mut state = call.state();
-    let storage = state.enabled_storage(volume.storage)?;
-    let format = state.volume(&volid).map_or(Format::Raw, |volume| volume.format);
-    let prefix = if format == Format::Subvol { "subvol" } else { "vm" };
-    let plain = state.free_disk_name(&storage, target, prefix);
-    let new = format!("{}:{}", storage.id, storage.volume_name(target, &plain, format));
-    state.rename_volume(&volid, &new);
-    state.edit_conf(CT, vmid, |conf| {
-        conf.live.keys.remove(key);
-    })?;
+    let new = {
+        let mut state = call.state();
+        let id = volid.split(':').next().unwrap_or_default();
+        let storage = state.enabled_storage(id)?;
+        let format = state.volume(&volid).map_or(Format::Raw, |volume| volume.format);
+        let prefix = if format == Format::Subvol { "subvol" } else { "vm" };
+        let plain = state.free_disk_name(&storage, target, prefix);
+        let new = format!("{}:{}", storage.id, storage.volume_name(target, &plain, format));
+        state.rename_volume(&volid, &new);
+        new
+    };
+    call.out(&format!("removing volume '{key}' from container '{vmid}' config\n"));
+    conf.live.keys.remove(key);
+    call.state().write_conf(CT, vmid, &conf);
+    if target == vmid {
+        other = conf;
+    }
     let size = size_of(&mount);
-    let value = mount.with_volume(&new, size).print();
-    state.edit_conf(CT, target, |conf| {
-        conf.live.keys.insert(target_key, value);
-    })
+    let value = match volumes::indexed(&target_key, "unused") {
+        true => new,
+        false => mount.with_volume(&new, size).print(),
+    };
+    other.live.keys.insert(target_key.clone(), value);
+    call.state().write_conf(CT, target, &other);
+    call.out(&format!("target container '{target}' updated with '{target_key}'\n"));
+    Ok(())
 }

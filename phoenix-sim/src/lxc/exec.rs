@@ -33,10 +33,10 @@ fn check_running(call: &Call<'_>, vmid: u32) -> Result<(), Failure> {
 pub(super) async fn exec(call: &mut Call<'_>) -> Result<(), Failure> {
     let vmid = call.vmid();
     let argv = call.inv.extra_args.clone();
+    check_running(call, vmid)?;
     if argv.is_empty() {
         return Err(Failure::die("missing command at /usr/share/perl5/PVE/CLI/pct.pm line 246."));
     }
-    check_running(call, vmid)?;
     let env = environment(call.inv.params.flag("keep-env").unwrap_or(true));
     let exec = Exec { guest: Some(vmid), argv: &argv, env: &env, stdin: call.stdin };
     let node = call.node;
@@ -104,9 +104,13 @@ impl Given {
         let mode = match call.param("perms") {
             None => None,
             Some(text) => {
-                let octal = if text.starts_with('0') { text.to_owned() } else { format!("0{text}") };
-                let mode = u32::from_str_radix(&octal, 8);
-                Some(mode.map_err(|_| Failure::die(format!("invalid mode: '{octal}'")))?)
+                let text = if text.starts_with('0') { text.to_owned() } else { format!("0{text}") };
+                // Of a lone `0x`, C's `strtoul` reads the zero and leaves the letter.
+                let mode = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+                    Some(hex) => u32::from_str_radix(hex, 16),
+                    None => u32::from_str_radix(&text, 8),
+                };
+                Some(mode.map_err(|_| Failure::die(format!("invalid mode: '{text}'")))?)
             }
         };
         Ok(Self {
@@ -121,7 +125,6 @@ impl Given {
 pub(super) async fn push(call: &mut Call<'_>) -> Result<(), Failure> {
     let vmid = call.vmid();
     let lock = call.lock_guest(CT, vmid).await?;
-    call.state().conf(CT, vmid)?;
     if !call.state().is_running(vmid) {
         return Err(Failure::die("can only push files to a running CT"));
     }
@@ -154,7 +157,6 @@ pub(super) async fn push(call: &mut Call<'_>) -> Result<(), Failure> {
 pub(super) async fn pull(call: &mut Call<'_>) -> Result<(), Failure> {
     let vmid = call.vmid();
     let lock = call.lock_guest(CT, vmid).await?;
-    call.state().conf(CT, vmid)?;
     if !call.state().is_running(vmid) {
         let text = "can only pull files from a running VM at /usr/share/perl5/PVE/CLI/pct.pm line 664.";
         return Err(Failure::die(text));
@@ -169,13 +171,13 @@ pub(super) async fn pull(call: &mut Call<'_>) -> Result<(), Failure> {
     };
     let given = Given::read(call, &passwd, &group)?;
     let mut state = call.state();
+    let now = state.now;
+    let create = |state: &mut crate::node::State, bytes: &[u8]| state.files.write(&target, bytes.to_vec(), now);
+    // The target is there, and empty, before the source is looked for.
+    create(&mut state, b"").map_err(|error| Failure::die(format!("failed to create file: {target}: {error}")))?;
     let bytes = inside::read_file(&mut state, vmid, &source)
         .map_err(|error| Failure::die(format!("failed to open {source}: {error}")))?;
-    let now = state.now;
-    state
-        .files
-        .write(&target, bytes, now)
-        .map_err(|error| Failure::die(format!("failed to create file: {target}: {error}")))?;
+    create(&mut state, &bytes).map_err(|error| Failure::die(format!("failed to create file: {target}: {error}")))?;
     // The file was written just now.
     let _ = state.files.change(&target, |entry| {
         entry.mode = given.mode.unwrap_or(entry.mode);

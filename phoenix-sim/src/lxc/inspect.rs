@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::CT;
-use super::config::is_in_use;
 use super::create::size_of;
 use super::set::check_lock;
-use super::volumes::{Behind, MountPoint, mount_points};
+use super::volumes::{Behind, MountPoint, mount_points, volumes};
 use crate::grammar::format_size;
 use crate::node::{Call, Failure, State};
 use crate::storage::{Ext4, Format, VolumeRef};
@@ -29,6 +28,18 @@ pub(super) async fn rescan(call: &mut Call<'_>) -> Result<(), Failure> {
         let mut text = String::new();
         {
             let mut state = call.state();
+            let owned: Vec<String> = state
+                .volumes
+                .keys()
+                .filter(|volid| VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid))
+                .cloned()
+                .collect();
+            for volid in owned.into_iter().filter(|volid| !volumes(&conf.live).contains(volid)).collect::<Vec<_>>() {
+                State::add_unused(&mut conf.live, &volid);
+                let key = conf.live.keys.iter().find(|(_, value)| **value == volid).map(|(key, _)| key.clone());
+                let key = key.unwrap_or_default();
+                text.push_str(&format!("CT {vmid}: add unreferenced volume '{volid}' as '{key}' to config.\n"));
+            }
             for (key, mount) in mount_points(&conf.live) {
                 let size = state.volume(mount.volume()).map(|volume| volume.space.size);
                 if let Some(size) = size.filter(|size| *size != size_of(&mount)) {
@@ -36,18 +47,6 @@ pub(super) async fn rescan(call: &mut Call<'_>) -> Result<(), Failure> {
                     text.push_str(&format!("CT {vmid}: updated volume size of '{volid}' in config.\n"));
                     conf.live.keys.insert(key, mount.with_volume(&volid, size).print());
                 }
-            }
-            let owned: Vec<String> = state
-                .volumes
-                .keys()
-                .filter(|volid| VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid))
-                .cloned()
-                .collect();
-            for volid in owned.into_iter().filter(|volid| !is_in_use(&conf, volid)).collect::<Vec<_>>() {
-                State::add_unused(&mut conf.live, &volid);
-                let key = conf.live.keys.iter().find(|(_, value)| **value == volid).map(|(key, _)| key.clone());
-                let key = key.unwrap_or_default();
-                text.push_str(&format!("CT {vmid}: add unreferenced volume '{volid}' as '{key}' to config.\n"));
             }
             if !dry && !text.is_empty() {
                 state.write_conf(CT, vmid, &conf);
@@ -75,6 +74,7 @@ fn human(bytes: u64) -> String {
 /// `pct df`.
 pub(super) async fn df(call: &mut Call<'_>) -> Result<(), Failure> {
     let vmid = call.vmid();
+    let _lock = call.lock_guest(CT, vmid).await?;
     let conf = call.state().conf(CT, vmid)?;
     if !call.state().is_running(vmid) {
         check_lock(&conf)?;
@@ -111,28 +111,22 @@ pub(super) async fn df(call: &mut Call<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn mount_point(conf: &phoenix_types::GuestConf, key: &str) -> Result<MountPoint, Failure> {
-    let value = conf.live.get(key).ok_or_else(|| Failure::die(format!("volume '{key}' does not exist")))?;
-    MountPoint::parse(key, value)
-}
-
 /// `pct fsck`.
 pub(super) async fn fsck(call: &mut Call<'_>) -> Result<(), Failure> {
     let vmid = call.vmid();
     let _lock = call.lock_guest(CT, vmid).await?;
     let conf = call.state().conf(CT, vmid)?;
-    check_lock(&conf)?;
     let key = call.param("device").unwrap_or("rootfs").to_owned();
-    let mount = mount_point(&conf, &key)?;
-    if mount.behind() != Behind::Volume {
-        return Err(Failure::die(format!("cannot run fsck on '{key}'")));
-    }
+    let Some(value) = conf.live.get(&key) else {
+        return Err(Failure::die(format!("cannot run command on non-existing mount point {key}")));
+    };
+    let mount = MountPoint::parse(&key, value)?;
     if call.state().is_running(vmid) {
         return Err(Failure::die("cannot run fsck when container is running"));
     }
     let volid = mount.volume();
     let Some(volume) = VolumeRef::parse(volid) else {
-        return Err(Failure::die(format!("unable to parse volume ID '{volid}'")));
+        return Err(Failure::die(format!("path '{volid}' does not point to a block device")));
     };
     let storage = call.state().enabled_storage(volume.storage)?;
     let format = call.state().volume(volid).map_or(Format::Raw, |volume| volume.format);
@@ -155,7 +149,10 @@ pub(super) async fn fstrim(call: &mut Call<'_>) -> Result<(), Failure> {
     check_lock(&conf)?;
     call.work(Duration::from_millis(100)).await;
     for (key, mount) in mount_points(&conf.live) {
-        if mount.behind() != Behind::Volume || (key != "rootfs" && call.is_set("ignore-mountpoints")) {
+        if mount.behind() == Behind::Bind
+            || mount.get("ro") == Some("1")
+            || (key != "rootfs" && call.is_set("ignore-mountpoints"))
+        {
             continue;
         }
         let free = size_of(&mount) / 5 * 4;
@@ -185,8 +182,8 @@ pub(super) async fn unmount(call: &mut Call<'_>) -> Result<(), Failure> {
     let mut conf = call.state().conf(CT, vmid)?;
     match conf.lock() {
         Some("mounted") => {}
-        Some(lock) => return Err(Failure::die(format!("found lock '{lock}' trying to remove 'mounted'"))),
-        None => return Err(Failure::die("no lock found trying to remove 'mounted'")),
+        Some(lock) => return Err(Failure::die(format!("found lock '{lock}' trying to remove 'mounted' lock"))),
+        None => return Err(Failure::die("no lock found trying to remove 'mounted'  lock")),
     }
     conf.live.keys.remove("lock");
     call.state().write_conf(CT, vmid, &conf);

@@ -26,6 +26,7 @@ pub(crate) use self::power::{reboot, shutdown, start, stop};
 pub(crate) use self::set::set;
 pub(crate) use self::show::tree;
 pub(crate) use self::snapshot::{delsnapshot, rollback, snapshot};
+pub(crate) use self::volumes::as_written;
 
 const CT: GuestKind = GuestKind::Container;
 
@@ -50,7 +51,7 @@ pub(crate) async fn run(call: &mut Call<'_>) -> Result<(), Failure> {
         "shutdown" => shutdown(call).await,
         "reboot" => reboot(call).await,
         "suspend" => power::suspend(call).await,
-        "resume" => power::resume(call).await,
+        "resume" => power::resume(call),
         "migrate" => power::migrate(call),
         "snapshot" => snapshot(call).await,
         "delsnapshot" => delsnapshot(call).await,

@@ -26,16 +26,25 @@ pub(super) async fn start_worker(call: &mut Call<'_>, vmid: u32) -> Result<(), F
         "create" => None,
         _ => Some(call.lock_guest(CT, vmid).await?),
     };
-    let mut conf = call.state().conf(CT, vmid)?;
+    let conf = call.state().conf(CT, vmid)?;
     if conf.is_template() {
         return Err(Failure::die("you can't start a CT if it's a template"));
     }
     if conf.lock() != Some("mounted") && !call.is_set("skiplock") {
         check_lock(&conf)?;
     }
+    let has_quota = |(_, mount): &(String, super::volumes::MountPoint)| mount.get("quota") == Some("1");
+    if conf.live.get("unprivileged") == Some("1") && mount_points(&conf.live).iter().any(has_quota) {
+        return Err(Failure::die("Quotas are not supported by unprivileged containers."));
+    }
     if call.state().is_running(vmid) {
         return Err(Failure::die(format!("CT {vmid} already running")));
     }
+    run_up(call, vmid, conf).await
+}
+
+/// Starts a container that may be started.
+async fn run_up(call: &mut Call<'_>, vmid: u32, mut conf: phoenix_types::GuestConf) -> Result<(), Failure> {
     if conf.pending.is_some() {
         config::apply_pending(call, vmid, &mut conf).await;
         call.state().write_conf(CT, vmid, &conf);
@@ -119,7 +128,10 @@ pub(super) async fn switch_off(call: &mut Call<'_>, vmid: u32) {
     if let Ok(mut conf) = conf
         && conf.pending.is_some()
     {
+        // The hook of LXC does it, whose output nobody sees.
+        call.mute();
         config::apply_pending(call, vmid, &mut conf).await;
+        call.unmute();
         call.state().write_conf(CT, vmid, &conf);
     }
 }
@@ -175,15 +187,14 @@ pub(crate) async fn reboot(call: &mut Call<'_>) -> Result<(), Failure> {
     let vmid = call.vmid();
     check_running(call, vmid, "VM")?;
     call.begin(Worker::Checked, "vzreboot", vmid);
-    let lock = call.lock_guest(CT, vmid).await?;
-    let conf = call.state().conf(CT, vmid)?;
-    check_lock(&conf)?;
+    // Neither a lock nor the rest of what a start looks at stops a reboot.
+    let _lock = call.lock_guest(CT, vmid).await?;
     let timeout = Duration::from_secs(call.number("timeout").unwrap_or(60));
     let needed = inside::shutdown_time(call.node, vmid).unwrap_or(timeout).min(timeout);
     call.work(needed).await;
     switch_off(call, vmid).await;
-    drop(lock);
-    start_worker(call, vmid).await
+    let conf = call.state().conf(CT, vmid)?;
+    run_up(call, vmid, conf).await
 }
 
 /// `pct suspend`: experimental in the real tool, and it needs criu.
@@ -198,14 +209,12 @@ pub(super) async fn suspend(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// `pct resume`.
-pub(super) async fn resume(call: &mut Call<'_>) -> Result<(), Failure> {
+pub(super) fn resume(call: &mut Call<'_>) -> Result<(), Failure> {
     let vmid = call.vmid();
     if call.state().is_running(vmid) {
         return Err(Failure::die(format!("CT {vmid} already running")));
     }
     call.begin(Worker::Checked, "vzresume", vmid);
-    let _lock = call.lock_guest(CT, vmid).await?;
-    check_lock(&call.state().conf(CT, vmid)?)?;
     Err(Failure::die(format!(
         "command 'lxc-checkpoint -n {vmid} -r --foreground -D /var/lib/vz/dump' failed: exit code 1"
     )))

@@ -7,7 +7,7 @@ use phoenix_types::{GuestConf, conf_digest};
 use super::config::{self, Changes, Life};
 use super::volumes::indexed;
 use super::{CT, volumes};
-use crate::grammar::Reasons;
+use crate::grammar::{Reasons, split_list};
 use crate::node::{Call, Failure};
 
 /// Parameters of the call that are no keys of the configuration.
@@ -26,8 +26,6 @@ pub(crate) async fn set(call: &mut Call<'_>) -> Result<(), Failure> {
     if set.is_empty() && call.param("delete").is_none() && call.param("revert").is_none() {
         return Err(Failure::die("no options specified"));
     }
-    let delete = listed(call, "delete", &set)?;
-    let revert = listed(call, "revert", &set)?;
     let digest = call.param("digest").map(str::to_owned);
     let lock = call.lock_guest(CT, vmid).await?;
     let text = call.state().conf_text(CT, vmid).ok_or_else(|| crate::node::missing(CT, vmid))?;
@@ -36,6 +34,8 @@ pub(crate) async fn set(call: &mut Call<'_>) -> Result<(), Failure> {
     if digest.is_some_and(|digest| digest != conf_digest(&text)) {
         return Err(Failure::die("detected modified configuration - file changed by other user? Try again."));
     }
+    let revert = listed(call, Listed::Revert, &set, &[])?;
+    let delete = listed(call, Listed::Delete, &set, &revert)?;
     let life = if call.state().is_running(vmid) { Life::Running } else { Life::Stopped };
     let errors = config::update(call, vmid, &mut conf, life, Changes { set, delete, revert }).await?;
     if !errors.is_empty() {
@@ -52,23 +52,36 @@ pub(crate) async fn set(call: &mut Call<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The keys that `--delete` or `--revert` name.
-fn listed(call: &Call<'_>, option: &str, set: &[(String, String)]) -> Result<Vec<String>, Failure> {
-    let text = call.param(option).unwrap_or_default();
+/// The options that list keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    Delete,
+    Revert,
+}
+
+/// The keys that `--delete` or `--revert` name. Only known ones, and none that the same call sets or reverts.
+fn listed(
+    call: &Call<'_>,
+    listed: Listed,
+    set: &[(String, String)],
+    revert: &[String],
+) -> Result<Vec<String>, Failure> {
+    let option = if listed == Listed::Delete { "delete" } else { "revert" };
     let mut keys = Vec::new();
-    for key in text.split(|ch: char| ch == ',' || ch == ';' || ch.is_whitespace() || ch == '\0') {
-        if key.is_empty() {
-            continue;
+    for key in split_list(call.param(option).unwrap_or_default()) {
+        if !is_key(key) {
+            return Err(call.bad_param(option, format!("unknown option '{key}'")));
         }
         if set.iter().any(|(known, _)| known == key) {
-            let text = match option {
-                "delete" => format!("you can't use '-{key}' and -delete {key}' at the same time"),
-                _ => format!("you can't use '-{key}' and '-revert {key}' at the same time"),
+            let text = match listed {
+                Listed::Delete => format!("you can't use '-{key}' and -delete {key}' at the same time"),
+                Listed::Revert => format!("you can't use '-{key}' and '-revert {key}' at the same time"),
             };
             return Err(call.bad_param(option, text));
         }
-        if !is_key(key) {
-            return Err(call.bad_param(option, format!("unknown option '{key}'")));
+        if revert.iter().any(|known| known == key) {
+            let text = format!("you can't use '-delete {key}' and '-revert {key}' at the same time");
+            return Err(call.bad_param(option, text));
         }
         keys.push(key.to_owned());
     }

@@ -123,7 +123,10 @@ pub(crate) fn merged(conf: &GuestConf) -> BTreeMap<String, String> {
     let mut settings_now = settings(&conf.live);
     if let Some(pending) = &conf.pending {
         for key in config::pending_deletes(pending) {
-            settings_now.remove(&key);
+            // The real tools test the value for truth before they leave it out.
+            if settings_now.get(&key).is_some_and(|value| value != "0") {
+                settings_now.remove(&key);
+            }
         }
         settings_now.extend(settings(pending).into_iter().filter(|(key, _)| key != "delete"));
     }

@@ -33,6 +33,12 @@ pub(crate) async fn snapshot(call: &mut Call<'_>) -> Result<(), Failure> {
     if !call.state().can_snapshot(&conf)? {
         return Err(Failure::die("snapshot feature is not available"));
     }
+    for (child, section) in &mut conf.snapshots {
+        if section.get("parent") == Some(name.as_str()) {
+            call.err(&format!("deleting parent '{name}' reference from '{child}' to avoid bogus snapshot cycle.\n"));
+            section.keys.remove("parent");
+        }
+    }
     let mut section = copied(&conf.live);
     section.description =
         description.map(|text| text.trim_end_matches('\n').to_owned()).filter(|text| !text.is_empty());
@@ -119,6 +125,9 @@ pub(crate) async fn delsnapshot(call: &mut Call<'_>) -> Result<(), Failure> {
     let mut state = call.state();
     for (_, mount) in mount_points(&removed) {
         state.delete_volume_snapshot(mount.volume(), &name);
+        if mount.behind() == Behind::Volume {
+            retire(&mut conf, mount.volume());
+        }
     }
     state.write_conf(CT, vmid, &conf);
     Ok(())
@@ -137,11 +146,11 @@ pub(crate) async fn rollback(call: &mut Call<'_>) -> Result<(), Failure> {
     let Some(section) = conf.snapshots.get(&name).cloned() else {
         return Err(Failure::die(format!("snapshot '{name}' does not exist")));
     };
-    check_lock(&conf)?;
+    call.state().check_rollback(&section, &name)?;
     if let Some(state) = section.get("snapstate") {
         return Err(Failure::die(format!("unable to rollback to incomplete snapshot (snapstate = {state})")));
     }
-    call.state().check_rollback(&section, &name)?;
+    check_lock(&conf)?;
     if call.state().is_running(vmid) {
         call.node.sleep(Duration::from_secs(1)).await;
         power::switch_off(call, vmid).await;

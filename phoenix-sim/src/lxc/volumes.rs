@@ -1,8 +1,9 @@
 //! The mount points of a container: what their values mean, and how volumes for them are made.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use phoenix_types::ConfSection;
+use phoenix_types::{ConfSection, GuestConf};
 
 use crate::grammar::{PropertyString, format_size, parse_property_string, print_property_string};
 use crate::node::{Call, Failure, State};
@@ -75,13 +76,9 @@ impl MountPoint {
         }
     }
 
-    /// Storage and size in GiB when a new volume is asked for: `STORAGE:8`, or only a number.
-    pub(super) fn wanted(&self) -> Option<(Option<&str>, f64)> {
-        let volume = self.volume();
-        let (storage, size) = match volume.split_once(':') {
-            Some((storage, size)) => (Some(storage), size),
-            None => (None, volume),
-        };
+    /// Storage and size in GiB when a new volume is asked for: `STORAGE:8`.
+    pub(super) fn wanted(&self) -> Option<(&str, f64)> {
+        let (storage, size) = self.volume().split_once(':')?;
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let is_size = match size.split_once('.') {
             Some((whole, part)) => digits(whole) && digits(part),
@@ -94,6 +91,12 @@ impl MountPoint {
     pub(super) fn with_volume(mut self, volid: &str, size: u64) -> Self {
         self.values.set("volume", volid);
         self.values.set("size", if size == 0 { "0T".to_owned() } else { format_size(size) });
+        self
+    }
+
+    /// The same without a size.
+    pub(super) fn without_size(mut self) -> Self {
+        self.values.remove("size");
         self
     }
 
@@ -120,6 +123,18 @@ pub(super) fn volumes(section: &ConfSection) -> Vec<String> {
     let mounts = mount_points(section).into_iter().filter(|(_, mount)| mount.behind() == Behind::Volume);
     let unused = section.keys.iter().filter(|(key, _)| indexed(key, "unused")).map(|(_, volid)| volid.clone());
     mounts.map(|(_, mount)| mount.volume().to_owned()).chain(unused).collect()
+}
+
+/// A container's configuration as it is written: without the `unusedN` whose volume a mount point uses (`write_pct_config`).
+pub(crate) fn as_written(conf: &GuestConf) -> Cow<'_, GuestConf> {
+    let used: Vec<String> = mount_points(&conf.live).iter().map(|(_, mount)| mount.volume().to_owned()).collect();
+    let is_stale = |key: &str, volid: &String| indexed(key, "unused") && used.contains(volid);
+    if !conf.live.keys.iter().any(|(key, volid)| is_stale(key, volid)) {
+        return Cow::Borrowed(conf);
+    }
+    let mut conf = conf.clone();
+    conf.live.keys.retain(|key, volid| !is_stale(key, volid));
+    Cow::Owned(conf)
 }
 
 /// A size in GiB as bytes, in whole KiB as the real tools compute it.

@@ -67,11 +67,12 @@ pub(crate) struct Call<'a> {
     console: &'a mut Console,
     worker: Option<(Worker, Task)>,
     warnings: u32,
+    is_muted: bool,
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn new(node: &'a SimNode, inv: Invocation, stdin: &'a [u8], console: &'a mut Console) -> Self {
-        Self { node, inv, stdin, exit: 0, console, worker: None, warnings: 0 }
+        Self { node, inv, stdin, exit: 0, console, worker: None, warnings: 0, is_muted: false }
     }
 
     /// The parameter `vmid`; the grammar has checked it.
@@ -99,8 +100,21 @@ impl<'a> Call<'a> {
         self.node.state()
     }
 
+    /// What the call does from here on is seen by nobody: another process of the node does it.
+    pub(crate) fn mute(&mut self) {
+        self.is_muted = true;
+    }
+
+    /// The call's own output is seen again.
+    pub(crate) fn unmute(&mut self) {
+        self.is_muted = false;
+    }
+
     /// Writes to stdout.
     pub(crate) fn out(&mut self, text: &str) {
+        if self.is_muted {
+            return;
+        }
         if let Some((_, task)) = &mut self.worker {
             task.log.push_str(text);
         }
@@ -109,7 +123,11 @@ impl<'a> Call<'a> {
 
     /// Writes to stderr, which inside a worker is its log and so stdout.
     pub(crate) fn err(&mut self, text: &str) {
-        if self.worker.is_some() { self.out(text) } else { self.console.err(text) }
+        match &self.worker {
+            Some(_) => self.out(text),
+            None if self.is_muted => {}
+            None => self.console.err(text),
+        }
     }
 
     /// A line that counts as a warning of the worker. Outside of a worker it is only a line on stderr.

@@ -65,7 +65,11 @@ impl State {
 
     /// Writes a guest's configuration.
     pub(crate) fn write_conf(&mut self, kind: GuestKind, vmid: u32, conf: &GuestConf) {
-        self.write_file(&conf_path(kind, vmid), conf.print(kind).into_bytes());
+        let text = match kind {
+            GuestKind::Container => crate::lxc::as_written(conf).print(kind),
+            GuestKind::Vm => conf.print(kind),
+        };
+        self.write_file(&conf_path(kind, vmid), text.into_bytes());
     }
 
     /// Changes a guest's configuration file as a whole.

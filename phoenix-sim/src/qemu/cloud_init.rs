@@ -11,7 +11,6 @@ use crate::node::{Call, Failure, Random};
 
 use super::drive::{cloud_init_key, split_volume};
 use super::settings::{self, CLOUD_INIT_SECTION};
-use super::volumes::content_type;
 use super::{vm, volumes};
 
 /// Whether a password is a crypt hash already.
@@ -308,7 +307,7 @@ fn check_snippet(call: &Call<'_>, volume: &str) -> Result<(), Failure> {
     let (storage, name) = split_volume(volume).ok_or_else(unparsable)?;
     let mut state = call.state();
     let storage = state.storage(storage)?;
-    if content_type(&storage, name)? != "snippets" {
+    if storage.content_of(name)? != "snippets" {
         return Err(Failure::die(format!("{volume} is not in the snippets directory")));
     }
     if !state.any_image && !state.files.exists(&storage.path(name, None)) {

@@ -12,7 +12,7 @@ use crate::storage::Format;
 
 use super::drive::{self, Drive, NewDisk, cloud_init_key, split_volume};
 use super::settings;
-use super::volumes::{self, content_type};
+use super::volumes;
 
 /// The size of a cloud-init drive (`CLOUDINIT_DISK_SIZE`) and of a TPM's state (`TPMSTATE_DISK_SIZE`), in bytes.
 const SMALL_DISK: u64 = 4 << 20;
@@ -67,7 +67,7 @@ pub(super) fn check_drives(call: &mut Call<'_>, settings: &mut Settings) -> Resu
         {
             let content = {
                 let storage = call.state().storage(storage)?;
-                content_type(&storage, name)?
+                storage.content_of(name)?
             };
             if content == "iso" && !drive.is_medium() {
                 return Err(call.bad_param(&key, "explicit 'media=cdrom' is required for iso images"));
@@ -98,7 +98,7 @@ pub(super) fn check_storages(call: &mut Call<'_>, settings: &Settings, default: 
         } else if let Some((id, name)) = volume {
             let content = {
                 let storage = call.state().storage(id)?;
-                content_type(&storage, name)?
+                storage.content_of(name)?
             };
             if content != "images" && content != "iso" {
                 return Err(call.bad_param(&key, "content type needs to be 'images' or 'iso'"));
@@ -109,7 +109,7 @@ pub(super) fn check_storages(call: &mut Call<'_>, settings: &Settings, default: 
         {
             let content = {
                 let storage = call.state().storage(id)?;
-                content_type(&storage, name)?
+                storage.content_of(name)?
             };
             if content != "images" && content != "import" {
                 let reason = format!("{source} has wrong type '{content}' - needs to be 'images' or 'import'");
@@ -276,7 +276,7 @@ pub(super) fn check_hook_script(call: &mut Call<'_>, volume: &str) -> Result<(),
         return Err(call.bad_param("hookscript", format!("unable to parse volume ID '{volume}'\n")));
     };
     let storage = call.state().storage(id)?;
-    let content = match content_type(&storage, name) {
+    let content = match storage.content_of(name) {
         Ok(content) => content,
         Err(failure) => return Err(call.bad_param("hookscript", format!("{}\n", failure.message()))),
     };
@@ -297,7 +297,11 @@ pub(super) fn check_hook_script(call: &mut Call<'_>, volume: &str) -> Result<(),
 
 /// Checks what the tools check about ssh keys with `ssh-keygen`: every line is a key.
 pub(super) fn check_ssh_keys(encoded: &str) -> Result<(), Failure> {
-    let text = phoenix_types::percent_decode(encoded);
+    check_public_keys(&phoenix_types::percent_decode(encoded))
+}
+
+/// Refuses a text with a line that is no public key.
+pub(crate) fn check_public_keys(text: &str) -> Result<(), Failure> {
     let is_key = |line: &str| {
         let mut words = line
             .split_whitespace()

@@ -26,6 +26,7 @@ mod vm;
 mod volumes;
 
 pub(crate) use self::agent::AgentProcesses;
+pub(crate) use self::disks::check_public_keys;
 
 use crate::node::{Call, Failure};
 

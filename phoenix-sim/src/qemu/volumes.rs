@@ -84,49 +84,6 @@ pub(super) fn format_of(name: &str) -> Format {
     name.rsplit_once('.').and_then(|(_, extension)| Format::from_name(extension)).unwrap_or(Format::Raw)
 }
 
-/// Checks that a volume's name is one of its storage's, and gives the kind of content it is: `images`, `iso`, `snippets` …
-///
-/// # Errors
-/// In the storage plugin's words.
-pub(super) fn content_type(storage: &Storage, name: &str) -> Result<&'static str, Failure> {
-    let is_disk = |file: &str| {
-        ["vm-", "base-", "subvol-", "basevol-"].iter().any(|prefix| {
-            file.strip_prefix(prefix)
-                .and_then(|rest| rest.split_once('-'))
-                .is_some_and(|(id, rest)| !rest.is_empty() && !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
-        })
-    };
-    if !storage.kind.is_folder() {
-        let plugin = match storage.kind {
-            StorageKind::Zfspool => "zfs",
-            StorageKind::Rbd => "rbd",
-            _ => "lvm",
-        };
-        let file = name.rsplit('/').next().unwrap_or(name);
-        let fits = is_disk(file) || (storage.kind != StorageKind::Zfspool && !name.contains('/'));
-        return if fits {
-            Ok("images")
-        } else {
-            Err(Failure::die(format!("unable to parse {plugin} volume name '{name}'")))
-        };
-    }
-    for content in ["iso", "vztmpl", "backup", "snippets", "import"] {
-        if name.strip_prefix(content).and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| !rest.is_empty()) {
-            return Ok(content);
-        }
-    }
-    let parts: Vec<&str> = name.split('/').collect();
-    let is_id = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let is_image =
-        |file: &str| [".raw", ".qcow2", ".vmdk", ".subvol"].iter().any(|extension| file.ends_with(extension));
-    match parts.as_slice() {
-        [id, file] if is_id(id) && is_image(file) => Ok("images"),
-        [base, _, id, file] if is_id(base) && is_id(id) && is_image(file) => Ok("images"),
-        [id, file] if is_id(id) => Err(Failure::die(format!("unable to parse volume filename '{file}'"))),
-        _ => Err(Failure::die(format!("unable to parse directory volume name '{name}'"))),
-    }
-}
-
 /// The size in bytes of an existing volume or file, `None` when there is none.
 pub(super) fn size_of(state: &mut State, file: &str) -> Option<u64> {
     if let Some(volume) = state.volume(file) {
@@ -356,26 +313,6 @@ impl Call<'_> {
         drop(state);
         self.out(&text);
         Ok(volume)
-    }
-
-    /// Frees volumes, with what the storage's tools print.
-    pub(super) fn free_disks(&mut self, volumes: &[String]) {
-        for volume in volumes {
-            let kind = {
-                let mut state = self.state();
-                let there = state.free(volume);
-                let storage = volume.split_once(':').and_then(|(storage, _)| state.storage(storage).ok());
-                storage.filter(|_| there).map(|storage| storage.kind)
-            };
-            let name = volume.rsplit([':', '/']).next().unwrap_or_default();
-            match kind {
-                Some(StorageKind::Lvm | StorageKind::Lvmthin) => {
-                    self.out(&format!("  Logical volume \"{name}\" successfully removed.\n"));
-                }
-                Some(StorageKind::Rbd) => self.out("Removing image: 100% complete...done.\n"),
-                _ => {}
-            }
-        }
     }
 }
 

@@ -218,6 +218,7 @@ fn take_over(node: &SimNode, run: &Run) {
             Some(text) => {
                 let path = crate::node::conf_path(kind, vmid);
                 state.write_file(&path, text.clone().into_bytes());
+                state.adopt_volumes(vmid, text);
             }
             None if state.guest_kind(vmid) == Some(kind) => {
                 state.forget_guest(kind, vmid);

@@ -96,37 +96,11 @@ fn list(call: &mut Call<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a name within a storage can be one.
-fn check_name(storage: &Storage, name: &str) -> Result<(), Failure> {
-    let kind = match storage.kind {
-        StorageKind::Dir | StorageKind::Btrfs | StorageKind::Nfs | StorageKind::Cifs => "directory",
-        StorageKind::Zfspool => "zfs",
-        StorageKind::Lvm | StorageKind::Lvmthin => "lvm",
-        StorageKind::Rbd => "rbd",
-    };
-    let error = || Failure::with_exit(format!("unable to parse {kind} volume name '{name}'"), 25);
-    let file = name.rsplit('/').next().unwrap_or(name);
-    let is_disk = ["vm-", "base-", "subvol-", "basevol-"].iter().any(|prefix| file.starts_with(prefix));
-    let good = if storage.kind.is_folder() {
-        match name.split_once('/') {
-            Some(("iso", file)) => file.ends_with(".iso") || file.ends_with(".img"),
-            Some(("vztmpl", file)) => file.contains(".tar"),
-            Some(("backup", file)) => file.contains(".tar") || file.contains(".vma"),
-            Some(("snippets" | "import", file)) => !file.is_empty(),
-            Some((owner, _)) => owner.parse::<u32>().is_ok() && file.contains('.'),
-            None => false,
-        }
-    } else {
-        is_disk
-    };
-    if good { Ok(()) } else { Err(error()) }
-}
-
 /// The path of a volume, which need not exist.
 fn volume_path(call: &mut Call<'_>, volid: &str) -> Result<String, Failure> {
     let volume = VolumeRef::parse(volid).ok_or_else(|| Failure::die(format!("unable to parse volume ID '{volid}'")))?;
     let storage = call.state().enabled_storage(volume.storage)?;
-    check_name(&storage, volume.name)?;
+    storage.content_of(volume.name)?;
     let format = call.state().volume(volid).map(|volume| volume.format);
     Ok(storage.path(volume.name, format))
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Storage;
 use crate::files::FileTree;
-use crate::node::{Failure, State};
+use crate::grammar::parse_size;
+use crate::node::{Call, Failure, State};
 use crate::world::StorageKind;
 
 /// The form of a disk.
@@ -154,6 +155,51 @@ impl Storage {
         }
     }
 
+    /// The kind of content that a name within this storage is: `images`, `iso`, `snippets` … (`parse_volname`).
+    ///
+    /// # Errors
+    /// In the plugin's words, when the storage has no such names.
+    pub(crate) fn content_of(&self, name: &str) -> Result<&'static str, Failure> {
+        let unparsed = |plugin: &str| Failure::with_exit(format!("unable to parse {plugin} volume name '{name}'"), 25);
+        let is_id = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_disk = |file: &str| {
+            ["vm-", "base-", "subvol-", "basevol-"].iter().any(|prefix| {
+                let rest = file.strip_prefix(prefix).and_then(|rest| rest.split_once('-'));
+                rest.is_some_and(|(id, rest)| is_id(id) && !rest.is_empty())
+            })
+        };
+        let plugin = match self.kind {
+            StorageKind::Zfspool => "zfs",
+            StorageKind::Rbd => "rbd",
+            StorageKind::Lvm | StorageKind::Lvmthin => "lvm",
+            StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs | StorageKind::Btrfs => "directory",
+        };
+        if !self.kind.is_folder() {
+            let file = name.rsplit('/').next().unwrap_or(name);
+            let fits = is_disk(file) || (self.kind != StorageKind::Zfspool && !name.contains('/'));
+            return if fits { Ok("images") } else { Err(unparsed(plugin)) };
+        }
+        let lower = name.to_ascii_lowercase();
+        let ends = |endings: &[&str]| endings.iter().any(|ending| lower.ends_with(ending));
+        let parts: Vec<&str> = name.split('/').collect();
+        let file = match parts.as_slice() {
+            [id, file] if is_id(id) => file,
+            [base, _, id, file] if is_id(base) && is_id(id) => file,
+            ["iso", _] if ends(&[".iso", ".img"]) => return Ok("iso"),
+            ["vztmpl", _] if ends(&[".tar", ".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2"]) => return Ok("vztmpl"),
+            ["backup", file] if is_backup(file) => return Ok("backup"),
+            ["snippets", file] if !file.is_empty() => return Ok("snippets"),
+            ["import", ..] if ends(&[".ova", ".ovf", ".qcow2", ".raw", ".vmdk"]) => return Ok("import"),
+            _ => return Err(unparsed(plugin)),
+        };
+        let has_format = file.rsplit_once('.').is_some_and(|(_, format)| Format::from_name(format).is_some());
+        if has_format && is_disk(file) && !file.contains(char::is_whitespace) {
+            Ok("images")
+        } else {
+            Err(Failure::with_exit(format!("unable to parse volume filename '{file}'"), 25))
+        }
+    }
+
     /// Whether a volume of this form can be snapshotted here.
     pub(crate) fn can_snapshot(&self, format: Format) -> bool {
         match self.kind {
@@ -161,6 +207,48 @@ impl Storage {
             StorageKind::Btrfs => matches!(format, Format::Raw | Format::Subvol | Format::Qcow2),
             StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs => format == Format::Qcow2,
             StorageKind::Lvm => false,
+        }
+    }
+}
+
+/// Whether a file name is that of a backup: `.tgz`, `.tar` or `.vma`, the latter two compressed or not.
+fn is_backup(file: &str) -> bool {
+    let plain = [".gz", ".lzo", ".zst", ".bz2"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
+    file.ends_with(".tgz") || plain.ends_with(".tar") || plain.ends_with(".vma")
+}
+
+impl Call<'_> {
+    /// Frees volumes, with what the storage's tools print.
+    pub(crate) fn free_disks(&mut self, volumes: &[String]) {
+        for volume in volumes {
+            let freed = {
+                let mut state = self.state();
+                let storage = volume.split_once(':').and_then(|(storage, _)| state.storage(storage).ok());
+                let there = state.free(volume);
+                storage.map(|storage| (storage, there))
+            };
+            let Some((storage, there)) = freed else { continue };
+            let name = volume.rsplit([':', '/']).next().unwrap_or_default();
+            match (storage.kind, there) {
+                (StorageKind::Lvm | StorageKind::Lvmthin, true) => {
+                    self.out(&format!("  Logical volume \"{name}\" successfully removed.\n"));
+                }
+                (StorageKind::Rbd, true) => self.out("Removing image: 100% complete...done.\n"),
+                (kind, false) if kind.is_folder() => {
+                    let path = storage.path(volume.split_once(':').map_or("", |(_, name)| name), None);
+                    self.err(&format!("disk image '{path}' does not exist\n"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Frees a volume of a container; one that belongs to another guest stays.
+    pub(crate) fn free_owned(&mut self, vmid: u32, volid: &str) {
+        if VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid) {
+            self.free_disks(&[volid.to_owned()]);
+        } else {
+            self.err(&format!("ignore deletion of '{volid}', CT {vmid} isn't the owner!\n"));
         }
     }
 }
@@ -220,6 +308,26 @@ impl State {
     /// Removes a disk. Gives whether there was one.
     pub(crate) fn free(&mut self, volid: &str) -> bool {
         self.volumes.remove(volid).is_some()
+    }
+
+    /// Makes the disks that a guest's configuration names and that do not exist.
+    pub(crate) fn adopt_volumes(&mut self, vmid: u32, conf: &str) {
+        for line in conf.lines().take_while(|line| !line.starts_with('[')) {
+            let Some((_, value)) = line.split_once(": ") else { continue };
+            let volid = value.split(',').next().unwrap_or_default();
+            let Some(volume) = VolumeRef::parse(volid).filter(|volume| volume.owner() == Some(vmid)) else { continue };
+            let Ok(storage) = self.storage(volume.storage) else { continue };
+            if storage.content_of(volume.name).is_ok_and(|content| content == "images")
+                && !self.volumes.contains_key(volid)
+            {
+                let size =
+                    value.split(',').find_map(|item| item.strip_prefix("size=")).and_then(parse_size).unwrap_or(0);
+                let (plain, format) = volume.file().rsplit_once('.').unwrap_or((volume.file(), ""));
+                // A name that is there is not taken, so this cannot fail.
+                let _ =
+                    self.allocate(&storage, vmid, Format::from_name(format).unwrap_or(Format::Raw), Some(plain), size);
+            }
+        }
     }
 
     /// Copies the content of a disk, or of one of its snapshots, into another.
