@@ -59,6 +59,7 @@ pub(crate) fn run(argv: &[String]) -> Result<ExitCode, String> {
         .map_err(|error| format!("cannot start: {error}"))?;
     let exit = runtime.block_on(async {
         let node = SimNode::kept(&folder, world, Between::RunsOn).map_err(|error| crate::report::chain("", &error))?;
+        let node = node.with_real_files();
         Ok::<i32, String>(match pace {
             None => command(&node, argv, &stdin).await,
             Some(pace) => tokio::select! {

@@ -88,3 +88,65 @@ fn without_a_folder_it_says_what_to_set() {
     assert!(text.contains("set `$PHOENIX_SIM_DIR`"), "{text}");
     assert!(!Path::new("pct").exists());
 }
+
+#[test]
+fn what_a_command_is_given_are_files_of_this_machine() {
+    let node = Node::new();
+    let beside = node.folder.path().join("beside");
+    fs::create_dir(&beside).expect("a folder");
+    fs::write(beside.join("note"), "hi\n").expect("it is written");
+    node.output(&format!("pct create 103 {TEMPLATE} --hostname step-ca"));
+    node.output("pct start 103");
+
+    let here = beside.to_str().expect("UTF-8");
+    node.output(&format!("pct push 103 {here}/note /root/note --perms 600"));
+    assert_eq!(node.output("pct exec 103 -- cat /root/note"), "hi\n");
+    assert_eq!(node.output("pct exec 103 -- stat -c %a /root/note"), "600\n");
+    let relative = node.command("pct push 103 note /root/again").current_dir(&beside).status().expect("it starts");
+    assert!(relative.success());
+    assert_eq!(node.output("pct exec 103 -- cat /root/again"), "hi\n");
+    node.output(&format!("pct pull 103 /etc/hostname {here}/name"));
+    assert_eq!(fs::read_to_string(beside.join("name")).expect("a real file"), "step-ca\n");
+    assert!(
+        String::from_utf8_lossy(&node.run(&format!("pct push 103 {here}/none /x")).stderr).contains("failed to open")
+    );
+}
+
+#[test]
+fn a_bind_mount_is_a_folder_of_this_machine() {
+    let node = Node::new();
+    let shared = node.folder.path().join("shared");
+    node.output(&format!("pct create 103 {TEMPLATE} --mp0 {},mp=/shared", shared.display()));
+    assert!(!node.run("pct start 103").status.success(), "the folder is not there yet");
+
+    fs::create_dir(&shared).expect("a folder");
+    fs::write(shared.join("config"), "from outside\n").expect("it is written");
+    node.output("pct start 103");
+    assert_eq!(node.output("pct exec 103 -- ls /shared"), "config\n");
+    assert_eq!(node.output("pct exec 103 -- cat /shared/config"), "from outside\n");
+    node.output("pct exec 103 -- mkdir -p /shared/a/b");
+    node.output("pct exec 103 -- cp /shared/config /shared/a/copy");
+    node.output("pct exec 103 -- mv /shared/a/copy /shared/a/b/moved");
+    node.output("pct exec 103 -- chmod 640 /shared/a/b/moved");
+    assert_eq!(fs::read_to_string(shared.join("a/b/moved")).expect("a real file"), "from outside\n");
+    assert_eq!(node.output("pct exec 103 -- stat -c %a /shared/a/b/moved"), "640\n");
+    node.output("pct exec 103 -- rm -r /shared/a");
+    assert!(!shared.join("a").exists());
+
+    // What is below the node's own configuration stays below its folder.
+    node.output("pct stop 103");
+    node.output("pct set 103 --mp0 /etc/pve,mp=/shared");
+    node.output("pct start 103");
+    assert!(node.output("pct exec 103 -- ls /shared").contains("storage.cfg\n"));
+}
+
+#[test]
+fn an_image_of_this_machine_is_imported() {
+    let node = Node::new();
+    let image = node.folder.path().join("disk.raw");
+    fs::File::create(&image).and_then(|file| file.set_len(3 << 30)).expect("a sparse file");
+    node.output("qm create 9000 --name cloud --memory 512");
+    node.output(&format!("qm disk import 9000 {} tank", image.display()));
+    assert!(node.output("qm config 9000").contains("unused0: tank:vm-9000-disk-0\n"));
+    assert!(node.output("pvesm list tank").contains(" 3221225472 9000"));
+}

@@ -91,6 +91,9 @@ pub enum FileError {
     /// ENOSPC.
     #[error("No space left on device")]
     NoSpace,
+    /// EFBIG: more than the simulated node reads.
+    #[error("File too large")]
+    TooLarge,
     /// EACCES.
     #[error("Permission denied")]
     Denied,
@@ -112,6 +115,7 @@ impl FileError {
             Self::NotEmpty => ErrorKind::DirectoryNotEmpty,
             Self::ReadOnly => ErrorKind::ReadOnlyFilesystem,
             Self::NoSpace => ErrorKind::StorageFull,
+            Self::TooLarge => ErrorKind::FileTooLarge,
             Self::Denied => ErrorKind::PermissionDenied,
             Self::Invalid => ErrorKind::InvalidInput,
             Self::Loop => ErrorKind::Other,

@@ -21,6 +21,7 @@ mod machine;
 mod network;
 mod process;
 mod programs;
+mod real;
 mod services;
 mod shares;
 mod shell;
@@ -53,7 +54,8 @@ use crate::world::World;
 
 pub(crate) use self::identity::host_keys;
 pub(crate) use self::kernel::names as kernel_names;
-pub(crate) use self::transfer::{read_file, write_file};
+pub(crate) use self::transfer::{node_files, read_file, write_file};
+pub(crate) use self::view::{Follow, Offset};
 
 /// What goes on inside of one running guest. It is gone when the guest stops.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -198,6 +200,7 @@ pub(crate) fn stopped(state: &mut State, vmid: u32) {
 /// Takes over what runs in this process into a state that another process has written. Guests that were stopped or started anew
 /// meanwhile have lost their processes.
 pub(crate) fn carry_over(before: State, now: &mut State) {
+    now.real_files = before.real_files;
     for (vmid, old) in before.inside {
         match now.inside.get_mut(&vmid) {
             Some(running) if running.started == old.started => running.processes = old.processes,

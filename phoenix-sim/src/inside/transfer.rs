@@ -1,10 +1,15 @@
-//! Files that the node copies into and out of containers.
+//! Files of the node, and of guests as the node writes and reads them.
 
 use std::sync::Arc;
 
 use super::view::{Offset, View};
 use crate::files::FileError;
 use crate::node::State;
+
+/// The files of the node as a person sees them who is logged in there.
+pub(crate) fn node_files(state: &mut State) -> View<'_> {
+    View::new(state, None)
+}
 
 /// The bytes of a file in a guest.
 pub(crate) fn read_file(state: &mut State, vmid: u32, path: &str) -> Result<Arc<[u8]>, FileError> {

@@ -1,14 +1,18 @@
 //! The files that a guest sees: its root disk, and over it the disks, host folders and network shares that are mounted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::files::{Content, Entry, FileError, FileTree};
 use crate::node::{MountSource, State};
 
-use super::facts;
+use super::{facts, real};
 
 /// How large one file may become, in bytes.
-const FILE_LIMIT: usize = 32 << 20;
+pub(super) const FILE_LIMIT: usize = 32 << 20;
+
+/// How much of a file is enough to know what it is, in bytes.
+const HEAD: usize = 64;
 
 /// Where a path really is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,18 @@ enum Store {
     Volume(String),
     /// A file that the kernel makes up: everything below `/proc`.
     Kernel,
+    /// The files of the machine that the simulated node runs on; see [`State::real_files`].
+    Machine { read_only: bool },
+}
+
+impl Store {
+    /// Whether a change goes to the machine's files.
+    fn is_machines(&self) -> Result<bool, FileError> {
+        match self {
+            Self::Machine { read_only: true } => Err(FileError::ReadOnly),
+            other => Ok(*other == Self::Machine { read_only: false }),
+        }
+    }
 }
 
 /// What is mounted somewhere.
@@ -73,7 +89,7 @@ impl<'a> View<'a> {
     }
 
     fn locate(&self, seen: &str) -> (Store, String) {
-        let Some(vmid) = self.guest else { return (Store::Host { read_only: false }, seen.to_owned()) };
+        let Some(vmid) = self.guest else { return (self.host_store(seen, false), seen.to_owned()) };
         if seen == "/proc" || seen.starts_with("/proc/") {
             return (Store::Kernel, seen.to_owned());
         }
@@ -101,11 +117,22 @@ impl<'a> View<'a> {
         let rest = &seen[at.len()..];
         match source {
             Source::Host { folder, read_only } => {
-                (Store::Host { read_only }, FileTree::normalise(&format!("{folder}{rest}")))
+                let path = FileTree::normalise(&format!("{folder}{rest}"));
+                (self.host_store(&path, read_only), path)
             }
             Source::Volume(volume) if rest.is_empty() => (Store::Volume(volume.to_owned()), "/".to_owned()),
             Source::Volume(volume) => (Store::Volume(volume.to_owned()), rest.to_owned()),
         }
+    }
+
+    /// Who holds a path of the node. What the simulated node was born with is its own; everything else is the machine's, where
+    /// the node has one.
+    fn host_store(&self, path: &str, read_only: bool) -> Store {
+        let is_machines = self.state.real_files
+            && !(path == "/etc/pve" || path.starts_with("/etc/pve/"))
+            && !self.state.files.exists(path)
+            && (real::exists(path) || real::exists(FileTree::parent(path)));
+        if is_machines { Store::Machine { read_only } } else { Store::Host { read_only } }
     }
 
     fn tree(&self, store: &Store) -> Option<&FileTree> {
@@ -113,14 +140,14 @@ impl<'a> View<'a> {
             Store::Host { .. } => Some(&self.state.files),
             Store::Scratch => Some(&self.state.inside.get(&self.guest?)?.scratch),
             Store::Volume(volume) => Some(&self.state.volumes.get(volume)?.space.files),
-            Store::Kernel => None,
+            Store::Kernel | Store::Machine { .. } => None,
         }
     }
 
     fn tree_mut(&mut self, store: &Store) -> Result<&mut FileTree, FileError> {
         self.state.changed = true;
         match store {
-            Store::Host { read_only: true } => Err(FileError::ReadOnly),
+            Store::Host { read_only: true } | Store::Machine { read_only: true } => Err(FileError::ReadOnly),
             Store::Host { read_only: false } => Ok(&mut self.state.files),
             Store::Scratch => {
                 let guest = self.guest.and_then(|vmid| self.state.inside.get_mut(&vmid));
@@ -129,20 +156,31 @@ impl<'a> View<'a> {
             Store::Volume(volume) => {
                 self.state.volumes.get_mut(volume).map(|volume| &mut volume.space.files).ok_or(FileError::NotFound)
             }
-            Store::Kernel => Err(FileError::Denied),
+            Store::Kernel | Store::Machine { read_only: false } => Err(FileError::Denied),
         }
     }
 
     fn entry_of(&self, store: &Store, path: &str) -> Option<Entry> {
         match store {
             Store::Kernel => super::kernel::entry(self.state, self.guest?, path),
+            Store::Machine { .. } => real::entry(path),
             store => self.tree(store)?.get_link(path),
+        }
+    }
+
+    /// A relative path of the node is taken from where the program that is the tool was started.
+    fn absolute(&self, path: &str) -> String {
+        match std::env::current_dir() {
+            Ok(folder) if self.guest.is_none() && self.state.real_files && !path.starts_with('/') => {
+                FileTree::normalise(&format!("{}/{path}", folder.display()))
+            }
+            _ => FileTree::normalise(path),
         }
     }
 
     /// Follows the links of a path. What does not exist stays as it is.
     fn place(&self, path: &str, follow: Follow) -> Result<Place, FileError> {
-        let mut seen = FileTree::normalise(path);
+        let mut seen = self.absolute(path);
         'again: for _ in 0..40 {
             let ends: Vec<usize> = seen.char_indices().skip(1).filter(|(_, ch)| *ch == '/').map(|(at, _)| at).collect();
             let last = (follow == Follow::Last).then_some(seen.len());
@@ -193,11 +231,25 @@ impl<'a> View<'a> {
 
     /// The bytes of a file.
     pub(crate) fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
+        let place = self.place(path, Follow::Last)?;
+        if let Store::Machine { .. } = place.store {
+            return real::read(&place.path);
+        }
         match self.entry(path, Follow::Last)?.content {
             Content::File(bytes) => Ok(bytes),
             Content::Folder => Err(FileError::IsAFolder),
             Content::Link(_) => Err(FileError::Loop),
         }
+    }
+
+    /// How a file begins, and its size in bytes: for those that are too large to be read.
+    pub(crate) fn head(&self, path: &str) -> Result<(Vec<u8>, u64), FileError> {
+        let place = self.place(path, Follow::Last)?;
+        if let Store::Machine { .. } = place.store {
+            return real::head(&place.path, HEAD);
+        }
+        let bytes = self.read(path)?;
+        Ok((bytes[..bytes.len().min(HEAD)].to_vec(), bytes.len() as u64))
     }
 
     /// Puts bytes into a file, after those that are there or in their place. A new file has the given mode.
@@ -232,6 +284,9 @@ impl<'a> View<'a> {
             return Err(FileError::NoSpace);
         }
         let is_new = old.is_none();
+        if place.store.is_machines()? {
+            return real::write(&place.path, &content, mode);
+        }
         let tree = self.tree_mut(&place.store)?;
         tree.write(&place.path, content, now)?;
         if is_new {
@@ -248,6 +303,13 @@ impl<'a> View<'a> {
         let place = self.place(path, Follow::Last)?;
         match &place.store {
             Store::Kernel => Ok(super::kernel::list(self.state, self.guest, &place.path)),
+            Store::Machine { .. } => real::list(&place.path),
+            Store::Host { .. } if self.state.real_files => {
+                let own = self.state.files.list(&place.path).unwrap_or_default();
+                let names: BTreeSet<String> =
+                    own.into_iter().chain(real::list(&place.path).unwrap_or_default()).collect();
+                Ok(names.into_iter().collect())
+            }
             store => self.tree(store).and_then(|tree| tree.list(&place.path)).ok_or(FileError::NotFound),
         }
     }
@@ -258,9 +320,20 @@ impl<'a> View<'a> {
         if self.entry_of(&place.store, &place.path).is_some() {
             return Err(FileError::Exists);
         }
-        let parent = self.entry(FileTree::parent(&FileTree::normalise(path)), Follow::Last)?;
+        let parent = self.entry(FileTree::parent(&self.absolute(path)), Follow::Last)?;
         if !parent.is_folder() {
             return Err(FileError::NotAFolder);
+        }
+        self.put(&place, entry)
+    }
+
+    /// Puts an entry at a place, in place of a file that was there.
+    fn put(&mut self, place: &Place, entry: Entry) -> Result<(), FileError> {
+        if place.store.is_machines()? {
+            if real::exists(&place.path) {
+                real::remove(&place.path)?;
+            }
+            return real::insert(&place.path, &entry);
         }
         self.tree_mut(&place.store)?.insert(&place.path, entry)
     }
@@ -273,7 +346,7 @@ impl<'a> View<'a> {
             Err(FileError::NotFound) => {}
             Err(error) => return Err(error),
         }
-        let path = FileTree::normalise(path);
+        let path = self.absolute(path);
         self.make_folders(FileTree::parent(&path), 0o755)?;
         let entry = Entry { mode, ..Entry::folder(self.state.now) };
         self.insert(&path, entry)
@@ -282,11 +355,14 @@ impl<'a> View<'a> {
     /// Changes mode, owner or times.
     pub(crate) fn change(&mut self, path: &str, change: impl FnOnce(&mut Entry)) -> Result<(), FileError> {
         let place = self.place(path, Follow::Last)?;
-        if self.entry_of(&place.store, &place.path).is_none() {
-            return Err(FileError::NotFound);
-        }
+        let before = self.entry_of(&place.store, &place.path).ok_or(FileError::NotFound)?;
         if place.path == "/" {
             return Ok(());
+        }
+        if place.store.is_machines()? {
+            let mut after = before.clone();
+            change(&mut after);
+            return real::change(&place.path, &before, &after);
         }
         self.tree_mut(&place.store)?.change(&place.path, change)
     }
@@ -294,12 +370,23 @@ impl<'a> View<'a> {
     /// Removes a file, a link, or an empty folder.
     pub(crate) fn remove(&mut self, path: &str) -> Result<(), FileError> {
         let place = self.place(path, Follow::Parents)?;
+        if place.store.is_machines()? {
+            return real::remove(&place.path);
+        }
         self.tree_mut(&place.store)?.remove(&place.path)
     }
 
     /// Removes what is at a path with everything below it.
     pub(crate) fn remove_all(&mut self, path: &str) -> Result<(), FileError> {
         let place = self.place(path, Follow::Parents)?;
+        if place.store.is_machines()? {
+            if self.entry(path, Follow::Parents)?.is_folder() {
+                for name in self.list(path)? {
+                    self.remove_all(&format!("{path}/{name}"))?;
+                }
+            }
+            return real::remove(&place.path);
+        }
         let tree = self.tree_mut(&place.store)?;
         if tree.get_link(&place.path).is_none() {
             return Err(FileError::NotFound);
@@ -315,6 +402,9 @@ impl<'a> View<'a> {
             return Err(FileError::NotFound);
         }
         if source.store == target.store {
+            if source.store.is_machines()? {
+                return real::rename(&source.path, &target.path);
+            }
             return self.tree_mut(&source.store)?.rename(&source.path, &target.path);
         }
         self.copy(from, to)?;
@@ -328,11 +418,11 @@ impl<'a> View<'a> {
         let is_folder = entry.is_folder();
         let target = self.place(to, Follow::Parents)?;
         if self.entry_of(&target.store, &target.path).is_none_or(|old| !old.is_folder()) {
-            let parent = self.entry(FileTree::parent(&FileTree::normalise(to)), Follow::Last)?;
+            let parent = self.entry(FileTree::parent(&self.absolute(to)), Follow::Last)?;
             if !parent.is_folder() {
                 return Err(FileError::NotAFolder);
             }
-            self.tree_mut(&target.store)?.insert(&target.path, entry)?;
+            self.put(&target, entry)?;
         }
         if is_folder {
             if target.seen.starts_with(&format!("{}/", source.seen)) {

@@ -9,6 +9,7 @@ use super::rootfs::Distribution;
 use super::volumes::{self, Behind, MountPoint, indexed, is_mp};
 use super::{CT, power};
 use crate::grammar::parse_size;
+use crate::inside;
 use crate::node::{Call, Failure, State, Worker};
 use crate::storage::VolumeRef;
 
@@ -245,7 +246,7 @@ fn archive(call: &mut Call<'_>, template: &str) -> Result<String, Failure> {
         Some(volume) if !template.starts_with('/') => state.storage(volume.storage)?.path(volume.name, None),
         _ => template.to_owned(),
     };
-    if state.files.exists(&path) || state.any_image {
+    if inside::node_files(&mut state).exists(&path) || state.any_image {
         return Ok(path);
     }
     drop(state);

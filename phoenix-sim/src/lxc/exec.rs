@@ -1,7 +1,8 @@
 //! Going into containers: `pct exec`, `enter`, `console`, `push`, `pull`.
 
 use super::CT;
-use crate::inside::{self, Ended, Exec};
+use crate::files::FileError;
+use crate::inside::{self, Ended, Exec, Offset};
 use crate::node::{Call, Failure, Worker};
 
 /// The environment that `lxc-attach` hands on from the tool, and the one that it makes itself.
@@ -139,12 +140,11 @@ pub(super) async fn push(call: &mut Call<'_>) -> Result<(), Failure> {
     };
     let given = Given::read(call, &passwd, &group)?;
     let mut state = call.state();
-    if state.files.is_folder(&source) {
+    let bytes = match inside::node_files(&mut state).read(&source) {
+        Ok(bytes) => bytes,
         // The real tool opens the folder, reads nothing and says nothing.
-        return Ok(());
-    }
-    let Ok(bytes) = state.files.read(&source) else {
-        return Err(Failure::die(format!("failed to open {source} for reading")));
+        Err(FileError::IsAFolder) => return Ok(()),
+        Err(_) => return Err(Failure::die(format!("failed to open {source} for reading"))),
     };
     inside::write_file(&mut state, vmid, &target, &bytes, given.mode, (given.uid, given.gid))
         .map_err(|error| Failure::die(format!("failed to create file: {target}: {error}")))?;
@@ -171,15 +171,15 @@ pub(super) async fn pull(call: &mut Call<'_>) -> Result<(), Failure> {
     };
     let given = Given::read(call, &passwd, &group)?;
     let mut state = call.state();
-    let now = state.now;
-    let create = |state: &mut crate::node::State, bytes: &[u8]| state.files.write(&target, bytes.to_vec(), now);
+    let failed = |error: FileError| Failure::die(format!("failed to create file: {target}: {error}"));
     // The target is there, and empty, before the source is looked for.
-    create(&mut state, b"").map_err(|error| Failure::die(format!("failed to create file: {target}: {error}")))?;
+    inside::node_files(&mut state).write(&target, b"", Offset::Replace, 0o644).map_err(failed)?;
     let bytes = inside::read_file(&mut state, vmid, &source)
         .map_err(|error| Failure::die(format!("failed to open {source}: {error}")))?;
-    create(&mut state, &bytes).map_err(|error| Failure::die(format!("failed to create file: {target}: {error}")))?;
+    let mut files = inside::node_files(&mut state);
+    files.write(&target, &bytes, Offset::Replace, 0o644).map_err(failed)?;
     // The file was written just now.
-    let _ = state.files.change(&target, |entry| {
+    let _ = files.change(&target, |entry| {
         entry.mode = given.mode.unwrap_or(entry.mode);
         entry.uid = given.uid.unwrap_or(entry.uid);
         entry.gid = given.gid.unwrap_or(entry.gid);

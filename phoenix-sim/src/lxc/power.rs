@@ -76,10 +76,10 @@ async fn run_up(call: &mut Call<'_>, vmid: u32, mut conf: phoenix_types::GuestCo
 
 /// The status of the pre-start hook when a source of a mount or a device is not there.
 fn failing_source(call: &Call<'_>, conf: &phoenix_types::GuestConf) -> Option<i32> {
-    let state = call.state();
+    let mut state = call.state();
     for (_, mount) in mount_points(&conf.live) {
         let exists = match mount.behind() {
-            Behind::Bind => state.files.exists(mount.volume()),
+            Behind::Bind => inside::node_files(&mut state).exists(mount.volume()),
             Behind::Device => call.node.has_device(mount.volume()),
             Behind::Volume => state.volume(mount.volume()).is_some(),
         };
@@ -92,7 +92,8 @@ fn failing_source(call: &Call<'_>, conf: &phoenix_types::GuestConf) -> Option<i3
         if let (true, [source, _, _, options, ..]) = (key == "lxc.mount.entry", words.as_slice()) {
             let options: Vec<&str> = options.split(',').collect();
             let is_bind = options.contains(&"bind") || options.contains(&"rbind");
-            let exists = state.files.exists(source) || (source.starts_with("/dev/") && call.node.has_device(source));
+            let exists = inside::node_files(&mut state).exists(source)
+                || (source.starts_with("/dev/") && call.node.has_device(source));
             if is_bind && !exists && !options.contains(&"optional") {
                 return Some(1);
             }

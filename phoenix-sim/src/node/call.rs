@@ -177,11 +177,10 @@ impl<'a> Call<'a> {
     pub(crate) fn read_inputs(&mut self) -> Result<(), Failure> {
         for name in self.inv.files.clone() {
             let Some(path) = self.param(&name).map(str::to_owned) else { continue };
-            let text = self
-                .state()
-                .files
-                .text(&path)
-                .ok_or_else(|| Failure::with_exit(format!("can't open '{path}' - No such file or directory"), 2))?;
+            let bytes = crate::inside::node_files(&mut self.state())
+                .read(&path)
+                .map_err(|_| Failure::with_exit(format!("can't open '{path}' - No such file or directory"), 2))?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
             let text = if name == "sshkeys" { url_encode(&text) } else { text };
             self.inv.params.set(name, text);
         }

@@ -46,6 +46,9 @@ pub(crate) struct State {
     /// Whether a template or image that is not there is taken to exist.
     pub(crate) any_image: bool,
     last_pid: u32,
+    /// Whether what the node was not born with is a file of the machine that it runs on, as for a tool that is a program.
+    #[serde(skip)]
+    pub(crate) real_files: bool,
     /// Whether anything was written since the state was last kept.
     #[serde(skip)]
     pub(crate) changed: bool,
@@ -81,6 +84,7 @@ impl State {
             assumed_storages: false,
             any_image: false,
             last_pid: 4200,
+            real_files: false,
             changed: true,
             now: world.epoch,
         };

@@ -4,6 +4,7 @@
 //! `clone_disk`, `PVE::QemuServer::ImportDisk::do_import`.
 
 use crate::grammar::format_size;
+use crate::inside;
 use crate::node::{Call, Failure, State};
 use crate::storage::{Format, Storage, VolumeRef};
 use crate::world::StorageKind;
@@ -93,8 +94,8 @@ pub(super) fn size_of(state: &mut State, file: &str) -> Option<u64> {
         Some(parts) => state.storage(parts.storage).ok()?.path(parts.name, None),
         None => file.to_owned(),
     };
-    if let Ok(bytes) = state.files.read(&path) {
-        return Some(bytes.len() as u64);
+    if let Ok((_, size)) = inside::node_files(state).head(&path) {
+        return Some(size);
     }
     let is_disk =
         VolumeRef::parse(file).is_some_and(|parts| parts.owner().is_some() && !parts.name.starts_with("iso/"));
@@ -104,18 +105,18 @@ pub(super) fn size_of(state: &mut State, file: &str) -> Option<u64> {
 
 /// The virtual size of a disk image on the node, `None` when there is no such file.
 pub(super) fn image_size(state: &mut State, path: &str) -> Option<u64> {
-    match state.files.read(path) {
-        Ok(bytes) => Some(virtual_size(&bytes)),
+    match inside::node_files(state).head(path) {
+        Ok((head, size)) => Some(virtual_size(&head, size)),
         Err(_) => (state.any_image && path.starts_with('/')).then_some(IMAGE_SIZE),
     }
 }
 
 /// The size of the disk that an image holds: by its header when it is QEMU's own format (QEMU `docs/interop/qcow2.rst`), else
 /// all of it. What is too small for a disk only stands for one.
-fn virtual_size(bytes: &[u8]) -> u64 {
+fn virtual_size(head: &[u8], size: u64) -> u64 {
     const SMALLEST: u64 = 1 << 20;
-    let header = bytes.strip_prefix(b"QFI\xfb").and_then(|rest| rest.get(20..28)?.try_into().ok());
-    let size = header.map_or(bytes.len() as u64, u64::from_be_bytes);
+    let header = head.strip_prefix(b"QFI\xfb").and_then(|rest| rest.get(20..28)?.try_into().ok());
+    let size = header.map_or(size, u64::from_be_bytes);
     if size < SMALLEST { IMAGE_SIZE } else { size }
 }
 
@@ -371,9 +372,9 @@ mod tests {
         let mut header = b"QFI\xfb\0\0\0\x03".to_vec();
         header.resize(24, 0);
         header.extend((10_u64 << 30).to_be_bytes());
-        assert_eq!(virtual_size(&header), 10 << 30);
-        assert_eq!(virtual_size(&vec![0; 3 << 20]), 3 << 20);
-        assert_eq!(virtual_size(b"stands for one"), IMAGE_SIZE);
+        assert_eq!(virtual_size(&header, 1 << 20), 10 << 30);
+        assert_eq!(virtual_size(&[0; 64], 3 << 20), 3 << 20);
+        assert_eq!(virtual_size(b"stands for one", 14), IMAGE_SIZE);
     }
 
     #[test_case("8010/vm-8010-disk-0.qcow2", "8010/base-8010-disk-0.qcow2")]
