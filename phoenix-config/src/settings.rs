@@ -294,7 +294,7 @@ mod tests {
         write(
             FileKind::Vm,
             r#"{"vm_defaults": {"cores": 2}, "vms": [
-                {"vmid": 9000, "name": "image", "is_template": true, "template_image": "noble.img"},
+                {"vmid": 9000, "name": "image", "is_template": true, "template_image": "noble-server-cloudimg-amd64.img"},
                 {"vmid": 1001, "name": "docker", "clone_from_vmid": 9000, "memory_mb": 4096, "start_at_boot": true,
                  "volumes": [{"path": "/srv/1001", "mount_point": "/data"}],
                  "wait_for": {"file": "/data/ready", "timeout": "1m"}}]}"#,

@@ -369,7 +369,7 @@ object! {
 object! {
     /// Where cloud images come from.
     ImageDefaultsEntry {
-        /// The Ubuntu release whose cloud images are fetched. Default: `noble`.
+        /// The Ubuntu release whose cloud images are fetched where their name does not begin with one. Default: `noble`.
         "ubuntu_release" => ubuntu_release: Option<ReleaseName>,
     }
 }

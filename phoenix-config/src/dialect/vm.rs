@@ -26,7 +26,7 @@ object! {
         "name" => name: Hostname,
         /// Whether it becomes a template. Default: false.
         "is_template" => is_template: Option<bool>,
-        /// The cloud image that it is made from: a file name (fetched from Ubuntu's cloud images when the node lacks it), a path on the node, a volume or a web address.
+        /// The cloud image that it is made from: a file name of Ubuntu's or Debian's (its newest build is fetched when the node lacks it), a path on the node, a volume or a web address.
         "template_image" => template_image: Option<ImageRef>,
         /// The VM that it is cloned from, instead of `template_image`.
         "clone_from_vmid" => clone_from_vmid: Option<GuestId>,

@@ -89,7 +89,7 @@ fn source(entry: &VmEntry, around: &Surroundings<'_>, target: Target, findings: 
             VmSource::Clone
         }
         (None, Some(_)) => VmSource::Clone,
-        (Some(image), None) => VmSource::Image(cloud_image(image, around)),
+        (Some(image), None) => VmSource::Image(cloud_image(image, around, target, findings)),
         (None, None) => {
             findings.push(
                 Finding::error(Code::NoSource, target, "the VM has neither `template_image` nor `clone_from_vmid`")
@@ -100,7 +100,7 @@ fn source(entry: &VmEntry, around: &Surroundings<'_>, target: Target, findings: 
     }
 }
 
-fn cloud_image(image: &ImageRef, around: &Surroundings<'_>) -> CloudImage {
+fn cloud_image(image: &ImageRef, around: &Surroundings<'_>, target: Target, findings: &mut Vec<Finding>) -> CloudImage {
     match image {
         ImageRef::Path(path) => CloudImage::Path(path.as_str().into()),
         ImageRef::Volume(volume) => CloudImage::Volume(volume.clone()),
@@ -110,13 +110,43 @@ fn cloud_image(image: &ImageRef, around: &Surroundings<'_>) -> CloudImage {
             CloudImage::Download { name, url }
         }
         ImageRef::Name(name) => {
+            let name = name.to_string();
             let written = around.hypervisor_entry.and_then(|file| file.vm_defaults.as_ref()?.ubuntu_release.as_ref());
             let release = written.map_or(defaults::UBUNTU_RELEASE, |release| release.as_str());
-            // The layout of Ubuntu's cloud images: one folder a release, `current` for the newest build.
-            let url = format!("https://cloud-images.ubuntu.com/{release}/current/{name}");
-            CloudImage::Download { name: name.to_string(), url }
+            let url = distributor(&name, release).unwrap_or_else(|| {
+                findings.push(
+                    Finding::error(Code::NoSource, target, format!("nobody knows where `{name}` comes from"))
+                        .at(["template_image"])
+                        .help(
+                            "it is neither Ubuntu's nor Debian's name for a cloud image: write its URL, its path on the node, or \
+                             its volume, such as `local:import/IMAGE`",
+                        ),
+                );
+                String::new()
+            });
+            CloudImage::Download { name, url }
         }
     }
+}
+
+/// The URL of the newest build of a cloud image, from its name alone. Both distributors have a folder for each release:
+/// <https://cloud-images.ubuntu.com> and <https://cloud.debian.org/images/cloud>. `release` is for names of Ubuntu's images that
+/// do not begin with one.
+fn distributor(name: &str, release: &str) -> Option<String> {
+    if let Some(rest) = name.strip_prefix("debian-") {
+        let codename = match rest.split('-').next()? {
+            "11" => "bullseye",
+            "12" => "bookworm",
+            "13" => "trixie",
+            _ => return None,
+        };
+        return Some(format!("https://cloud.debian.org/images/cloud/{codename}/latest/{name}"));
+    }
+    let (begin, _) = name.split_once("-cloudimg-")?;
+    let word = begin.split('-').next()?;
+    let is_release = word != "ubuntu" && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let release = if is_release { word } else { release };
+    Some(format!("https://cloud-images.ubuntu.com/{release}/current/{name}"))
 }
 
 fn network(
@@ -207,5 +237,29 @@ fn user(entry: UserEntry, around: &Surroundings<'_>, target: Target, findings: &
         }),
         ssh_keys: entry.ssh_public_key.map_or_else(Vec::new, |keys| keys.0.into_iter().map(String::from).collect()),
         ssh_key_file: entry.ssh_key_file.map(|file| around.scripts.beside(file.as_str())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use test_case::test_case;
+
+    #[test_case(
+        "debian-12-genericcloud-amd64.qcow2",
+        Some("https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2")
+    )]
+    #[test_case("debian-99-genericcloud-amd64.qcow2", None)]
+    #[test_case(
+        "jammy-server-cloudimg-amd64.img",
+        Some("https://cloud-images.ubuntu.com/jammy/current/jammy-server-cloudimg-amd64.img")
+    )]
+    #[test_case(
+        "ubuntu-24.04-server-cloudimg-amd64.img",
+        Some("https://cloud-images.ubuntu.com/noble/current/ubuntu-24.04-server-cloudimg-amd64.img")
+    )]
+    #[test_case("image.qcow2", None)]
+    fn where_images_come_from(name: &str, url: Option<&str>) {
+        assert_eq!(distributor(name, "noble").as_deref(), url);
     }
 }

@@ -198,7 +198,7 @@ proptest! {
             && serde_json::from_str::<HypervisorEntry>(&node.to_string()).is_ok();
         let texts = [
             (FileKind::Lxc, json!({"lxc_configs": {"100": guest, "103": {"name": "ca", "template": "local:a"}}}).to_string()),
-            (FileKind::Vm, json!({"vms": [machine, {"vmid": 9000, "name": "image", "template_image": "a.img", "is_template": true}]}).to_string()),
+            (FileKind::Vm, json!({"vms": [machine, {"vmid": 9000, "name": "image", "template_image": "noble-server-cloudimg-amd64.img", "is_template": true}]}).to_string()),
             (FileKind::Hypervisor, node.to_string()),
         ];
         let loaded = crate::Loader::new("/nowhere".into()).load_texts(texts);

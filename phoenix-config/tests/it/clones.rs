@@ -8,7 +8,7 @@ fn a_snapshot_is_cloned_where_there_can_be_one() {
     let folder = tempfile::tempdir().unwrap();
     let dir = Utf8Path::from_path(folder.path()).unwrap();
     let vms = r#"{"vms": [
-        {"vmid": 9000, "name": "image", "is_template": true, "template_image": "debian.img", "template_snapshot_name": "clean"},
+        {"vmid": 9000, "name": "image", "is_template": true, "template_image": "noble-server-cloudimg-amd64.img", "template_snapshot_name": "clean"},
         {"vmid": 9001, "name": "base", "clone_from_vmid": 9000, "template_snapshot_name": "ready"},
         {"vmid": 9002, "name": "last", "clone_from_vmid": 9001}
     ]}"#;

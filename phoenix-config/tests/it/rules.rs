@@ -48,8 +48,7 @@ fn denied_warnings_are_errors() {
 fn a_misspelt_key_is_named_in_each_file() {
     let lxc =
         r#"{"lxc_configs": {"100": {"name": "web", "template": "local:a", "helth_check": {"tcp": {"port": 80}}}}}"#;
-    let vm =
-        r#"{"vms": [{"vmid": 101, "name": "db", "template_image": "a.img", "helth_check": {"tcp": {"port": 80}}}]}"#;
+    let vm = r#"{"vms": [{"vmid": 101, "name": "db", "template_image": "noble-server-cloudimg-amd64.img", "helth_check": {"tcp": {"port": 80}}}]}"#;
     let hypervisor = r#"{"helth_check": {"tcp": {"port": 80}}}"#;
     let texts = [(FileKind::Lxc, lxc), (FileKind::Vm, vm), (FileKind::Hypervisor, hypervisor)];
     let loaded = Loader::new("/nowhere".into()).load_texts(texts.map(|(kind, text)| (kind, text.to_owned())));

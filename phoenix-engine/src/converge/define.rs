@@ -128,6 +128,6 @@ async fn fetch(image: &ImageSource, site: &Site) -> Result<(), StepError> {
     if let Some(folder) = path.parent() {
         settings::on_node(site, "mkdir", &["-p", "--", folder.as_str()], FETCH).await?;
     }
-    settings::on_node(site, "wget", &["-q", "-O", part.as_str(), "--", url.as_str()], FETCH).await?;
+    settings::on_node(site, "wget", &["--no-verbose", "-O", part.as_str(), "--", url.as_str()], FETCH).await?;
     settings::on_node(site, "mv", &["--", part.as_str(), path.as_str()], FETCH).await
 }
