@@ -224,7 +224,7 @@ async fn unpack(
         let volumes = State::container_volumes(&conf);
         if let Some(volume) = volumes.first().and_then(|volid| state.volumes.get_mut(volid)) {
             volume.space.files = distribution.files(now);
-            for (path, text, mode) in crate::inside::host_keys(vmid, now) {
+            for (path, text, mode) in inside::host_keys(vmid, now) {
                 let _ = volume.space.files.write(&path, text.into_bytes(), now);
                 let _ = volume.space.files.change(&path, |entry| entry.mode = mode);
             }
