@@ -452,7 +452,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__plan)
-            opts="-C -v -h --exit-code --out --force-provision --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --exit-code --commands --out --force-provision --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

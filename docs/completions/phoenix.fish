@@ -96,6 +96,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l color -d 'When 
 always\t'Always'
 never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l exit-code -d 'End with exit status 3 when there is something to do'
+complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l commands -d 'Show the commands of every step as well, and the files that it writes (JSON always has them)'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l force-provision -d 'Run all scripts again, changed or not'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'

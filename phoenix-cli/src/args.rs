@@ -133,6 +133,9 @@ pub(crate) struct Plan {
     /// End with exit status 3 when there is something to do
     #[arg(long)]
     pub(crate) exit_code: bool,
+    /// Show the commands of every step as well, and the files that it writes (JSON always has them)
+    #[arg(long)]
+    pub(crate) commands: bool,
     /// Also write the plan as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<Utf8PathBuf>,

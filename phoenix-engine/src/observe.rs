@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::pve::GuestError;
+use phoenix_host::pve::{GuestError, ObservedGuest};
 use phoenix_host::{FileStat, Host, HostError};
 use phoenix_lxc::Containers;
 use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power};
 use phoenix_vm::VirtualMachines;
 
-use crate::desired::{Desired, Spec};
+use crate::desired::Desired;
 use crate::record::{CHECK_VARIABLE, Record};
 
 /// The node cannot be observed.
@@ -31,6 +31,8 @@ pub struct Present {
     pub kind: GuestKind,
     /// Its configuration file.
     pub conf: GuestConf,
+    /// SHA-1 of that file's text, which Proxmox takes as `--digest`.
+    pub digest: String,
     /// Whether it runs.
     pub power: Power,
     /// The text of its firewall file.
@@ -70,11 +72,17 @@ pub struct Observed {
     pub present: BTreeMap<GuestId, Present>,
     /// Guests of other nodes of the cluster, with the node's name.
     pub elsewhere: BTreeMap<GuestId, String>,
-    /// The directories of the node that containers mount; absent ones have no entry.
-    pub host_paths: BTreeMap<Utf8PathBuf, FileStat>,
+    /// The paths of the node that guests need: directories that containers mount or VMs get over NFS, and images that are
+    /// fetched; absent ones have no entry.
+    pub paths: BTreeMap<Utf8PathBuf, FileStat>,
     /// Guests that a run was making when it died ([`NodeLock::half_made`](crate::NodeLock::half_made)): they carry no record
     /// yet and are ours all the same.
     pub half_made: BTreeSet<GuestId>,
+}
+
+fn present_guest(kind: GuestKind, guest: ObservedGuest) -> Present {
+    let ObservedGuest { conf, digest, power, firewall, .. } = guest;
+    Present { kind, conf, digest, power, firewall }
 }
 
 /// Looks at the node: two processes (`pct list`, `qm list`), everything else is read from files.
@@ -92,30 +100,20 @@ pub async fn observe(
     })?;
     let mut present = BTreeMap::new();
     for (id, guest) in lxc {
-        present.insert(
-            id,
-            Present { kind: GuestKind::Container, conf: guest.conf, power: guest.power, firewall: guest.firewall },
-        );
+        present.insert(id, present_guest(GuestKind::Container, guest));
     }
     for (id, guest) in qemu {
-        present.insert(
-            id,
-            Present { kind: GuestKind::Vm, conf: guest.conf, power: guest.power, firewall: guest.firewall },
-        );
+        present.insert(id, present_guest(GuestKind::Vm, guest));
     }
     let elsewhere = elsewhere(host, &present).await?;
-    let mut host_paths = BTreeMap::new();
-    for guest in desired.guests.values() {
-        let Spec::Container(container) = &guest.spec else { continue };
-        for path in &container.host_paths {
-            if !host_paths.contains_key(&path.path)
-                && let Some(stat) = host.stat(&path.path).await?
-            {
-                host_paths.insert(path.path.clone(), stat);
-            }
+    let mut paths = BTreeMap::new();
+    let needed: BTreeSet<&Utf8PathBuf> = desired.guests.values().flat_map(|guest| guest.spec.paths()).collect();
+    for path in needed {
+        if let Some(stat) = host.stat(path).await? {
+            paths.insert(path.clone(), stat);
         }
     }
-    Ok(Observed { present, elsewhere, host_paths, half_made: BTreeSet::new() })
+    Ok(Observed { present, elsewhere, paths, half_made: BTreeSet::new() })
 }
 
 /// The guests of other nodes, from the cluster's own list (`/etc/pve/.vmlist`, pve-cluster). A node that is alone, or a

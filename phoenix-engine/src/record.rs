@@ -87,6 +87,9 @@ pub struct Record {
     /// What is left to do; nothing after a run that ended well.
     #[serde(rename = "o", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub owes: BTreeSet<Debt>,
+    /// Whether Phoenix wrote the guest's firewall file, so that it may take it away again.
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
+    pub firewall: bool,
     /// The mount points of NFS volumes that Phoenix set up inside.
     #[serde(rename = "m", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub volumes: BTreeSet<String>,
@@ -105,6 +108,7 @@ impl Record {
             lines: BTreeSet::new(),
             cleaned: false,
             owes: BTreeSet::new(),
+            firewall: false,
             volumes: BTreeSet::new(),
         }
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::desired::Desired;
 use crate::observe::Observed;
-use crate::plan::{Attitude, Plan};
+use crate::plan::{Attitude, Plan, Unmanaged};
 use crate::record::Record;
 
 /// Whose guest it is.
@@ -46,6 +46,9 @@ pub struct GuestStatus {
     pub pending: usize,
     /// What a person should know.
     pub remarks: Vec<String>,
+    /// What is on it and not managed by the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<Unmanaged>,
     /// Its record.
     pub record: Option<Record>,
 }
@@ -74,6 +77,7 @@ pub fn status(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<GuestS
                 lock: present.and_then(|present| present.conf.lock()).map(str::to_owned),
                 pending: planned.steps.len(),
                 remarks: planned.remarks.clone(),
+                unmanaged: planned.unmanaged.clone(),
                 record: present.and_then(|present| present.record(planned.id)),
             })
         })

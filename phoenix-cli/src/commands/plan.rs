@@ -6,7 +6,7 @@ use phoenix_host::Changes;
 use crate::args::Plan;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
-use crate::render::plan::full;
+use crate::render::plan::{Deeds, full};
 use crate::session::{Scope, Session};
 use crate::settings::Settings;
 
@@ -23,6 +23,7 @@ pub(super) fn run(args: &Plan, settings: &Settings) -> Result<ExitStatus, CliErr
             source,
         })?;
     }
-    settings.data(|| full(&plan, settings.terminal.out()), || &plan, || plan.guests.iter().collect())?;
+    let deeds = if args.commands { Deeds::Shown } else { Deeds::Hidden };
+    settings.data(|| full(&plan, deeds, settings.terminal.out()), || &plan, || plan.guests.iter().collect())?;
     Ok(if args.exit_code && !plan.is_empty() { ExitStatus::Pending } else { ExitStatus::Done })
 }

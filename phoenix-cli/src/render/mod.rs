@@ -1,5 +1,6 @@
 //! From values to text. Pure: what the terminal can show is passed in, nothing is written.
 
+mod deeds;
 mod diagnostics;
 mod duration;
 pub(crate) mod graph;

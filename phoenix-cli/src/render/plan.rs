@@ -1,22 +1,29 @@
 //! A plan for people: quiet when there is nothing to do, exact when there is.
 
-use phoenix_engine::{Attitude, Difference, Effect, GuestPlan, Plan, Stage, Step};
+use phoenix_engine::{Attitude, Difference, Effect, GuestPlan, Outage, Plan, Stage, Step};
 
 use super::progress::Detail;
-use super::style::{tame, wrap};
+use super::style::{columns, tame, wrap};
 use super::{Canvas, Tone};
 
-/// Every step of every guest.
-pub(crate) fn full(plan: &Plan, canvas: Canvas) -> String {
-    draw(plan, Detail::Full, canvas)
+/// Whether the commands of a step are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deeds {
+    Shown,
+    Hidden,
+}
+
+/// Every step of every guest, and what the configuration does not manage.
+pub(crate) fn full(plan: &Plan, deeds: Deeds, canvas: Canvas) -> String {
+    draw(plan, Detail::Full, deeds, canvas)
 }
 
 /// The same before it is carried out: guests that are made take one line, since all of each is new.
 pub(crate) fn outline(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
-    draw(plan, detail, canvas)
+    draw(plan, detail, Deeds::Hidden, canvas)
 }
 
-fn draw(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
+fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
     let mut text = String::new();
     let shown = |guest: &&GuestPlan| !guest.is_empty() || !guest.remarks.is_empty() || is_left_alone(guest.attitude);
     for guest in plan.guests.iter().filter(shown) {
@@ -29,6 +36,12 @@ fn draw(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
         } else {
             for step in &guest.steps {
                 text.push_str(&one(step, is_new, canvas));
+                if deeds == Deeds::Shown {
+                    text.push_str(&super::deeds::deeds(step, canvas));
+                }
+            }
+            if let Some(outage) = &guest.outage {
+                text.push_str(&down(outage, canvas));
             }
         }
         for remark in &guest.remarks {
@@ -40,6 +53,9 @@ fn draw(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
     }
     if !text.is_empty() && detail == Detail::Brief {
         text.push('\n');
+    }
+    if detail == Detail::Full {
+        text.push_str(&unmanaged(plan, canvas));
     }
     text.push_str(&count(plan, canvas));
     text
@@ -122,16 +138,75 @@ fn one(step: &Step, is_new: bool, canvas: Canvas) -> String {
     text
 }
 
+/// How long a guest is down, and who is without it.
+fn down(outage: &Outage, canvas: Canvas) -> String {
+    let parts: Vec<String> =
+        outage.parts.iter().map(|part| format!("{} {}", bound(part.up_to_seconds), part.what)).collect();
+    let words = match outage.up_to_seconds {
+        Some(seconds) => format!("down for up to {}: {} (limits; usually far less)", bound(seconds), parts.join(", ")),
+        None => "down from then on".to_owned(),
+    };
+    let mut text = String::new();
+    push_wrapped(&mut text, "       ", &tame(&words), Tone::Warn, canvas);
+    if !outage.affects.is_empty() {
+        let affected: Vec<String> = outage.affects.iter().map(|(id, name)| format!("{id} {name}")).collect();
+        push_wrapped(&mut text, "       without it meanwhile: ", &tame(&affected.join(", ")), Tone::Warn, canvas);
+    }
+    text
+}
+
+/// A time that something takes at most: `45s`, `2m`, `17m 30s`, `1h 5m`.
+fn bound(seconds: u64) -> String {
+    let units = [(seconds / 3600, "h"), (seconds % 3600 / 60, "m"), (seconds % 60, "s")];
+    let told: Vec<String> = units
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .take(2)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if told.is_empty() { "0s".to_owned() } else { told.join(" ") }
+}
+
+/// What others put on our guests.
+fn unmanaged(plan: &Plan, canvas: Canvas) -> String {
+    let mut text = String::new();
+    for guest in plan.guests.iter().filter(|guest| !guest.unmanaged.is_empty()) {
+        text.push_str(&format!("{:>6} {}\n", guest.id, guest.name));
+        for setting in &guest.unmanaged {
+            push_wrapped(
+                &mut text,
+                "         ",
+                &tame(&format!("{}: {}", setting.key, setting.value)),
+                Tone::Faint,
+                canvas,
+            );
+        }
+    }
+    if text.is_empty() {
+        return text;
+    }
+    let heading = canvas.paint(Tone::Strong, "Not managed by the configuration, and left alone:");
+    format!("{heading}\n{text}\n")
+}
+
 fn changed(difference: &Difference, canvas: Canvas) -> String {
     let Difference { key, from, to, .. } = difference;
     let arrow = canvas.glyph("→", "->");
+    let indent = "         ";
     let (tone, line) = match (from, to) {
         (None, Some(to)) => (Tone::Good, format!("+ {key}: {to}")),
         (Some(from), None) => (Tone::Bad, format!("- {key}: {from}")),
-        (Some(from), Some(to)) => (Tone::Warn, format!("~ {key}: {from} {arrow} {to}")),
+        (Some(from), Some(to)) => {
+            let line = format!("~ {key}: {from} {arrow} {to}");
+            let fits = indent.len() + columns(&line) <= canvas.width;
+            // Two long values are easier to compare below each other.
+            let below = || format!("~ {key}: {from}\n{indent}  {:>1$} {to}", arrow, key.len() + 1);
+            (Tone::Warn, if fits { line } else { below() })
+        }
         (None, None) => (Tone::Plain, format!("  {key}")),
     };
-    format!("         {}\n", canvas.paint(tone, tame(&line)))
+    let painted: Vec<String> = line.lines().map(|line| canvas.paint(tone, tame(line)).to_string()).collect();
+    format!("{indent}{}\n", painted.join("\n"))
 }
 
 /// One sentence about the whole plan.

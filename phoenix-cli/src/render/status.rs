@@ -56,8 +56,10 @@ pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
     }
     let mut text = table.render(canvas);
     for Standing { status, .. } in standings {
+        let keys: Vec<&str> = status.unmanaged.iter().map(|setting| setting.key.as_str()).collect();
+        let unmanaged = (!keys.is_empty()).then(|| format!("not managed by the configuration: {}", keys.join(", ")));
         let lock = status.lock.as_ref().map(|lock| format!("locked on the node: {lock}"));
-        for remark in status.remarks.iter().cloned().chain(lock) {
+        for remark in status.remarks.iter().cloned().chain(unmanaged).chain(lock) {
             text.push_str(&format!("{} {}: {remark}\n", canvas.paint(Tone::Warn, "note:"), status.id));
         }
     }

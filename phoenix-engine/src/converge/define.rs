@@ -59,10 +59,13 @@ impl Worker<'_> {
     /// Writes raw lines, check value and record before anything runs, so that a clone never starts with its source's.
     async fn write_first_record(&mut self, site: &Site) -> Result<(), StepError> {
         // What came along from the source is ours to take away.
-        self.record.keys = match settings::inherited(self, site).await? {
-            Some(source) => source.keys,
-            None => settings::wanted_keys(self.guest, &self.conf(site).await?.conf.live)?,
-        };
+        match settings::inherited(self, site).await? {
+            Some(source) => {
+                self.record.keys = source.keys;
+                self.record.firewall = source.firewall;
+            }
+            None => self.record.keys = settings::wanted_keys(self.guest, &self.conf(site).await?.conf.live)?,
+        }
         settings::write_record(self, site).await
     }
 

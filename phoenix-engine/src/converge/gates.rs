@@ -116,7 +116,7 @@ fn built_in(name: &str, probe: phoenix_health::Probe, deadline: Duration) -> Gat
 }
 
 /// The gate that a started VM passes first.
-pub(super) fn agent_gate() -> Gate {
+pub(crate) fn agent_gate() -> Gate {
     built_in("guest agent", phoenix_health::Probe::Agent, AGENT)
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod gates;
 mod guard;
 mod guest;
+mod rehearsal;
 mod retry;
 mod script;
 mod settings;
@@ -16,8 +17,10 @@ mod turnstile;
 mod volumes;
 
 pub(crate) use disk::root_disk;
-pub(crate) use gates::surroundings;
-pub(crate) use settings::{changes, is_mark, line_digest, wanted_keys};
+pub(crate) use gates::{agent_gate, surroundings};
+pub(crate) use guest::SHUTDOWN;
+pub(crate) use rehearsal::rehearse;
+pub(crate) use settings::{changes, is_mark, line_digest, managed_keys, wanted_keys};
 pub(crate) use stale::{is_a_tasks, is_creation};
 
 use std::collections::BTreeMap;
@@ -78,11 +81,18 @@ enum Word {
     Bad(GuestId),
 }
 
+/// Whether gates are asked at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gates {
+    Asked,
+    /// As in a rehearsal, where nothing waits.
+    TakenAsPassed,
+}
+
 /// What all guests of a run share.
 #[derive(Debug)]
 struct Run {
     node: Node,
-    desired: Arc<Desired>,
     cancel: CancellationToken,
     lock: Option<NodeLock>,
     /// Who may change the node now.
@@ -92,6 +102,7 @@ struct Run {
     /// How long a way hangs on each guest: the steps of the longest chain from it to a guest that nobody waits for.
     urgency: BTreeMap<GuestId, usize>,
     words: BTreeMap<GuestId, watch::Sender<Option<Word>>>,
+    gates: Gates,
 }
 
 impl Run {
@@ -145,16 +156,16 @@ pub async fn converge(
             .collect(),
         urgency: urgency(&plan),
         words: plan.guests.iter().map(|guest| (guest.id, watch::Sender::new(None))).collect(),
-        desired,
+        gates: Gates::Asked,
     });
     let mut tasks = JoinSet::new();
     let mut outcomes = BTreeMap::new();
     for guest_plan in plan.guests {
         let id = guest_plan.id;
         let voice = Voice { guest: id, events: events.clone() };
-        let run = run.clone();
+        let (run, desired) = (run.clone(), desired.clone());
         outcomes.insert(id, None);
-        tasks.spawn(async move { (id, guest::run(&run, guest_plan, &voice).await) });
+        tasks.spawn(async move { (id, guest::run(&run, desired.guests.get(&id), guest_plan, &voice).await) });
     }
     drop(events);
     while let Some((at, guest, kind)) = heard.recv().await {

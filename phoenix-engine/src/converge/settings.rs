@@ -47,12 +47,17 @@ pub(crate) fn changes(
 }
 
 /// The keys that the configuration sets on a guest that has these settings.
-pub(crate) fn wanted_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
+pub(crate) fn managed_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
     let keys = match &guest.spec {
         Spec::Container(spec) => spec.settings_on(live).keys(),
         Spec::Vm(spec) => spec.settings.keys(),
     };
-    Ok(keys?.into_keys().filter(|key| is_owned(key)).collect())
+    Ok(keys?.into_keys().collect())
+}
+
+/// Those of them that go again when they are configured no more.
+pub(crate) fn wanted_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
+    Ok(managed_keys(guest, live)?.into_iter().filter(|key| is_owned(key)).collect())
 }
 
 /// Whether a key that is configured no more goes: keys that every guest has stay as they are.
@@ -127,6 +132,8 @@ pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result
         ours.extend(source.lines);
     }
     worker.record.lines = wanted.iter().map(line_digest).collect();
+    // Once true it stays so until the file is gone.
+    worker.record.firewall |= worker.guest.firewall.is_some();
     let mut edit = ConfEdit::default();
     match worker.kind() {
         GuestKind::Container => {

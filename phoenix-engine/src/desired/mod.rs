@@ -8,6 +8,8 @@ mod vm;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use camino::Utf8PathBuf;
+use phoenix_config::EdgeKind;
 use phoenix_config::model::{Fleet, Kind, OnFailure, State};
 use phoenix_health::Gate;
 use phoenix_host::pve::InvalidSettings;
@@ -27,7 +29,7 @@ pub enum LowerError {
         /// The guest.
         guest: GuestId,
         /// The script.
-        path: camino::Utf8PathBuf,
+        path: Utf8PathBuf,
         /// Why.
         #[source]
         source: std::io::Error,
@@ -58,6 +60,9 @@ pub struct Desired {
     pub guests: BTreeMap<GuestId, DesiredGuest>,
     /// An order in which each comes after what it needs.
     pub order: Vec<GuestId>,
+    /// Who depends on a guest, with names: in the whole fleet, also those that are not in `guests`. A clone does not depend
+    /// on its source once it is made.
+    pub dependants: BTreeMap<GuestId, BTreeMap<GuestId, Hostname>>,
 }
 
 /// What a guest should be.
@@ -110,6 +115,23 @@ pub enum Spec {
     Vm(Box<DesiredVm>),
 }
 
+impl Spec {
+    /// The paths of the node that the guest needs and that are not Proxmox's own.
+    pub(crate) fn paths(&self) -> Vec<&Utf8PathBuf> {
+        match self {
+            Self::Container(container) => container.host_paths.iter().map(|path| &path.path).collect(),
+            Self::Vm(vm) => {
+                let image = match &vm.origin {
+                    VmOrigin::Image(ImageSource::Fetched { path, .. }) => Some(path),
+                    _ => None,
+                };
+                let shared = vm.volumes.iter().filter(|volume| volume.on == NfsServer::ThisNode);
+                image.into_iter().chain(shared.map(|volume| &volume.path)).collect()
+            }
+        }
+    }
+}
+
 impl DesiredGuest {
     /// Container or VM.
     #[must_use]
@@ -137,6 +159,21 @@ impl DesiredGuest {
 }
 
 impl Desired {
+    /// Everything that hangs on a guest: those that depend on it, and what depends on those in turn.
+    #[must_use]
+    pub fn hangs_on(&self, id: GuestId) -> BTreeMap<GuestId, &Hostname> {
+        let mut found = BTreeMap::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            for (other, name) in self.dependants.get(&id).into_iter().flatten() {
+                if found.insert(*other, name).is_none() {
+                    open.push(*other);
+                }
+            }
+        }
+        found
+    }
+
     /// Lowers a fleet: all of it, or the named guests and everything that they need.
     ///
     /// # Errors
@@ -153,7 +190,7 @@ impl Desired {
             }
         }
         let order = fleet.graph.order().iter().copied().filter(|id| wanted.contains(id)).collect();
-        Ok(Self { guests, order })
+        Ok(Self { guests, order, dependants: dependants(fleet) })
     }
 }
 
@@ -185,6 +222,17 @@ fn lower(fleet: &Fleet, guest: &phoenix_config::model::Guest) -> Result<DesiredG
         address: guest.network.as_ref().and_then(phoenix_config::model::Network::address),
         context: serde_json::to_vec_pretty(&context).unwrap_or_default().into(),
     })
+}
+
+/// The arrows of the whole fleet, by the guest that is depended on.
+fn dependants(fleet: &Fleet) -> BTreeMap<GuestId, BTreeMap<GuestId, Hostname>> {
+    let mut dependants: BTreeMap<GuestId, BTreeMap<GuestId, Hostname>> = BTreeMap::new();
+    for guest in fleet.guests.values() {
+        for edge in fleet.graph.needs(guest.id).iter().filter(|edge| edge.kind == EdgeKind::Dependency) {
+            dependants.entry(edge.to).or_default().insert(guest.id, guest.name.clone());
+        }
+    }
+    dependants
 }
 
 /// The disk of the nearest guest along the chain of clone sources that has a size. The graph has no rings.

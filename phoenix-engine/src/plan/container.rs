@@ -43,24 +43,13 @@ pub(super) fn raw_differences(spec: &DesiredContainer, present: &Present, record
 pub(super) fn settings(guest: &DesiredGuest, spec: &DesiredContainer, present: &Present, record: &Record) -> Settings {
     let mut settings = Settings::of_keys(guest, present, record);
     settings.differences.extend(raw_differences(spec, present, record));
-    let foreign: Vec<&str> = present
-        .conf
-        .live
-        .raw
-        .iter()
-        .filter(|line| !is_mark(line) && !spec.raw_lines.contains(line) && !record.lines.contains(&line_digest(line)))
-        .map(|(key, _)| key.as_str())
-        .collect();
-    if !foreign.is_empty() {
-        settings.remarks.push(format!("raw lines that Phoenix did not write are left alone: {}", foreign.join(", ")));
-    }
     settings.disk = root_disk(&present.conf.live, present.kind).and_then(|(_, size)| size);
     settings
 }
 
 /// Why the directories that it mounts have to be mended; `None` when they are in order.
 pub(super) fn host_paths_reason(spec: &DesiredContainer, observed: &Observed) -> Option<String> {
-    spec.host_paths.iter().find_map(|path| match (observed.host_paths.get(&path.path), path.owner) {
+    spec.host_paths.iter().find_map(|path| match (observed.paths.get(&path.path), path.owner) {
         (None, _) => Some(format!("{} is not there", path.path)),
         (Some(stat), Some((uid, gid))) if (stat.uid, stat.gid) != (uid, gid) => {
             Some(format!("{} belongs to {}:{}, not {uid}:{gid}", path.path, stat.uid, stat.gid))

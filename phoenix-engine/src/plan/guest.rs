@@ -8,9 +8,10 @@ use phoenix_types::{ConfSection, DiskSize, KeyChange, KeyEffect, Power, Snapshot
 use super::judge::judge;
 use super::provisioning::{Now, Snapshots, owes_proof, provisioning};
 use super::scripts::{Pending, pending};
+use super::unmanaged::{Unmanaged, unmanaged};
 use super::{Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, vm};
 use crate::converge::{changes, is_a_tasks, is_creation, line_digest, wanted_keys};
-use crate::desired::{DesiredGuest, Spec};
+use crate::desired::{Desired, DesiredGuest, Spec};
 use crate::observe::{Observed, Present};
 use crate::record::{Debt, Digest, Record};
 
@@ -77,6 +78,7 @@ pub(super) struct Builder<'a> {
     pub(super) guest: &'a DesiredGuest,
     pub(super) steps: Vec<Step>,
     pub(super) remarks: Vec<String>,
+    unmanaged: Vec<Unmanaged>,
     power: Power,
 }
 
@@ -89,14 +91,7 @@ impl Builder<'_> {
         effect: Effect,
         work: Work,
     ) {
-        self.steps.push(Step {
-            stage,
-            summary: summary.into(),
-            reason: reason.into(),
-            effect,
-            differences: Vec::new(),
-            work,
-        });
+        self.steps.push(Step::new(stage, summary, reason, effect, work));
     }
 
     fn finish(self, attitude: Attitude, record: Record) -> GuestPlan {
@@ -114,22 +109,29 @@ impl Builder<'_> {
             gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
             steps: self.steps,
             remarks: self.remarks,
+            outage: None,
+            unmanaged: self.unmanaged,
             record,
             power,
         }
     }
 }
 
-pub(crate) fn plan_guest(guest: &DesiredGuest, observed: &Observed, provision: Provision) -> GuestPlan {
+pub(crate) fn plan_guest(
+    guest: &DesiredGuest,
+    desired: &Desired,
+    observed: &Observed,
+    provision: Provision,
+) -> GuestPlan {
     let power = observed.present.get(&guest.id).map_or(Power::Stopped, |present| present.power);
-    let mut plan = Builder { guest, steps: Vec::new(), remarks: Vec::new(), power };
+    let mut plan = Builder { guest, steps: Vec::new(), remarks: Vec::new(), unmanaged: Vec::new(), power };
     let fresh = Record::new(guest.id);
     if let Some(node) = observed.elsewhere.get(&guest.id) {
         plan.remarks.push(format!("it is on node `{node}`; run Phoenix there, or migrate it here"));
         return plan.finish(Attitude::Elsewhere, fresh);
     }
     let Some(present) = observed.present.get(&guest.id) else {
-        create(&mut plan);
+        create(&mut plan, desired);
         return plan.finish(Attitude::Create, fresh);
     };
     if present.kind != guest.kind() {
@@ -143,7 +145,7 @@ pub(crate) fn plan_guest(guest: &DesiredGuest, observed: &Observed, provision: P
     if is_half_made(guest, present, observed) {
         let reason = "a run that died was making it";
         plan.step(Stage::Define, "destroy what was half made", reason, Effect::Create, Work::Undo);
-        create(&mut plan);
+        create(&mut plan, desired);
         return plan.finish(Attitude::Finish, fresh);
     }
     let Some(record) = present.record(guest.id) else {
@@ -158,6 +160,7 @@ pub(crate) fn plan_guest(guest: &DesiredGuest, observed: &Observed, provision: P
     };
     let (record, remark) = judge(present, record);
     plan.remarks.extend(remark);
+    plan.unmanaged = unmanaged(desired, observed, guest, present, &record);
     if let Some(lock) = present.conf.lock() {
         if is_a_tasks(lock) {
             let reason = "the task that set it was cut off, or is waited for";
@@ -174,7 +177,7 @@ pub(crate) fn plan_guest(guest: &DesiredGuest, observed: &Observed, provision: P
         plan.remarks.push("a template cannot be turned back: delete it first to have it made anew".to_owned());
         return plan.finish(Attitude::Keep, record);
     }
-    update(&mut plan, present, observed, &record, provision);
+    update(&mut plan, present, desired, observed, &record, provision);
     if guest.on_failure == OnFailure::Rollback {
         make_undoable(&mut plan, present);
     }
@@ -205,6 +208,7 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
     record.check.is_some()
         && record.owes.iter().all(owed)
         && record.lines == lines
+        && (record.firewall || guest.firewall.is_none())
         && wanted_keys(guest, &present.conf.after_restart()).is_ok_and(|keys| keys == record.keys)
 }
 
@@ -215,7 +219,7 @@ fn settings_of(guest: &DesiredGuest, present: &Present, record: &Record) -> Sett
     }
 }
 
-fn create(plan: &mut Builder<'_>) {
+fn create(plan: &mut Builder<'_>, desired: &Desired) {
     let guest = plan.guest;
     let (summary, reason) = match &guest.spec {
         Spec::Container(spec) => container::origin_words(spec),
@@ -247,6 +251,9 @@ fn create(plan: &mut Builder<'_>) {
             Effect::Create,
             Work::Firewall(file.clone()),
         );
+    } else if inherits_firewall(guest, desired) {
+        let reason = "a clone begins with its source's";
+        plan.step(Stage::Firewall, "remove the firewall file", reason, Effect::Create, Work::RemoveFirewall);
     }
     if let Spec::Container(spec) = &guest.spec
         && !spec.host_paths.is_empty()
@@ -273,13 +280,20 @@ fn create(plan: &mut Builder<'_>) {
     provisioning(plan, &now, pending.as_ref(), Effect::Create);
 }
 
-fn update(plan: &mut Builder<'_>, present: &Present, observed: &Observed, record: &Record, provision: Provision) {
+fn update(
+    plan: &mut Builder<'_>,
+    present: &Present,
+    desired: &Desired,
+    observed: &Observed,
+    record: &Record,
+    provision: Provision,
+) {
     let guest = plan.guest;
     let Settings { differences, remarks, disk } = settings_of(guest, present, record);
     plan.remarks.extend(remarks);
     let running = present.power != Power::Stopped;
     let mut effect = differences.iter().map(|difference| difference.effect).max().unwrap_or(Effect::None);
-    if !running && effect == Effect::Restart {
+    if !running && effect <= Effect::Restart {
         effect = Effect::None;
     }
     let doable: Vec<Difference> = differences.into_iter().filter(|d| d.effect != Effect::Impossible).collect();
@@ -313,6 +327,12 @@ fn update(plan: &mut Builder<'_>, present: &Present, observed: &Observed, record
         let reason = if present.firewall.is_some() { "it differs" } else { "there is none" };
         plan.step(Stage::Firewall, "write the firewall file", reason, Effect::Hot, Work::Firewall(file.clone()));
     }
+    // Before the first record is written, what a clone brought along stands in its source's.
+    let came_along = record.check.is_none() && inherits_firewall(guest, desired);
+    if guest.firewall.is_none() && (record.firewall || came_along) {
+        let reason = if came_along { "a clone begins with its source's" } else { "it is configured no more" };
+        plan.step(Stage::Firewall, "remove the firewall file", reason, Effect::Hot, Work::RemoveFirewall);
+    }
     if let Spec::Container(spec) = &guest.spec
         && let Some(reason) = container::host_paths_reason(spec, observed)
     {
@@ -343,6 +363,12 @@ fn update(plan: &mut Builder<'_>, present: &Present, observed: &Observed, record
     let pending = pending(&guest.scripts, record, provision);
     let now = Now { power: present.power, have: &snapshots, record };
     provisioning(plan, &now, pending.as_ref(), Effect::Hot);
+}
+
+/// Whether a guest is a clone of one with a firewall: Proxmox copies the file along.
+fn inherits_firewall(guest: &DesiredGuest, desired: &Desired) -> bool {
+    let source = guest.clone_source().and_then(|source| desired.guests.get(&source));
+    source.is_some_and(|source| source.firewall.is_some())
 }
 
 /// Why no snapshot can be taken before a change.
@@ -386,12 +412,5 @@ fn make_undoable(plan: &mut Builder<'_>, present: &Present) {
 }
 
 fn undo_step(summary: &str, reason: &str, work: Work) -> Step {
-    Step {
-        stage: Stage::Undo,
-        summary: summary.to_owned(),
-        reason: reason.to_owned(),
-        effect: Effect::None,
-        differences: Vec::new(),
-        work,
-    }
+    Step::new(Stage::Undo, summary, reason, Effect::None, work)
 }

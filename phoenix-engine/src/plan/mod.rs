@@ -3,22 +3,28 @@
 mod container;
 mod guest;
 mod judge;
+mod outage;
 mod power;
 mod provisioning;
 mod removal;
 mod scripts;
+mod unmanaged;
 mod vm;
 
+use camino::Utf8PathBuf;
 use phoenix_types::{FirewallFile, GuestId, GuestKind, Power, SnapshotName};
 use serde::Serialize;
 
+use crate::converge::rehearse;
 use crate::desired::Desired;
 use crate::observe::Observed;
 use crate::record::{Digest, Record};
 
 use guest::plan_guest;
+pub use outage::{Outage, OutagePart};
 pub use power::{PowerAction, plan_power};
 pub use removal::{RemovalRefused, plan_removal};
+pub use unmanaged::Unmanaged;
 
 /// One of the fixed phases that a guest goes through, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -128,6 +134,16 @@ pub struct Difference {
     pub effect: Effect,
 }
 
+/// A command that a step will run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedCommand {
+    /// Program and arguments, secrets masked. `*` stands for a value that is known only then, such as the digest of a file
+    /// that an earlier step changes.
+    pub argv: Vec<String>,
+    /// Whether it can change the node.
+    pub effect: phoenix_host::Effect,
+}
+
 /// One change of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
@@ -142,9 +158,31 @@ pub struct Step {
     /// The settings that change, where it is about settings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
+    /// The commands that it will run on the node when all goes well, in order; made by the code that runs them. Those of
+    /// gates are left out: how often they are asked is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<PlannedCommand>,
+    /// The files of the node that it will write or remove without a command.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<Utf8PathBuf>,
     /// What converge does.
     #[serde(skip)]
     pub(crate) work: Work,
+}
+
+impl Step {
+    fn new(stage: Stage, summary: impl Into<String>, reason: impl Into<String>, effect: Effect, work: Work) -> Self {
+        Self {
+            stage,
+            summary: summary.into(),
+            reason: reason.into(),
+            effect,
+            differences: Vec::new(),
+            commands: Vec::new(),
+            writes: Vec::new(),
+            work,
+        }
+    }
 }
 
 /// What a step does, for converge. Each piece of work looks at the guest again and does nothing when it is as it should be,
@@ -159,6 +197,7 @@ pub(crate) enum Work {
         restart: Restart,
     },
     Firewall(FirewallFile),
+    RemoveFirewall,
     HostPaths,
     Grow,
     Start,
@@ -241,8 +280,14 @@ pub struct GuestPlan {
     pub steps: Vec<Step>,
     /// The gates that are asked in the end, by name.
     pub gates: Vec<String>,
-    /// What a person should know: drift that is left alone, what a rollback means, what cannot be done.
+    /// What a person should know: what a rollback means, what cannot be done.
     pub remarks: Vec<String>,
+    /// How long it is down, and who is without it, when it runs and is stopped or restarted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outage: Option<Outage>,
+    /// What is on the guest and not managed by the configuration: left alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<Unmanaged>,
     /// The record that the guest's scripts are judged by.
     #[serde(skip)]
     pub(crate) record: Record,
@@ -264,11 +309,29 @@ impl GuestPlan {
 pub struct Plan {
     /// The guests.
     pub guests: Vec<GuestPlan>,
-    /// A digest over all of it: two plans with one digest do the same.
+    /// A digest over all that is done: two plans with one digest do the same.
     pub digest: Digest,
 }
 
 impl Plan {
+    fn of(guests: Vec<GuestPlan>) -> Self {
+        let mut done = guests.clone();
+        for guest in &mut done {
+            // What follows from the rest, or is left alone; a file's digest in a command changes with everything in it.
+            guest.outage = None;
+            guest.unmanaged.clear();
+            for step in &mut guest.steps {
+                step.commands.clear();
+                step.writes.clear();
+            }
+        }
+        let json = serde_json::to_vec(&done).unwrap_or_default();
+        // What is shown does not tell everything that is done: the text of a firewall file, for one.
+        let works: Vec<&Work> = done.iter().flat_map(|guest| guest.steps.iter().map(|step| &step.work)).collect();
+        let works = format!("{works:?}");
+        Self { digest: Digest::of([json.as_slice(), works.as_bytes()]), guests }
+    }
+
     /// Whether nothing is to be done.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -282,9 +345,10 @@ impl Plan {
             if guest.attitude == Attitude::Update && left_alone(guest.id) {
                 guest.attitude = Attitude::Keep;
                 guest.steps.clear();
+                guest.outage = None;
             }
         }
-        finish(self.guests)
+        Self::of(self.guests)
     }
 
     /// How many steps there are in all.
@@ -310,16 +374,17 @@ pub fn plan(desired: &Desired, observed: &Observed, provision: Provision) -> Pla
     let mut guests = Vec::with_capacity(desired.guests.len());
     for id in &desired.order {
         if let Some(guest) = desired.guests.get(id) {
-            guests.push(plan_guest(guest, observed, provision));
+            guests.push(plan_guest(guest, desired, observed, provision));
         }
     }
-    finish(guests)
+    finish(desired, observed, guests)
 }
 
-fn finish(guests: Vec<GuestPlan>) -> Plan {
-    let json = serde_json::to_vec(&guests).unwrap_or_default();
-    // What is shown does not tell everything that is done: the text of a firewall file, for one.
-    let works: Vec<&Work> = guests.iter().flat_map(|guest| guest.steps.iter().map(|step| &step.work)).collect();
-    let works = format!("{works:?}");
-    Plan { digest: Digest::of([json.as_slice(), works.as_bytes()]), guests }
+/// What is said of all plans alike: who is without whom, which commands are run, and the digest.
+fn finish(desired: &Desired, observed: &Observed, mut guests: Vec<GuestPlan>) -> Plan {
+    for guest in &mut guests {
+        guest.outage = outage::outage(desired, observed, guest.id, &guest.steps);
+    }
+    rehearse(desired, observed, &mut guests);
+    Plan::of(guests)
 }

@@ -55,7 +55,7 @@ pub fn plan_power(desired: &Desired, observed: &Observed, ids: &BTreeSet<GuestId
             guests.retain(|guest| !guest.is_empty() || guest.attitude == Attitude::NotOurs);
         }
     }
-    finish(guests)
+    finish(desired, observed, guests)
 }
 
 /// The named guests and everything that `reaches` from them.
@@ -104,20 +104,15 @@ fn plan_one(guest: &DesiredGuest, observed: &Observed, needs: Vec<GuestId>, acti
         gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
         steps,
         remarks,
+        outage: None,
+        unmanaged: Vec::new(),
         record: record.unwrap_or_else(|| Record::new(guest.id)),
         power: present.map_or(Power::Stopped, |present| present.power),
     }
 }
 
 fn steps(guest: &DesiredGuest, present: &Present, record: &Record, action: PowerAction) -> Vec<Step> {
-    let step = |stage, summary: &str, reason: &str, work| Step {
-        stage,
-        summary: summary.to_owned(),
-        reason: reason.to_owned(),
-        effect: Effect::Restart,
-        differences: Vec::new(),
-        work,
-    };
+    let step = |stage, summary: &str, reason: &str, work| Step::new(stage, summary, reason, Effect::Restart, work);
     let runs = present.power != Power::Stopped;
     let mut steps = Vec::new();
     if runs && action != PowerAction::Start {

@@ -86,13 +86,15 @@ pub fn plan_removal(
                 steps,
                 gates: Vec::new(),
                 remarks: Vec::new(),
+                outage: None,
+                unmanaged: Vec::new(),
                 record,
                 power: observed.present.get(id).map_or(Power::Stopped, |present| present.power),
             }),
             Err(refusal) => refused.push(refusal),
         }
     }
-    if refused.is_empty() { Ok(finish(guests)) } else { Err(refused) }
+    if refused.is_empty() { Ok(finish(desired, observed, guests)) } else { Err(refused) }
 }
 
 fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Attitude, Record, Vec<Step>), RemovalRefused> {
@@ -104,14 +106,7 @@ fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Attitude, Record,
     if present.conf.live.get("protection") == Some("1") {
         return Err(RemovalRefused::Protected(guest.id));
     }
-    let step = |stage, summary: &str, reason: &str, work| Step {
-        stage,
-        summary: summary.to_owned(),
-        reason: reason.to_owned(),
-        effect: Effect::Destroy,
-        differences: Vec::new(),
-        work,
-    };
+    let step = |stage, summary: &str, reason: &str, work| Step::new(stage, summary, reason, Effect::Destroy, work);
     let mut steps = Vec::new();
     if present.power != Power::Stopped {
         steps.push(step(Stage::Stop, "stop", "it runs", Work::Stop));

@@ -4,70 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use phoenix_engine::{
-    Desired, Event, EventKind, GuestOutcome, Node, Options, Plan, Provision, Stage, Summary, converge, observe, plan,
-};
-use phoenix_host::{CommandRecord, Effect, Layered, Recorder};
+use phoenix_engine::{Desired, EventKind, GuestOutcome, Options, Stage};
+use phoenix_host::{Effect, Host as _};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::GuestId;
 use pretty_assertions::assert_eq;
 
 use crate::fleet::{Folder, id};
-
-#[derive(Debug, Default)]
-struct Log(std::sync::Mutex<Vec<CommandRecord>>);
-
-impl Recorder for Log {
-    fn record(&self, record: CommandRecord) {
-        self.0.lock().unwrap().push(record);
-    }
-}
-
-/// Everything that a run left.
-pub(crate) struct Ran {
-    pub(crate) plan: Plan,
-    pub(crate) summary: Summary,
-    pub(crate) events: Vec<Event>,
-    pub(crate) commands: Vec<CommandRecord>,
-}
-
-impl Ran {
-    /// The processes that were started on the node, probes of gates not counted.
-    pub(crate) fn processes(&self) -> usize {
-        self.commands.iter().filter(|command| command.stage.as_deref() != Some("gate")).count()
-    }
-
-    /// When the first event of a guest that `matches` happened.
-    pub(crate) fn at(&self, guest: u32, matches: impl Fn(&EventKind) -> bool) -> u64 {
-        let found = self.events.iter().find(|event| event.guest == Some(id(guest)) && matches(&event.kind));
-        found.unwrap_or_else(|| panic!("no such event of {guest}")).at_ms
-    }
-}
-
-pub(crate) async fn up(sim: &SimNode, desired: &Arc<Desired>) -> Ran {
-    up_with(sim, desired, &Options::default()).await
-}
-
-pub(crate) async fn up_with(sim: &SimNode, desired: &Arc<Desired>, options: &Options) -> Ran {
-    let log = Arc::new(Log::default());
-    let node = Node::new(Layered::new(Arc::new(sim.clone())).recorded(log.clone()));
-    let site = node.labelled(None, "observe");
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, desired).await.unwrap();
-    let plan = plan(desired, &observed, Provision::WhenChanged);
-    let mut events: Vec<Event> = Vec::new();
-    let summary = converge(&node, desired.clone(), plan.clone(), options, &mut [&mut events]).await;
-    let commands = std::mem::take(&mut *log.0.lock().unwrap());
-    Ran { plan, summary, events, commands }
-}
-
-pub(crate) fn example(name: &str, world: &str) -> (SimNode, Arc<Desired>) {
-    let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
-    let loaded = phoenix_config::load(&folder);
-    let fleet = loaded.fleet.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
-    let text = std::fs::read_to_string(folder.join(world)).unwrap();
-    let world: World = serde_json::from_str(&text).unwrap();
-    (SimNode::new(world), Arc::new(Desired::new(&fleet, None).unwrap()))
-}
+use crate::run::{Ran, example, up, up_with};
 
 #[tokio::test(start_paused = true)]
 async fn dependants_of_the_ca_start_after_its_gate_and_features_after_the_marker() {
@@ -97,6 +41,8 @@ async fn a_second_run_plans_nothing_and_asks_every_gate_once() {
         let second = up(&sim, &desired).await;
         assert!(second.plan.is_empty(), "{name}: {:#?}", second.plan);
         assert!(second.summary.is_good(), "{name}: {:#?}", second.summary);
+        let foreign: Vec<_> = second.plan.guests.iter().flat_map(|guest| &guest.unmanaged).collect();
+        assert!(foreign.is_empty(), "{name}: nobody else put anything there: {foreign:?}");
         assert_eq!(second.processes(), 2, "{name}: one `pct list`, one `qm list`");
         assert!(second.commands.iter().all(|command| command.effect == Effect::Read), "{:#?}", second.commands);
         let gates: usize = desired.guests.values().map(|guest| guest.health.len()).sum();
@@ -222,4 +168,28 @@ async fn a_guest_that_does_not_shut_down_is_switched_off() {
     let ran = up(&sim, &desired).await;
     assert!(ran.summary.guests[&id(900)].is_good(), "{:#?}", ran.summary.guests[&id(900)]);
     assert!(ran.commands.iter().any(|command| command.argv.starts_with(&["pct", "stop", "900"].map(String::from))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_firewall_that_is_configured_no_more_goes_and_one_of_somebody_else_stays() {
+    let with = r#""900": {"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "local-zfs", "start_at_boot": true,
+        "firewall": {"enabled": true, "rules": [{"type": "in", "action": "ACCEPT", "proto": "tcp", "port": "22"}]}}"#;
+    let without = r#""900": {"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "local-zfs", "start_at_boot": true}"#;
+    let file = Utf8Path::new("/etc/pve/firewall/900.fw");
+    let (with, without) = (Folder::new(with, "", &[]), Folder::new(without, "", &[]));
+    let sim = SimNode::new(World::default());
+    let made = up(&sim, &Arc::new(with.desired())).await;
+    assert!(made.summary.is_good(), "{:#?}", made.summary);
+    assert!(sim.stat(file).await.unwrap().is_some());
+    let without = Arc::new(without.desired());
+    let removing = up(&sim, &without).await;
+    assert!(removing.summary.is_good(), "{:#?}", removing.summary);
+    assert!(sim.stat(file).await.unwrap().is_none(), "{:#?}", removing.plan);
+    assert!(up(&sim, &without).await.plan.is_empty());
+
+    sim.write(file, b"[OPTIONS]\n\nenable: 1\n\n[RULES]\n\nIN ACCEPT -p tcp -dport 22\n", 0o640).await.unwrap();
+    let left_alone = up(&sim, &without).await;
+    assert!(left_alone.plan.is_empty() && sim.stat(file).await.unwrap().is_some());
+    let unmanaged = &left_alone.plan.guests[0].unmanaged;
+    assert_eq!((unmanaged[0].key.as_str(), unmanaged[0].value.as_str()), ("firewall", "a file with 1 rule"));
 }

@@ -54,7 +54,10 @@ pub(crate) fn node(containers: &[(u32, &str, Power)]) -> Observed {
         .iter()
         .map(|(number, conf, power)| {
             let conf = GuestConf::parse(conf, GuestKind::Container);
-            (id(*number), Present { kind: GuestKind::Container, conf, power: *power, firewall: None })
+            (
+                id(*number),
+                Present { kind: GuestKind::Container, conf, digest: String::new(), power: *power, firewall: None },
+            )
         })
         .collect();
     Observed { present, ..Observed::default() }

@@ -1,7 +1,9 @@
 //! The engine over hand-made and simulated nodes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod commands;
 mod converging;
 mod fleet;
 mod planning;
+mod run;
 mod templates;

@@ -179,9 +179,62 @@ fn another_text_of_the_firewall_is_another_plan() {
         let rule = format!(r#"{{"type": "in", "action": "ACCEPT", "proto": "tcp", "port": "{port}"}}"#);
         let firewall = format!(r#", "firewall": {{"enabled": true, "rules": [{rule}]}}}}"#);
         let folder = Folder::new(&BASE.replace("[\"setup\"]}", &format!("[\"setup\"]{firewall}")), "", &["setup"]);
-        plan_for(&folder, &finished(&folder), Power::Running)
+        let conf = finished(&folder).replace("\"id\"%3A900,", "\"id\"%3A900,\"f\"%3Atrue,");
+        plan_for(&folder, &conf, Power::Running)
     };
     assert_eq!(summaries(&with("80")), ["write the firewall file"]);
     assert_eq!(with("80").digest, with("80").digest);
     assert_ne!(with("80").digest, with("443").digest);
+}
+
+#[test]
+fn what_others_put_on_a_guest_is_shown_apart_and_left_alone() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let added = "hookscript: local:snippets/mine.pl\nmp3: local-zfs:subvol-900-disk-7,mp=/x,size=1G\n\
+                 net1: name=eth1,bridge=vmbr1\ntags: mine\nlxc.cap.drop: sys_time\nmeta: x\nparent: y\n";
+    let plan = plan_for(&folder, &format!("{}{added}", finished(&folder)), Power::Running);
+    assert!(plan.is_empty(), "{:?}", summaries(&plan));
+    let keys: Vec<&str> = plan.guests[0].unmanaged.iter().map(|setting| setting.key.as_str()).collect();
+    assert_eq!(keys, ["hookscript", "mp3", "net1", "tags", "lxc.cap.drop"]);
+    assert_eq!(plan.guests[0].unmanaged[3].value, "mine");
+    assert!(plan_for(&folder, &finished(&folder), Power::Running).guests[0].unmanaged.is_empty());
+}
+
+#[test]
+fn what_is_not_managed_makes_no_other_plan() {
+    let folder = Folder::new(BASE, "", &["setup"]);
+    let changed = finished(&folder).replace("memory: 512", "memory: 1024");
+    let digest = |conf: &str| plan_for(&folder, conf, Power::Running).digest;
+    assert_eq!(digest(&changed), digest(&format!("{changed}tags: mine\n")));
+    assert_ne!(digest(&changed), digest(&changed.replace("1024", "2048")));
+}
+
+#[test]
+fn a_restart_tells_how_long_it_takes_at_most_and_who_is_without_the_guest() {
+    let fleet = r#""900": {"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "start_at_boot": true, "template_snapshot_name": "ready",
+            "apparmor_profile": "unconfined", "health_check": {"name": "port", "command": "true", "retries": 4, "interval": 5, "timeout": 10}},
+        "901": {"name": "app", "template": "local:vztmpl/debian-12.tar.zst", "start_at_boot": true, "dependencies": ["900"]},
+        "902": {"name": "web", "template": "local:vztmpl/debian-12.tar.zst", "start_at_boot": true, "dependencies": ["901"]},
+        "903": {"name": "off", "template": "local:vztmpl/debian-12.tar.zst", "start_at_boot": true, "dependencies": ["900"]},
+        "904": {"name": "copy", "clone_from_ctid": "900", "start_at_boot": true}"#;
+    let folder = Folder::new(fleet, "", &[]);
+    let observed = node(&[
+        (900, &ours(900), Power::Running),
+        (901, &ours(901), Power::Running),
+        (902, &ours(902), Power::Running),
+        (903, &ours(903), Power::Stopped),
+        (904, &ours(904), Power::Running),
+    ]);
+    let whole = plan(&folder.desired(), &observed, Provision::WhenChanged);
+    let outage = whole.guests[0].outage.as_ref().unwrap();
+    let parts: Vec<(&str, u64)> = outage.parts.iter().map(|part| (part.what.as_str(), part.up_to_seconds)).collect();
+    assert_eq!(parts, [("to shut down", 120), ("to start", 300), ("until `port` passes", 60)]);
+    assert_eq!(outage.up_to_seconds, Some(480));
+    let affected: Vec<u32> = outage.affects.keys().map(|id| id.get()).collect();
+    assert_eq!(affected, [901, 902], "903 is off, and a clone does not depend on its source");
+    let stop = plan_power(&folder.desired(), &observed, &[id(902)].into(), PowerAction::Stop);
+    let outage = stop.guests[0].outage.as_ref().unwrap();
+    assert_eq!((outage.up_to_seconds, outage.parts.len(), outage.affects.len()), (None, 0, 0));
+    let off = node(&[(900, &ours(900), Power::Stopped)]);
+    assert_eq!(plan(&folder.desired(), &off, Provision::WhenChanged).guests[0].outage, None);
 }

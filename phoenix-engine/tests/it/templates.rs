@@ -11,8 +11,8 @@ use phoenix_types::GuestKind;
 use phoenix_vm::{Qm, VirtualMachines as _};
 use pretty_assertions::assert_eq;
 
-use crate::converging::{Ran, up};
 use crate::fleet::{Folder, id};
+use crate::run::{Ran, up};
 
 /// A template and two guests cloned from it, of one kind. The template ran a script, unless `features` is empty.
 fn family(kind: GuestKind, features: &str) -> Folder {

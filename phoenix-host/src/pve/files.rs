@@ -235,6 +235,14 @@ impl GuestFiles {
         check_firewall(file).map_err(|source| GuestError::Invalid { guest: id, source })?;
         Ok(self.host.write(&firewall_path(id), file.to_string().as_bytes(), MODE).await?)
     }
+
+    /// Removes a guest's firewall file: nothing filters it any more. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub async fn remove_firewall(&self, id: GuestId) -> Result<(), GuestError> {
+        Ok(self.host.remove(&firewall_path(id)).await?)
+    }
 }
 
 fn firewall_path(id: GuestId) -> Utf8PathBuf {

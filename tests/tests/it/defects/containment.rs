@@ -129,11 +129,23 @@ fn defects_of_3_4_a_fleet_under_other_ids_and_addresses_gets_the_same_plan() {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, renamed(&text, true)).unwrap();
     }
-    let there: Value = serde_json::from_str(&renamed(&plan(&other).to_string(), false)).unwrap();
+    let there: Value = serde_json::from_str(&renamed(&without_digests(&plan(&other)), false)).unwrap();
+    let here: Value = serde_json::from_str(&without_digests(&plan(&one))).unwrap();
     let sorted = |plan: Value| {
         let mut guests = plan["guests"].as_array().unwrap().clone();
         guests.sort_by_key(|guest| guest["id"].as_u64());
         guests
     };
-    assert_eq!(sorted(plan(&one)), sorted(there));
+    assert_eq!(sorted(here), sorted(there));
+}
+
+/// A text with the digests in it masked: they stand for scripts and what those can see.
+fn without_digests(plan: &Value) -> String {
+    let text = plan.to_string();
+    let words = text.split_inclusive(|c: char| !c.is_ascii_hexdigit());
+    words
+        .map(
+            |word| if matches!(word.len(), 9 | 17) { format!("#{}", &word[word.len() - 1..]) } else { word.to_owned() },
+        )
+        .collect()
 }

@@ -70,7 +70,9 @@ pub(crate) fn rule_10_no_empty_firewall_and_no_snapshot_lost(ran: &Ran) -> Vec<B
                 });
             }
             What::Remove { path } if path.starts_with("/etc/pve/firewall") => {
-                findings.add(format!("{path} was removed"));
+                let guest = op.guest.and_then(|id| ran.desired.guests.get(&GuestId::new(id).ok()?));
+                let is_wanted = guest.is_none_or(|guest| guest.firewall.is_some());
+                findings.check(!is_wanted, || format!("{path} was removed, and it is configured"));
             }
             What::Command { argv, .. } if argv.iter().any(|word| word == "delsnapshot") => {
                 let (id, name) = (argv.get(2).and_then(|id| id.parse().ok()), argv.get(3).cloned().unwrap_or_default());

@@ -1,0 +1,65 @@
+//! The commands of a plan, found by going through its steps on a node that exists only in memory and where all goes well.
+//!
+//! The code that carries a step out is the code that finds its commands, so what is shown cannot differ from what is done.
+//! Nothing waits here: every future is polled to its end at once, and gates are taken as passed.
+
+mod node;
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use phoenix_host::Layered;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::guest::Worker;
+use super::{Gates, Run, Voice};
+use crate::desired::Desired;
+use crate::node::Node;
+use crate::observe::Observed;
+use crate::plan::GuestPlan;
+use node::RehearsedNode;
+
+/// How often a future is polled at most. None of them waits for anything, but some give way once or twice.
+const POLLS: usize = 1000;
+
+/// Writes into every step of these guests, which are in the order of the plan, what it will run and write.
+pub(crate) fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
+    if guests.iter().all(GuestPlan::is_empty) {
+        return;
+    }
+    let host = Arc::new(RehearsedNode::new(desired, observed));
+    let run = Run {
+        node: Node::new(Layered::new(host.clone())),
+        cancel: CancellationToken::new(),
+        lock: None,
+        slots: Semaphore::new(1),
+        clone_sources: BTreeMap::new(),
+        urgency: BTreeMap::new(),
+        words: BTreeMap::new(),
+        gates: Gates::TakenAsPassed,
+    };
+    for plan in guests.iter_mut().filter(|plan| !plan.is_empty()) {
+        let Some(guest) = desired.guests.get(&plan.id) else { continue };
+        // Nobody listens: what matters is what reaches the host.
+        let voice = Voice { guest: plan.id, events: mpsc::unbounded_channel().0 };
+        let mut worker = Worker::new(&run, guest, &voice, plan);
+        for step in &mut plan.steps {
+            // A step that cannot be gone through to its end shows what it runs until then.
+            let _ = at_once(worker.work(step));
+            (step.commands, step.writes) = host.take();
+        }
+    }
+}
+
+/// Polls a future to its end; `None` when it waits for something after all.
+fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    (0..POLLS).find_map(|_| match future.as_mut().poll(&mut context) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    })
+}

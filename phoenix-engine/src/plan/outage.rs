@@ -1,0 +1,80 @@
+//! How long a guest is down while it is changed, and who is without it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use phoenix_host::pve::Deadlines;
+use phoenix_types::{GuestId, GuestKind, Hostname, Power};
+use serde::Serialize;
+
+use super::{Restart, Step, Work};
+use crate::converge::{SHUTDOWN, agent_gate};
+use crate::desired::{Desired, DesiredGuest};
+use crate::observe::Observed;
+
+/// What a change costs those who use the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outage {
+    /// The guest is down for at most so many seconds: the sum of `parts`. Absent when it stays down. Scripts that run after
+    /// its start are not counted: nothing bounds them but their own deadline.
+    pub up_to_seconds: Option<u64>,
+    /// What that is made of. All of them are bounds after which Phoenix gives up or goes on, not what is usual.
+    pub parts: Vec<OutagePart>,
+    /// The guests that run, and are without it meanwhile: those that depend on it, and what depends on those.
+    pub affects: BTreeMap<GuestId, Hostname>,
+}
+
+/// One part of the time that a guest is down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutagePart {
+    /// What takes the time, as in "2m to shut down".
+    pub what: String,
+    /// At most so many seconds.
+    pub up_to_seconds: u64,
+}
+
+/// The outage that the steps of a guest mean; `None` when it does not run, or goes on running.
+pub(super) fn outage(desired: &Desired, observed: &Observed, id: GuestId, steps: &[Step]) -> Option<Outage> {
+    let guest = desired.guests.get(&id)?;
+    if observed.present.get(&id)?.power == Power::Stopped {
+        return None;
+    }
+    let last = steps.iter().filter_map(|step| stays_up(&step.work)).next_back();
+    let down = steps.iter().any(|step| step.work == RESTART || stays_up(&step.work) == Some(false));
+    if !down {
+        return None;
+    }
+    let parts = if last == Some(false) { Vec::new() } else { parts(guest) };
+    let runs = |id: &GuestId| observed.present.get(id).is_some_and(|present| present.power != Power::Stopped);
+    let affected = desired.hangs_on(id).into_iter().filter(|(id, _)| runs(id));
+    Some(Outage {
+        up_to_seconds: (last != Some(false)).then(|| parts.iter().map(|part| part.up_to_seconds).sum()),
+        parts,
+        affects: affected.map(|(id, name)| (id, name.clone())).collect(),
+    })
+}
+
+const RESTART: Work = Work::Settings { restart: Restart::Needed };
+
+/// Whether a guest runs after a piece of work; `None` when that does not change it.
+fn stays_up(work: &Work) -> Option<bool> {
+    match work {
+        Work::Stop | Work::Destroy => Some(false),
+        Work::Start => Some(true),
+        work if *work == RESTART => Some(true),
+        _ => None,
+    }
+}
+
+fn parts(guest: &DesiredGuest) -> Vec<OutagePart> {
+    let part = |what: &str, longest: Duration| OutagePart { what: what.to_owned(), up_to_seconds: longest.as_secs() };
+    let mut parts = vec![part("to shut down", SHUTDOWN), part("to start", Deadlines::default().power)];
+    if guest.kind() == GuestKind::Vm {
+        parts.push(part("until its agent answers", agent_gate().schedule.longest()));
+    }
+    // They are asked at the same time, so the slowest one counts.
+    if let Some(gate) = guest.health.iter().max_by_key(|gate| gate.schedule.longest()) {
+        parts.push(part(&format!("until `{}` passes", gate.name), gate.schedule.longest()));
+    }
+    parts
+}
