@@ -52,6 +52,7 @@ complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "wait" -d 'Wait unti
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "start" -d 'Start guests, after everything that they need runs and is healthy'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "stop" -d 'Shut guests down, after everything that needs them is off'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "restart" -d 'Stop and start guests, with everything that needs them'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "doctor" -d 'Look whether the node has what the configuration needs; changes nothing'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "graph" -d 'Draw who needs whom, and what holds whom back; touches no node'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "delete" -d 'Destroy guests; refused while others need them'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "down" -d 'Destroy all guests of the configuration'
@@ -281,6 +282,19 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s y -l yes -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l to -d 'The language of the drawing' -r -f -a "mermaid\t'Mermaid, for Markdown'
 dot\t'DOT, for Graphviz'
 svg\t'A picture'"

@@ -101,6 +101,8 @@ pub(crate) enum Verb {
     Stop(Power),
     /// Stop and start guests, with everything that needs them
     Restart(Power),
+    /// Look whether the node has what the configuration needs; changes nothing
+    Doctor(Guests),
     /// Draw who needs whom, and what holds whom back; touches no node
     Graph(Graph),
     /// Destroy guests; refused while others need them

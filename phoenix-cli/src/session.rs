@@ -9,6 +9,7 @@ use phoenix_host::Changes;
 use phoenix_types::GuestId;
 
 use crate::commands::configuration;
+use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::holder;
 use crate::host::Choice;
@@ -28,6 +29,7 @@ pub(crate) enum Scope {
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
     pub(crate) settings: &'a Settings,
+    pub(crate) configuration: Configuration,
     /// The guests that were named; `None` when none was.
     pub(crate) named: Option<BTreeSet<GuestId>>,
     pub(crate) desired: Arc<Desired>,
@@ -43,7 +45,7 @@ impl<'a> Session<'a> {
         let desired = Arc::new(Desired::new(&configuration.fleet, only)?);
         let choice = Choice::new(settings, &configuration.dir)?;
         settings.terminal.note(&choice.introduction(settings.terminal.err()));
-        Ok(Self { settings, named, desired, choice })
+        Ok(Self { settings, configuration, named, desired, choice })
     }
 
     /// Connects to the node and works with it, on the runtime that it needs.

@@ -41,6 +41,7 @@
 
 mod converge;
 mod desired;
+mod doctor;
 mod event;
 mod health;
 mod lock;
@@ -55,6 +56,7 @@ pub use desired::{
     ContainerOrigin, Desired, DesiredContainer, DesiredGuest, DesiredScript, DesiredVm, HostPath, ImageSource,
     LowerError, NfsMount, NfsServer, Spec, VmOrigin,
 };
+pub use doctor::{Check, Examination, Finding, Gravity, examine};
 pub use event::{Event, EventKind, EventSink, Failure, GuestOutcome};
 pub use health::{GuestHealth, ask};
 pub use lock::{Holder, Liveness, LockError, NodeLock};

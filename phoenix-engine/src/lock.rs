@@ -162,6 +162,14 @@ fn text(contents: &Contents) -> Vec<u8> {
     serde_json::to_vec(contents).unwrap_or_default()
 }
 
+/// Who holds the lock of a node, if anybody does.
+///
+/// # Errors
+/// When the file cannot be read, or holds something else.
+pub(crate) async fn holder(host: &dyn Host) -> Result<Option<Holder>, LockError> {
+    Ok(held(host).await?.map(|contents| contents.holder))
+}
+
 async fn held(host: &dyn Host) -> Result<Option<Contents>, LockError> {
     match host.read(Utf8Path::new(PATH), 1 << 20).await {
         Ok(found) => serde_json::from_slice(&found).map(Some).map_err(|_| LockError::Foreign),

@@ -79,6 +79,7 @@ fn files() -> Result<BTreeMap<Utf8PathBuf, String>, String> {
     files.insert("docs/reference/command-line.md".into(), reference::command_line());
     files.insert("docs/reference/exit-status.md".into(), reference::exit_status());
     files.insert("docs/reference/environment.md".into(), reference::environment());
+    files.insert("docs/reference/doctor.md".into(), reference::doctor());
     Ok(files)
 }
 

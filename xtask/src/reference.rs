@@ -75,6 +75,24 @@ pub(crate) fn exit_status() -> String {
     page
 }
 
+/// What `phoenix doctor` looks at.
+pub(crate) fn doctor() -> String {
+    let mut page = format!(
+        "{MADE}\n# What `phoenix doctor` looks at\n\n\
+         `phoenix doctor` looks whether a node has what a configuration needs, and changes nothing. Each finding has the name of its\n\
+         check, the guests that it is about, the place in the configuration, and what to do. It ends with exit status 1 when there is\n\
+         an error, something over which `up` would fail; warnings are for a person to judge. It runs the same few programs on the\n\
+         node, however many guests there are.\n\n\
+         With `--format json` it prints one object: `good`, `version`, and `findings`, each with `check`, `gravity` (`error`,\n\
+         `warning`), `guests`, `message`, `advice` and `at` (`file`, `line`, `column`); with `--format jsonl` one finding a line.\n\n\
+         | check | holds when |\n| --- | --- |\n"
+    );
+    for check in phoenix_engine::Check::ALL {
+        let _ = writeln!(page, "| `{}` | {} |", check.name(), check.meaning());
+    }
+    page
+}
+
 /// The environment variables.
 pub(crate) fn environment() -> String {
     let mut page = format!("{MADE}\n# Environment variables\n\n| variable | effect |\n| --- | --- |\n");

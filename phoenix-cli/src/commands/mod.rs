@@ -1,6 +1,7 @@
 //! The verbs: each calls the library, shows what came of it, and says how it ended.
 
 mod change;
+mod doctor;
 mod graph;
 mod health;
 mod plan;
@@ -39,6 +40,7 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliErro
         Verb::Start(args) => power::run("start", PowerAction::Start, &args, settings),
         Verb::Stop(args) => power::run("stop", PowerAction::Stop, &args, settings),
         Verb::Restart(args) => power::run("restart", PowerAction::Restart, &args, settings),
+        Verb::Doctor(args) => doctor::run(&args, settings),
         Verb::Graph(args) => graph::run(&args, settings),
         Verb::Wait(args) => wait::run(&args, settings),
         Verb::Delete(args) => removal::delete(&args, settings),

@@ -2,6 +2,7 @@
 
 mod deeds;
 mod diagnostics;
+pub(crate) mod doctor;
 mod duration;
 pub(crate) mod graph;
 pub(crate) mod health;

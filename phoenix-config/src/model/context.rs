@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::source::{Segment, Source, find};
+use crate::source::{Location, Segment, Source, find};
 
 /// A guest's own JSON, kept as a range of its file's text.
 #[derive(Clone)]
@@ -37,6 +37,28 @@ impl Context {
     pub(crate) fn writes(&self, keys: &[&str]) -> bool {
         let path: Vec<Segment> = keys.iter().map(|key| (*key).into()).collect();
         find(self.text(), 0, &path).is_some_and(|place| self.text().get(place.value) != Some("null"))
+    }
+
+    /// Where a value of the guest stands in its file, as a path of keys and indices; of a value that is not written, what
+    /// stands nearest around it: in the end the guest's object itself.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let dir = camino::Utf8Path::from_path(folder.path()).unwrap();
+    /// let text = r#"{"lxc_configs": {
+    ///     "103": {"name": "ca", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "tank"}
+    /// }}"#;
+    /// std::fs::write(dir.join("phoenix_lxc_configs.json"), text).unwrap();
+    /// let fleet = phoenix_config::load(dir).fleet.unwrap();
+    /// let context = &fleet.find("103").unwrap().context;
+    /// assert_eq!(context.location(&["storage_pool".into()]).column, 88);
+    /// assert_eq!(context.location(&["network_config".into(), "bridge".into()]), context.location(&[]));
+    /// ```
+    #[must_use]
+    pub fn location(&self, path: &[Segment]) -> Location {
+        let base = self.range.start;
+        let nearest = (1..=path.len()).rev().find_map(|length| find(self.source.text(), base, path.get(..length)?));
+        self.source.location(nearest.map_or_else(|| self.range.clone(), |place| place.value))
     }
 
     /// The settings at the top of the guest's file that are handed to scripts, such as `nvidia_driver_version`.

@@ -120,7 +120,9 @@ impl Host for SimNode {
 
     async fn stat(&self, path: &Utf8Path) -> Result<Option<FileStat>, HostError> {
         let _session = self.enter();
-        Ok(self.state().files.get(path.as_str()).map(|entry| FileStat {
+        let entry = self.state().files.get(path.as_str());
+        let Some(entry) = entry else { return Ok(self.assumed(path)) };
+        Ok(Some(FileStat {
             kind: match entry.content {
                 Content::Folder => FileKind::Folder,
                 Content::File(_) => FileKind::File,

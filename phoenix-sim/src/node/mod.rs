@@ -1,5 +1,6 @@
 //! The simulated node: its state, and how a command line becomes an effect on it.
 
+mod assumed;
 mod call;
 mod clock;
 mod console;

@@ -9,6 +9,8 @@ mod corpus;
 #[cfg(test)]
 mod defects;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod interrupts;

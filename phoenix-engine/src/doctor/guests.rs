@@ -1,0 +1,265 @@
+//! What single guests need of the node: ids, bridges, addresses, directories, identities, graphics cards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use camino::Utf8PathBuf;
+use phoenix_config::model::{Container, IdMapKind};
+use phoenix_host::{FileKind, HostError};
+use phoenix_types::{Cidr, GuestConf, GuestId};
+
+use super::{Check, Gravity, Patient};
+use crate::observe::Observed;
+
+/// Looks at what guests need.
+pub(super) async fn examine(patient: &mut Patient<'_>, observed: &Observed) -> Result<(), HostError> {
+    ownership(patient, observed);
+    addresses(patient, observed);
+    bridges(patient).await?;
+    directories(patient).await?;
+    identities(patient).await?;
+    cards(patient).await
+}
+
+fn ownership(patient: &mut Patient<'_>, observed: &Observed) {
+    let found: Vec<(GuestId, String, String)> = patient
+        .guests
+        .iter()
+        .filter_map(|guest| {
+            if let Some(node) = observed.elsewhere.get(&guest.id) {
+                let message = format!("guest {} is on the node `{node}` of the cluster", guest.id);
+                return Some((guest.id, message, "move it here, or choose another id".to_owned()));
+            }
+            let present = observed.present.get(&guest.id)?;
+            if present.kind != guest.kind() {
+                let message = format!("{} is a {}, and configured is a {}", guest.id, present.kind, guest.kind());
+                return Some((guest.id, message, "choose another id".to_owned()));
+            }
+            let message = format!("guest {} exists, and Phoenix did not make it: it is left alone", guest.id);
+            let advice = "choose another id, or destroy it by hand if nobody needs it".to_owned();
+            present.record(guest.id).is_none().then_some((guest.id, message, advice))
+        })
+        .collect();
+    for (id, message, advice) in found {
+        patient.note_of((Check::Ownership, Gravity::Warning), [id], &[], message, advice);
+    }
+}
+
+/// The addresses and MAC addresses in a guest's configuration file.
+fn claims(conf: &GuestConf) -> (BTreeSet<IpAddr>, BTreeSet<String>) {
+    let settings = conf.live.keys.iter().filter(|(key, _)| key.starts_with("net") || key.starts_with("ipconfig"));
+    let mut addresses = BTreeSet::new();
+    let mut macs = BTreeSet::new();
+    for (key, value) in settings {
+        for item in value.split(',') {
+            match item.split_once('=') {
+                Some(("ip" | "ip6", value)) => addresses.extend(value.parse::<Cidr>().ok().map(Cidr::address)),
+                Some((word, value)) if key.starts_with("net") && (word == "hwaddr" || is_mac(value)) => {
+                    macs.insert(value.to_ascii_uppercase());
+                }
+                _ => {}
+            }
+        }
+    }
+    (addresses, macs)
+}
+
+/// A VM's card is written as its model and its address: `virtio=BC:24:11:00:00:01`.
+fn is_mac(text: &str) -> bool {
+    text.parse::<phoenix_types::Mac>().is_ok()
+}
+
+fn addresses(patient: &mut Patient<'_>, observed: &Observed) {
+    let others: Vec<(GuestId, BTreeSet<IpAddr>, BTreeSet<String>)> = observed
+        .present
+        .iter()
+        .filter(|(id, _)| patient.fleet.guest(**id).is_none())
+        .map(|(id, present)| {
+            let (addresses, macs) = claims(&present.conf);
+            (*id, addresses, macs)
+        })
+        .collect();
+    let mut found = Vec::new();
+    for guest in &patient.guests {
+        let Some(network) = &guest.network else { continue };
+        for (other, addresses, macs) in &others {
+            if let Some(address) = network.address().filter(|address| addresses.contains(address)) {
+                found.push((
+                    guest.id,
+                    ["network_config".into(), "ip".into()].to_vec(),
+                    format!("guest {other} of the node has the address {address} too"),
+                ));
+            }
+            if let Some(mac) = network.mac.filter(|mac| macs.contains(&mac.to_string())) {
+                found.push((
+                    guest.id,
+                    ["mac_address".into()].to_vec(),
+                    format!("guest {other} of the node has the MAC address {mac} too"),
+                ));
+            }
+        }
+    }
+    for (id, path, message) in found {
+        let advice = "give one of them another one".to_owned();
+        patient.note_of((Check::Address, Gravity::Error), [id], &path, message, advice);
+    }
+}
+
+async fn bridges(patient: &mut Patient<'_>) -> Result<(), HostError> {
+    let mut wanted: BTreeMap<String, Vec<GuestId>> = BTreeMap::new();
+    for guest in &patient.guests {
+        if let Some(network) = &guest.network {
+            wanted.entry(network.bridge.to_string()).or_default().push(guest.id);
+        }
+    }
+    for (bridge, guests) in wanted {
+        // The kernel has this folder for its own bridges, and Open vSwitch makes a plain interface of each of its.
+        let places = [format!("/sys/class/net/{bridge}/bridge"), format!("/sys/class/net/{bridge}")];
+        let mut is_there = false;
+        for place in places {
+            is_there = is_there || patient.look.stat(place).await?.is_some();
+        }
+        if !is_there {
+            let message = format!("the node has no bridge `{bridge}`");
+            let advice = "make it in `/etc/network/interfaces`, then `ifreload -a`; or name another one".to_owned();
+            let path = ["network_config".into(), "bridge".into()];
+            patient.note_of((Check::Bridge, Gravity::Error), guests, &path, message, advice);
+        }
+    }
+    Ok(())
+}
+
+async fn directories(patient: &mut Patient<'_>) -> Result<(), HostError> {
+    let mut wanted: BTreeMap<Utf8PathBuf, Vec<(GuestId, usize)>> = BTreeMap::new();
+    for guest in &patient.guests {
+        let mounts = guest.container().map_or(&[][..], |container| &container.mount_points);
+        for (index, mount) in mounts.iter().enumerate() {
+            wanted.entry(mount.host_path.clone()).or_default().push((guest.id, index));
+        }
+    }
+    for (folder, places) in wanted {
+        let (gravity, message, advice) = match patient.look.stat(folder.clone()).await? {
+            Some(found) if found.kind != FileKind::Folder => {
+                (Gravity::Error, format!("`{folder}` is not a directory"), "move it away, or mount another directory")
+            }
+            Some(_) => continue,
+            None if has_folder_above(patient, folder.as_str()).await? => continue,
+            None => (
+                Gravity::Warning,
+                format!("`{folder}` does not exist, nor does the directory above it; both will be made, empty"),
+                "if a file system should be mounted there, mount it first",
+            ),
+        };
+        let path = ["mount_points".into(), places.first().map_or(0, |(_, index)| *index).into(), "host_path".into()];
+        let guests = places.into_iter().map(|(guest, _)| guest);
+        patient.note_of((Check::MountPoint, gravity), guests, &path, message, advice.to_owned());
+    }
+    Ok(())
+}
+
+/// Whether the folder above is there: then the last part is simply made, and nothing of the node's is missing.
+async fn has_folder_above(patient: &Patient<'_>, path: &str) -> Result<bool, HostError> {
+    let above = path.rsplit_once('/').map_or("/", |(above, _)| above);
+    Ok(above.len() > 1 && patient.look.stat(above).await?.is_some())
+}
+
+/// Whether a line of root's in `/etc/subuid` or `/etc/subgid` (subuid(5)) allows all of a range.
+fn allows(text: &str, first: u32, size: u32) -> bool {
+    let end = u64::from(first) + u64::from(size);
+    text.lines().any(|line| {
+        let fields: Vec<&str> = line.trim().split(':').collect();
+        let ["root" | "0", from, count] = fields.as_slice() else { return false };
+        let (Ok(from), Ok(count)) = (from.parse::<u64>(), count.parse::<u64>()) else { return false };
+        from <= u64::from(first) && end <= from + count
+    })
+}
+
+async fn identities(patient: &mut Patient<'_>) -> Result<(), HostError> {
+    let maps = |container: &Container| !container.id_maps.is_empty();
+    if !patient.guests.iter().filter_map(|guest| guest.container()).any(maps) {
+        return Ok(());
+    }
+    let files = [("/etc/subuid", IdMapKind::Gid), ("/etc/subgid", IdMapKind::Uid)];
+    for (file, other) in files {
+        let text = patient.look.text(file).await?.unwrap_or_default();
+        let mut refused = Vec::new();
+        for guest in &patient.guests {
+            let maps = guest.container().map_or(&[][..], |container| &container.id_maps);
+            for (index, map) in maps.iter().enumerate() {
+                if map.kind != other && !allows(&text, map.host_id, map.size) {
+                    refused.push((guest.id, index, map.host_id, map.size));
+                }
+            }
+        }
+        for (id, index, host_id, size) in refused {
+            let message = format!("`{file}` does not let root pass {host_id} on to a container");
+            let advice = format!("add the line `root:{host_id}:{size}` to it");
+            patient.note_of((Check::IdMap, Gravity::Error), [id], &["id_maps".into(), index.into()], message, advice);
+        }
+    }
+    Ok(())
+}
+
+async fn cards(patient: &mut Patient<'_>) -> Result<(), HostError> {
+    let mut wanted: BTreeMap<u32, Vec<GuestId>> = BTreeMap::new();
+    for guest in &patient.guests {
+        for gpu in guest.container().map_or(&[][..], |container| &container.gpus) {
+            wanted.entry(*gpu).or_default().push(guest.id);
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let path = ["gpu_assignment".into()];
+    if patient.look.stat("/proc/driver/nvidia/version").await?.is_none() {
+        let all: Vec<GuestId> = wanted.into_values().flatten().collect();
+        let message = "the NVIDIA driver is not loaded on the node".to_owned();
+        let advice = "install it on the node, in the version that the containers have, and load it: `modprobe nvidia`"
+            .to_owned();
+        patient.note_of((Check::Gpu, Gravity::Error), all, &path, message, advice);
+        return Ok(());
+    }
+    for (gpu, guests) in wanted {
+        if patient.look.stat(format!("/dev/nvidia{gpu}")).await?.is_none() {
+            let message = format!("the node has no graphics card {gpu}: `/dev/nvidia{gpu}` is not there");
+            let advice = "look at `nvidia-smi -L`, and name cards that it lists".to_owned();
+            patient.note_of((Check::Gpu, Gravity::Error), guests, &path, message, advice);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use phoenix_types::GuestKind;
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("root:100000:65536\nroot:1000:1\n", 1000, 1, true)]
+    #[test_case("root:1000:10\n", 1005, 5, true; "within a range")]
+    #[test_case("root:1000:10\n", 1005, 6, false; "beyond its end")]
+    #[test_case("alice:1000:1\n", 1000, 1, false; "somebody elses")]
+    #[test_case("root:x:1\nroot:1000\n", 1000, 1, false; "broken lines")]
+    #[test_case("root:4294967295:1\n", 4_294_967_295, 1, true; "the last one")]
+    fn ranges(text: &str, first: u32, size: u32, allowed: bool) {
+        assert_eq!(allows(text, first, size), allowed);
+    }
+
+    #[test]
+    fn addresses_of_both_kinds_are_found() {
+        let container = GuestConf::parse(
+            "net0: name=eth0,bridge=vmbr0,hwaddr=bc:24:11:00:00:01,ip=10.0.0.5/24,ip6=auto\n",
+            GuestKind::Container,
+        );
+        let vm = GuestConf::parse(
+            "ipconfig0: ip=10.0.0.6/24,gw=10.0.0.1\nnet0: virtio=BC:24:11:00:00:02,bridge=vmbr0\n",
+            GuestKind::Vm,
+        );
+        let (addresses, macs) = claims(&container);
+        assert_eq!((addresses.len(), macs.first().map(String::as_str)), (1, Some("BC:24:11:00:00:01")));
+        let (addresses, macs) = claims(&vm);
+        assert!(addresses.contains(&"10.0.0.6".parse().unwrap()) && addresses.len() == 1);
+        assert_eq!(macs.first().map(String::as_str), Some("BC:24:11:00:00:02"));
+    }
+}

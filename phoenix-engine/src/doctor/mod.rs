@@ -1,0 +1,128 @@
+//! Whether a node has what a configuration needs, found out without changing anything: faults that would otherwise come to
+//! light in the middle of a run.
+//!
+//! It costs a constant number of processes, whatever the size of the fleet; everything else is read from files.
+
+mod check;
+mod guests;
+mod look;
+mod node;
+mod shares;
+mod storages;
+
+use std::collections::BTreeSet;
+
+use phoenix_config::model::{Fleet, Guest};
+use phoenix_config::source::{Location, Segment};
+use phoenix_types::GuestId;
+use serde::Serialize;
+
+use crate::desired::Desired;
+use crate::node::Node;
+use crate::observe::{ObserveError, observe};
+
+pub use check::Check;
+use look::Look;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gravity {
+    /// `up` would fail.
+    Error,
+    /// It may go wrong, or not be what was meant.
+    Warning,
+}
+
+/// Something that a person should mend or know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What was looked at.
+    pub check: Check,
+    /// How bad it is.
+    pub gravity: Gravity,
+    /// The guests that it is about; none when it is the node itself.
+    pub guests: Vec<GuestId>,
+    /// What is so.
+    pub message: String,
+    /// What to do.
+    pub advice: String,
+    /// What in the configuration needs it, for the first of the guests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Location>,
+}
+
+/// What came of looking.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Examination {
+    /// The node's version, when it could be asked.
+    pub version: Option<String>,
+    /// Everything that was found: the worst first, then in the order of the checks and of the guests.
+    pub findings: Vec<Finding>,
+}
+
+impl Examination {
+    /// Whether `up` may go well: nothing is an error.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.findings.iter().all(|finding| finding.gravity != Gravity::Error)
+    }
+}
+
+/// What is examined, and what has been found so far.
+struct Patient<'a> {
+    look: Look<'a>,
+    fleet: &'a Fleet,
+    /// The guests that are examined, in the order of their ids.
+    guests: Vec<&'a Guest>,
+    findings: Vec<Finding>,
+}
+
+impl Patient<'_> {
+    /// Notes something about the node itself.
+    fn note(&mut self, check: Check, gravity: Gravity, message: String, advice: &str) {
+        let advice = advice.to_owned();
+        self.findings.push(Finding { check, gravity, guests: Vec::new(), message, advice, at: None });
+    }
+
+    /// Notes something about guests; `path` is what in the first one's configuration it comes from.
+    fn note_of(
+        &mut self,
+        (check, gravity): (Check, Gravity),
+        guests: impl IntoIterator<Item = GuestId>,
+        path: &[Segment],
+        message: String,
+        advice: String,
+    ) {
+        let guests: Vec<GuestId> = guests.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let first = guests.first().and_then(|id| self.fleet.guest(*id));
+        let at = first.map(|guest| guest.context.location(path));
+        self.findings.push(Finding { check, gravity, guests, message, advice, at });
+    }
+}
+
+/// Looks whether the node has what the guests of `desired`, which is lowered from `fleet`, need.
+///
+/// # Errors
+/// When the node cannot be looked at at all.
+///
+/// Cancel safety: it changes nothing, so it can be dropped at any time.
+pub async fn examine(node: &Node, fleet: &Fleet, desired: &Desired) -> Result<Examination, ObserveError> {
+    let site = node.labelled(None, "doctor");
+    let guests = fleet.guests.values().filter(|guest| desired.guests.contains_key(&guest.id)).collect();
+    let mut patient = Patient { look: Look::new(&*site.host), fleet, guests, findings: Vec::new() };
+    let version = node::examine(&mut patient).await?;
+    // Without the tools there is nothing more to be found.
+    if patient.findings.iter().any(|finding| finding.check == Check::Programs && finding.gravity == Gravity::Error) {
+        return Ok(Examination { version, findings: patient.findings });
+    }
+    let observed = observe(&*site.host, &*site.containers, &*site.machines, desired).await?;
+    storages::examine(&mut patient, &observed).await?;
+    guests::examine(&mut patient, &observed).await?;
+    shares::examine(&mut patient, desired).await?;
+    let mut findings = patient.findings;
+    findings.sort_by(|a, b| (a.gravity, a.check, &a.guests).cmp(&(b.gravity, b.check, &b.guests)));
+    Ok(Examination { version, findings })
+}
