@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{Chunk, Stream};
-use phoenix_sim::{Between, Console, SimNode, World};
+use phoenix_sim::{Console, SimNode, World};
 use tokio::sync::mpsc;
 
 /// The folder that keeps the node.
@@ -58,8 +58,7 @@ pub(crate) fn run(argv: &[String]) -> Result<ExitCode, String> {
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
     let exit = runtime.block_on(async {
-        let node = SimNode::kept(&folder, world, Between::RunsOn).map_err(|error| crate::report::chain("", &error))?;
-        let node = node.with_real_files();
+        let node = SimNode::with_real_files(&folder, world).map_err(|error| crate::report::chain("", &error))?;
         Ok::<i32, String>(match pace {
             None => command(&node, argv, &stdin).await,
             Some(pace) => tokio::select! {

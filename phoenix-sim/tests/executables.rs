@@ -150,3 +150,21 @@ fn an_image_of_this_machine_is_imported() {
     assert!(node.output("qm config 9000").contains("unused0: tank:vm-9000-disk-0\n"));
     assert!(node.output("pvesm list tank").contains(" 3221225472 9000"));
 }
+
+#[test]
+fn what_a_service_writes_meanwhile_appears_in_the_mounted_folder() {
+    let node = Node::new();
+    let shared = node.folder.path().join("shared");
+    fs::create_dir(&shared).expect("a folder");
+    fs::create_dir(node.state()).expect("a folder");
+    let world = r#"{"guests": {"103": {"services": {"ca": {"events": [{"after": "0s", "files": {"/ssl/ca.ready": "yes"}}]}}}}}"#;
+    fs::write(node.state().join("world.json"), world).expect("it is written");
+    node.output(&format!("pct create 103 {TEMPLATE} --mp0 {},mp=/ssl", shared.display()));
+    node.output("pct start 103");
+    let mut tries = 0;
+    while node.output("pct exec 103 -- ls /ssl") != "ca.ready\n" {
+        tries += 1;
+        assert!(tries < 200, "the service never wrote it");
+    }
+    assert_eq!(fs::read_to_string(shared.join("ca.ready")).expect("a real file"), "yes");
+}

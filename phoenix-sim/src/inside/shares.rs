@@ -66,14 +66,15 @@ pub(crate) fn attach(state: &mut State, world: &World, vmid: u32, wanted: &Wante
             (None, None) => format!("mount.nfs: Failed to resolve server {server}: Name or service not known"),
         });
     }
-    if !state.files.is_folder(&folder) {
+    if !super::node_files(state).entry(&folder, Follow::Last).is_ok_and(|entry| entry.is_folder()) {
         return Err(format!(
             "mount.nfs: mounting {} failed, reason given by server: No such file or directory",
             wanted.device
         ));
     }
     let addresses = facts::addresses_of(state, world, vmid);
-    let exports = state.files.text("/etc/exports").unwrap_or_default();
+    let exports = super::node_files(state).read("/etc/exports").unwrap_or_default();
+    let exports = String::from_utf8_lossy(&exports);
     let Export::Granted { read_only } = exported(&exports, &folder, &addresses) else {
         return Err(format!("mount.nfs: access denied by server while mounting {}", wanted.device));
     };

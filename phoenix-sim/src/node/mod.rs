@@ -80,14 +80,6 @@ impl SimNode {
         Self { inner: Arc::new(Inner { clock, state: Mutex::new(state), locks: Locks::default(), store, world }) }
     }
 
-    /// The same node, but what it was not born with are files of the machine that this program runs on, `/etc/pve` apart: what is
-    /// pushed, pulled, imported and bind-mounted. For the tools as programs.
-    #[must_use]
-    pub fn with_real_files(self) -> Self {
-        self.state().real_files = true;
-        self
-    }
-
     fn store(&self) -> Option<&Store> {
         self.inner.store.as_ref()
     }

@@ -131,9 +131,24 @@ impl SimNode {
     /// # Errors
     /// When the folder cannot be read or written, or holds something else.
     pub fn kept(dir: &Utf8Path, world: World, between: Between) -> Result<Self, StoreError> {
+        let state = State::new(&world);
+        Self::open(dir, world, between, state)
+    }
+
+    /// As [`Self::kept`] with a clock that runs on; what the node was not born with are files of the machine that this program
+    /// runs on, `/etc/pve` apart: what is pushed, pulled, imported, mounted and exported. For the tools as programs.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written, or holds something else.
+    pub fn with_real_files(dir: &Utf8Path, world: World) -> Result<Self, StoreError> {
+        let mut state = State::new(&world);
+        state.real_files = true;
+        Self::open(dir, world, Between::RunsOn, state)
+    }
+
+    fn open(dir: &Utf8Path, world: World, between: Between, state: State) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(file_error("make the folder", dir))?;
         let store = Store { dir: dir.to_owned(), between, inner: Mutex::default() };
-        let state = State::new(&world);
         let node = Self::build(world, state, Clock::default(), Some(store));
         node.try_enter()?;
         node.try_leave()?;
