@@ -232,21 +232,21 @@ impl Store {
             let mut state = node.state();
             let before = std::mem::replace(&mut *state, kept.state);
             crate::inside::carry_over(before, &mut state);
-            drop(state);
             inner.state_file = stamp;
             inner.seen.clear();
-            self.read_files(inner, node)?;
+            // Before anything happens inside of guests: without its configuration a guest has no disks.
+            self.read_files(inner, &mut state)
         } else if stamp.is_some() {
-            self.read_files(inner, node)?;
+            self.read_files(inner, &mut node.state())
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     /// Reads the files that people can edit.
-    fn read_files(&self, inner: &mut Inner, node: &SimNode) -> Result<(), StoreError> {
+    fn read_files(&self, inner: &mut Inner, state: &mut State) -> Result<(), StoreError> {
         let mut found = BTreeMap::new();
         self.collect(VISIBLE, inner, &mut found)?;
-        let mut state = node.state();
         let now = state.now;
         for path in inner.seen.keys().filter(|path| !found.contains_key(*path)) {
             state.files.remove_all(path);
@@ -258,7 +258,6 @@ impl Store {
                 let _ = state.files.write(path, Arc::clone(&seen.bytes), now);
             }
         }
-        drop(state);
         inner.seen = found;
         Ok(())
     }
