@@ -4,7 +4,7 @@ use std::io;
 
 use camino::Utf8PathBuf;
 
-use phoenix_engine::{LockError, LowerError, ObserveError, RemovalRefused};
+use phoenix_engine::{LockError, LowerError, ObserveError, PowerRefused, RemovalRefused};
 use phoenix_host::HostError;
 use phoenix_types::Span;
 
@@ -117,6 +117,9 @@ pub enum CliError {
     /// Guests are not destroyed.
     #[error("nothing was destroyed")]
     RemovalRefused(Vec<RemovalRefused>),
+    /// Guests are not started, stopped or restarted.
+    #[error("nothing was changed")]
+    PowerRefused(Vec<PowerRefused>),
     /// The run is over, but the page about it cannot be written.
     #[error("the run is over, but its report `{path}` cannot be written")]
     Report {
@@ -157,6 +160,7 @@ impl CliError {
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Done,
             Self::StillWaiting { .. }
             | Self::Drifted { .. }
+            | Self::PowerRefused(_)
             | Self::Report { .. }
             | Self::Observe(_)
             | Self::Lock(_)
@@ -170,6 +174,7 @@ impl CliError {
     pub fn details(&self) -> Vec<String> {
         match self {
             Self::RemovalRefused(refused) => refused.iter().map(ToString::to_string).collect(),
+            Self::PowerRefused(refused) => refused.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
     }

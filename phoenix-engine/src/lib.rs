@@ -63,8 +63,8 @@ pub use lock::{Holder, Liveness, LockError, NodeLock};
 pub use node::{Node, Site};
 pub use observe::{ObserveError, Observed, Present, observe};
 pub use plan::{
-    Attitude, Difference, Effect, GuestPlan, Outage, OutagePart, Plan, PlannedCommand, PowerAction, Provision,
-    RemovalRefused, Stage, Step, Unmanaged, plan, plan_power, plan_removal,
+    Attitude, Difference, Effect, GuestPlan, Outage, OutagePart, Plan, PlannedCommand, PowerAction, PowerRefused,
+    Provision, RemovalRefused, Stage, Step, Unmanaged, plan, plan_power, plan_removal,
 };
 pub use record::{Debt, Digest, RanScript, Record};
 pub use status::{GuestStatus, Ownership, status};

@@ -152,7 +152,7 @@ async fn under_lock(
     show(session, &plan)?;
     if !plan.is_empty() {
         agree(session, change, node)?;
-    } else if change.goal != Goal::Configured {
+    } else if change.goal != Goal::Configured || plan.guests.is_empty() {
         report(session, &plan, None)?;
         return Ok(End::Ended(ExitStatus::Done));
     }

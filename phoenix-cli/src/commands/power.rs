@@ -17,9 +17,8 @@ pub(super) fn run(
 ) -> Result<ExitStatus, CliError> {
     // Who needs the named guests can be anybody in the fleet.
     let session = Session::open(settings, &args.guests.guests, Scope::Fleet)?;
-    let ids = session.named.clone().unwrap_or_else(|| session.desired.guests.keys().copied().collect());
     let goal = if action == PowerAction::Stop { Goal::Stopped } else { Goal::Configured };
     change::carry_out(&session, &args.run.change(verb, goal), |observed| {
-        Ok(plan_power(&session.desired, observed, &ids, action))
+        plan_power(&session.desired, observed, session.named.as_ref(), action).map_err(CliError::PowerRefused)
     })
 }

@@ -22,7 +22,7 @@ use crate::record::{Digest, Record};
 
 use guest::plan_guest;
 pub use outage::{Outage, OutagePart};
-pub use power::{PowerAction, plan_power};
+pub use power::{PowerAction, PowerRefused, plan_power};
 pub use removal::{RemovalRefused, plan_removal};
 pub use unmanaged::Unmanaged;
 

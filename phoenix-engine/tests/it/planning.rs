@@ -1,6 +1,8 @@
 //! What is planned, from what should be and what is.
 
-use phoenix_engine::{Attitude, Effect, Plan, PowerAction, Provision, RemovalRefused, plan, plan_power, plan_removal};
+use phoenix_engine::{
+    Attitude, Effect, Plan, PowerAction, PowerRefused, Provision, RemovalRefused, plan, plan_power, plan_removal,
+};
 use phoenix_types::Power;
 use pretty_assertions::assert_eq;
 
@@ -158,18 +160,18 @@ fn nothing_is_destroyed_that_is_protected_or_not_ours() {
 fn start_pulls_dependencies_up_and_stop_takes_dependants_down() {
     let desired = Folder::new(PAIR, "", &[]).desired();
     let off = node(&[(900, &ours(900), Power::Stopped), (901, &ours(901), Power::Stopped)]);
-    let start = plan_power(&desired, &off, &[id(901)].into(), PowerAction::Start);
+    let start = plan_power(&desired, &off, Some(&[id(901)].into()), PowerAction::Start).unwrap();
     assert_eq!(
         start.guests.iter().map(|guest| (guest.id.get(), guest.steps.len())).collect::<Vec<_>>(),
         [(900, 1), (901, 1)]
     );
     let on = node(&[(900, &ours(900), Power::Running), (901, &ours(901), Power::Running)]);
-    let stop = plan_power(&desired, &on, &[id(900)].into(), PowerAction::Stop);
+    let stop = plan_power(&desired, &on, Some(&[id(900)].into()), PowerAction::Stop).unwrap();
     assert_eq!(
         stop.guests.iter().map(|guest| (guest.id.get(), guest.steps.len())).collect::<Vec<_>>(),
         [(901, 1), (900, 1)]
     );
-    let only = plan_power(&desired, &on, &[id(901)].into(), PowerAction::Stop);
+    let only = plan_power(&desired, &on, Some(&[id(901)].into()), PowerAction::Stop).unwrap();
     assert_eq!(only.guests.iter().map(|guest| guest.id.get()).collect::<Vec<_>>(), [901]);
 }
 
@@ -232,9 +234,60 @@ fn a_restart_tells_how_long_it_takes_at_most_and_who_is_without_the_guest() {
     assert_eq!(outage.up_to_seconds, Some(480));
     let affected: Vec<u32> = outage.affects.keys().map(|id| id.get()).collect();
     assert_eq!(affected, [901, 902], "903 is off, and a clone does not depend on its source");
-    let stop = plan_power(&folder.desired(), &observed, &[id(902)].into(), PowerAction::Stop);
+    let stop = plan_power(&folder.desired(), &observed, Some(&[id(902)].into()), PowerAction::Stop).unwrap();
     let outage = stop.guests[0].outage.as_ref().unwrap();
     assert_eq!((outage.up_to_seconds, outage.parts.len(), outage.affects.len()), (None, 0, 0));
     let off = node(&[(900, &ours(900), Power::Stopped)]);
     assert_eq!(plan(&folder.desired(), &off, Provision::WhenChanged).guests[0].outage, None);
+}
+
+#[test]
+fn what_cannot_be_switched_is_refused_by_name_and_passed_over_without() {
+    let fleet = r#""900": {"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "template_snapshot_name": "ready"},
+        "901": {"name": "app", "clone_from_ctid": "900", "start_at_boot": true, "dependencies": ["903"]},
+        "902": {"name": "theirs", "template": "local:vztmpl/debian-12.tar.zst", "start_at_boot": true},
+        "903": {"name": "absent", "template": "local:vztmpl/debian-12.tar.zst", "start_at_boot": true},
+        "904": {"name": "mould", "template": "local:vztmpl/debian-12.tar.zst", "is_template": true},
+        "905": {"name": "away", "template": "local:vztmpl/debian-12.tar.zst", "start_at_boot": true}"#;
+    let desired = Folder::new(fleet, "", &[]).desired();
+    let template = format!("{}template: 1\n", ours(904));
+    let mut observed = node(&[
+        (900, &ours(900), Power::Stopped),
+        (901, &ours(901), Power::Stopped),
+        (902, "arch: amd64\n", Power::Running),
+        (904, &template, Power::Stopped),
+    ]);
+    observed.elsewhere.insert(id(905), "other".to_owned());
+    let of = |guest: u32, action| plan_power(&desired, &observed, Some(&[id(guest)].into()), action);
+    let away = || PowerRefused::Elsewhere { guest: id(905), node: "other".to_owned() };
+    for action in [PowerAction::Start, PowerAction::Restart] {
+        assert_eq!(of(903, action).unwrap_err(), [PowerRefused::Absent(id(903))]);
+        assert_eq!(of(904, action).unwrap_err(), [PowerRefused::Template(id(904))]);
+    }
+    for action in [PowerAction::Start, PowerAction::Restart, PowerAction::Stop] {
+        assert_eq!(of(902, action).unwrap_err(), [PowerRefused::NotOurs(id(902))]);
+        assert_eq!(of(905, action).unwrap_err(), [away()]);
+    }
+    // What is not there, or never runs, is off.
+    assert!(of(903, PowerAction::Stop).unwrap().is_empty());
+    assert!(of(904, PowerAction::Stop).unwrap().is_empty());
+    let missing = PowerRefused::DependencyAbsent { guest: id(903), by: id(901) };
+    assert_eq!(of(901, PowerAction::Start).unwrap_err(), std::slice::from_ref(&missing));
+    assert_eq!(plan_power(&desired, &observed, None, PowerAction::Start).unwrap_err(), [missing]);
+    assert!(plan_power(&desired, &observed, None, PowerAction::Stop).unwrap().is_empty());
+}
+
+#[test]
+fn a_guest_that_should_be_off_is_started_when_it_is_named_and_its_clones_are_not_its_dependants() {
+    let fleet = r#""900": {"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "template_snapshot_name": "ready"},
+        "901": {"name": "app", "clone_from_ctid": "900", "start_at_boot": true}"#;
+    let desired = Folder::new(fleet, "", &[]).desired();
+    let observed = node(&[(900, &ours(900), Power::Stopped), (901, &ours(901), Power::Running)]);
+    let named = plan_power(&desired, &observed, Some(&[id(900)].into()), PowerAction::Start).unwrap();
+    assert_eq!(summaries(&named), ["start"]);
+    assert!(named.guests[0].remarks[0].contains("the next `phoenix up` switches it off again"));
+    assert!(plan_power(&desired, &observed, None, PowerAction::Start).unwrap().is_empty());
+    let observed = node(&[(900, &ours(900), Power::Running), (901, &ours(901), Power::Running)]);
+    let stop = plan_power(&desired, &observed, Some(&[id(900)].into()), PowerAction::Stop).unwrap();
+    assert_eq!(stop.guests.iter().map(|guest| guest.id.get()).collect::<Vec<_>>(), [900]);
 }

@@ -166,6 +166,29 @@ fn power_and_removal_follow_the_graph() {
 }
 
 #[test]
+fn what_is_not_there_or_never_runs_is_not_switched_and_the_reason_is_told() {
+    let place = example();
+    let node = format!("sim:{}", place.beside("node").display());
+    let phoenix = |args: &[&str]| place.phoenix(&[&["--host", &node], args].concat());
+    let refused = |args: &[&str], words: &str| {
+        let run = phoenix(args);
+        assert_eq!(run.exit, Some(1), "{}", run.all());
+        assert!(run.stderr.contains(words), "{}", run.all());
+    };
+    refused(&["start", "101"], "guest 101 does not exist: `phoenix up 101` makes it");
+    refused(&["restart", "101"], "guest 101 does not exist");
+    assert_eq!(phoenix(&["stop", "101"]).stdout, "✓ nothing to do\n");
+    assert_eq!(phoenix(&["start"]).stdout, "✓ nothing to do\n");
+    assert_eq!(phoenix(&["delete", "101"]).stdout, "✓ nothing to do\n");
+    assert_eq!(phoenix(&["up", "101", "9000"]).exit, Some(0));
+    refused(&["start", "9000"], "guest 9000 is a template, which never runs");
+    // What 101 was cloned from is off, stays off, and nothing hangs on it.
+    let stopped = phoenix(&["stop", "900"]);
+    assert_eq!(stopped.stdout, "✓ nothing to do\n", "{}", stopped.all());
+    assert_eq!(phoenix(&["health", "101", "103"]).exit, Some(0));
+}
+
+#[test]
 fn a_report_is_one_page() {
     let place = example();
     let file = place.beside("report.html");

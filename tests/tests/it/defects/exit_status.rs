@@ -72,7 +72,10 @@ fn defect_26_status_and_health_know_containers_and_vms() {
 fn defect_27_a_dry_run_changes_nothing_on_an_empty_node_and_on_a_full_one(args: &[&str]) {
     let lab = lab();
     let dry = [args, &["--dry-run"]].concat();
-    lab.done(&dry);
+    // What does not exist is not restarted.
+    let expected = if args[0] == "restart" { 1 } else { 0 };
+    let run = lab.phoenix(&dry);
+    assert_eq!(run.exit, Some(expected), "{}", run.all());
     assert_eq!(lab.changes(), Vec::<String>::new());
     assert_eq!(lab.pve("lxc/102.conf"), None);
     lab.done(&["up"]);
