@@ -231,9 +231,9 @@ text_type! {
         text.split_once(':').is_some_and(|(storage, volume)| {
             storage.parse::<StorageId>().is_ok()
                 && !volume.is_empty()
-                && !volume.bytes().any(|b| b == b',' || b.is_ascii_control() || b.is_ascii_whitespace())
+                && !volume.chars().any(|c| c == ',' || c.is_control() || c.is_whitespace())
         })
-    }, "a volume id: a storage id, `:` and the volume's name, without commas or blanks", r"^[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]:[^\s,\x00-\x1f\x7f]+$"
+    }, "a volume id: a storage id, `:` and the volume's name, without commas or blanks", r"^[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]:[^,\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$"
 }
 
 text_type! {

@@ -21,6 +21,7 @@ mod secret;
 mod setting;
 mod size;
 mod span;
+mod ssh_key;
 mod startup;
 mod text;
 
@@ -44,6 +45,7 @@ pub use setting::{
 };
 pub use size::{DiskSize, InvalidDiskSize, MemoryMib};
 pub use span::{InvalidSpan, Span};
+pub use ssh_key::is_ssh_key;
 pub use startup::{InvalidStartup, Startup};
 #[doc(hidden)]
 pub use text::from_text;

@@ -12,6 +12,9 @@ use crate::reference::MADE;
 /// Words at the end of a key's description that say that Phoenix itself does nothing with it.
 const HANDED: &str = "Handed to scripts";
 
+/// The word in a key's description that says that Phoenix does not do what it asks.
+const REFUSED: &str = "Refused";
+
 /// Every key of the three files.
 pub(crate) fn keys() -> String {
     let mut page = format!("{MADE}\n# The configuration\n\n");
@@ -44,11 +47,12 @@ fn section(reference: &str) -> Option<&'static str> {
     SECTIONS.iter().find(|(definition, _)| *definition == name).map(|(_, title)| *title)
 }
 
-/// Whether Phoenix itself acts on a key.
+/// What comes of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Acts,
     Handed,
+    Refused,
 }
 
 struct Table<'a> {
@@ -58,17 +62,21 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn object(&mut self, schema: &Value, prefix: &str, part: Part) {
-        let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
-        for (key, property) in properties {
+        for (key, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
             let path = format!("{prefix}{key}");
             let description = property.get("description").and_then(Value::as_str).unwrap_or_default();
-            let own = if description.contains(HANDED) || key == "$schema" { Part::Handed } else { part };
+            let own = match description {
+                _ if part == Part::Refused || description.contains(REFUSED) => Part::Refused,
+                _ if description.contains(HANDED) || key == "$schema" => Part::Handed,
+                _ => part,
+            };
             let required =
                 schema.get("required").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == key));
             let mark = match own {
                 Part::Acts => "acts",
                 Part::Handed if key == "$schema" => "for editors",
                 Part::Handed => "to scripts",
+                Part::Refused => "refused",
             };
             let needed = if required { "**required** " } else { "" };
             let _ = writeln!(
@@ -81,7 +89,9 @@ impl Table<'_> {
         }
         for (pattern, inner) in schema.get("patternProperties").and_then(Value::as_object).into_iter().flatten() {
             if pattern != "^x-" {
-                self.inside(inner, &format!("{prefix}ID"), part);
+                // Where any name will do, the pattern begins with no particular one.
+                let word = if pattern.starts_with("^[1-9]") { "ID" } else { "NAME" };
+                self.inside(inner, &format!("{prefix}{word}"), part);
             }
         }
         if let Some(inner) = schema.get("additionalProperties").filter(|inner| inner.is_object()) {
@@ -101,8 +111,9 @@ impl Table<'_> {
             self.inside(target, path, part);
             return;
         }
-        for choice in ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| schema.get(word)?.as_array()).flatten()
-        {
+        // What stands beside an object's keys only says which of them go together.
+        let choices = ["anyOf", "oneOf", "allOf"].into_iter().filter(|_| schema.get("properties").is_none());
+        for choice in choices.filter_map(|word| schema.get(word)?.as_array()).flatten() {
             self.inside(choice, path, part);
         }
         if let Some(items) = schema.get("items") {
@@ -133,7 +144,11 @@ impl Table<'_> {
             return;
         }
         if let Some(options) = schema.get("enum").and_then(Value::as_array) {
-            words.extend(options.iter().filter_map(Value::as_str).map(|option| format!("`{option}`")));
+            let options = options.iter().filter(|option| !option.is_null());
+            words.extend(
+                options
+                    .map(|option| format!("`{}`", option.as_str().map_or_else(|| option.to_string(), str::to_owned))),
+            );
             return;
         }
         if let Some(option) = schema.get("const") {

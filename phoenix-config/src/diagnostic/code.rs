@@ -168,12 +168,16 @@ codes! {
     /// None of the places where the script is looked for has it.
     NoScript = "PHX0801", "a script is not found";
     /// What has the script's name is no file.
-    ScriptNotFile = "PHX0802", "a script is not a regular file";
+    ScriptNotFile = "PHX0802", "a script is not a regular file, or cannot be read";
     /// The second run of a feature does nothing that the first has not done. It runs once.
     RepeatedFeature = "PHX0803", "a feature is named twice";
 
     /// Whoever may read the file knows the secret, and so does every backup of it.
     PlainSecret = "PHX0901", "a secret stands in plain text";
+    /// What is wanted cannot be done without showing the secret to others, so it is not done.
+    SecretRefused = "PHX0902", "a secret is passed on to nobody";
+    /// The file is named here, and read before anything is done.
+    NoFileNamed = "PHX0903", "a file with a secret or with keys cannot be read";
 }
 
 impl fmt::Display for Code {

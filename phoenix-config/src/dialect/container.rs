@@ -14,7 +14,7 @@ use super::network::NetworkEntry;
 use super::number::{Real, Whole};
 use super::object::{Key, Opaque};
 use super::service::{TestEntry, TraefikEntry};
-use super::text::{AbsolutePath, FeatureName, Line, PortMapping, Remark, Tag, WebAddress};
+use super::text::{AbsolutePath, FeatureName, Line, NodePath, Notes, PortMapping, Tag, WebAddress};
 use crate::model::{IdMapKind, OnFailure, PctFeature, RawLine, State};
 
 object! {
@@ -95,7 +95,7 @@ object! {
         /// Tags shown by Proxmox.
         "tags" => tags: Option<Vec<Tag>>,
         /// Notes shown by Proxmox.
-        "description" => description: Option<Remark>,
+        "description" => description: Option<Notes>,
         /// Published ports, `HOST:GUEST`. Handed to scripts.
         "ports" => ports: Option<Vec<PortMapping>>,
         /// How the gateway publishes its service. Handed to scripts.
@@ -117,7 +117,7 @@ object! {
     /// A directory of the node seen inside.
     MountPointEntry {
         /// The directory on the node; it is made when it is not there.
-        "host_path" => host_path: AbsolutePath,
+        "host_path" => host_path: NodePath,
         /// Where it is seen inside.
         "container_path" => container_path: AbsolutePath,
         /// The owner's number, as the container counts. Default: ownership is left alone; with `owner_gid` alone 0.
@@ -132,7 +132,7 @@ object! {
 object! {
     /// A volume of its own, allocated on a storage.
     VolumeEntry {
-        /// What people call it.
+        /// What people call it. Handed to scripts.
         "name" => name: Option<Line>,
         /// The storage.
         "pool" => pool: StorageId,
@@ -247,12 +247,14 @@ text_type! {
     /// A feature of `pct` as it is written.
     PctText, InvalidPctText, |text: &str| {
         text.split_once('=').is_some_and(|(key, value)| match key {
-            "mount" => !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b";_-".contains(&b)),
+            "mount" => value
+                .split(';')
+                .all(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')),
             "fuse" | "keyctl" | "nesting" | "mknod" | "force_rw_sys" => value == "0" || value == "1",
             _ => false,
         })
     }, "a feature of `pct`: `nesting=1`, `keyctl=1`, `fuse=1`, `mknod=1`, `force_rw_sys=1` or `mount=nfs;cifs`",
-    "^((fuse|keyctl|nesting|mknod|force_rw_sys)=[01]|mount=[A-Za-z0-9;_-]+)$"
+    "^((fuse|keyctl|nesting|mknod|force_rw_sys)=[01]|mount=[A-Za-z0-9_]+(;[A-Za-z0-9_]+)*)$"
 }
 
 /// A feature of `pct` with its value.

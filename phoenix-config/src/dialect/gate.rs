@@ -10,6 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::list::OneOrMany;
 use super::number::{Real, Whole};
 use super::object;
+use super::secret::HeaderValue;
 use super::text::{AbsolutePath, Line};
 use crate::model::{Scheme, Vantage};
 
@@ -110,7 +111,7 @@ object! {
         "path" => path: Option<UrlPath>,
         /// The method. Default: `GET`.
         "method" => method: Option<Method>,
-        /// Request headers.
+        /// Request headers by name. One that is a secret, such as `Authorization`, is written as `{"secret": {"file": "…"}}` or `{"secret": {"env": "…"}}`.
         "headers" => headers: Option<Headers>,
         /// Status codes that pass: a code, a range `"200-399"`, or a list of both. Default: `"200-399"`.
         "status" => status: Option<StatusEntry>,
@@ -173,7 +174,7 @@ phoenix_types::text_type! {
 
 /// Request headers by name.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Headers(pub(crate) BTreeMap<String, String>);
+pub(crate) struct Headers(pub(crate) BTreeMap<String, HeaderValue>);
 
 impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -188,8 +189,8 @@ impl<'de> Deserialize<'de> for Headers {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
                 let mut headers = BTreeMap::new();
                 while let Some(name) = map.next_key::<HeaderName>()? {
-                    let value = map.next_value::<Line>()?;
-                    if headers.insert(name.to_string(), value.to_string()).is_some() {
+                    let value = map.next_value::<HeaderValue>()?;
+                    if headers.insert(name.to_string(), value).is_some() {
                         return Err(de::Error::custom(format_args!("duplicate field `{name}`")));
                     }
                 }
@@ -210,7 +211,7 @@ impl schemars::JsonSchema for Headers {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let value = generator.subschema_for::<Line>();
+        let value = generator.subschema_for::<HeaderValue>();
         schemars::json_schema!({
             "type": "object",
             "patternProperties": {"^[A-Za-z0-9_-]+$": value},

@@ -14,7 +14,7 @@ use super::number::Whole;
 use super::object::{Key, Opaque, USER_PREFIX, closed};
 use super::secret::SecretEntry;
 use super::service::TestEntry;
-use super::text::{AbsolutePath, Line, Remark, UserName, WebAddress};
+use super::text::{AbsolutePath, Line, NodePath, Remark, UserName, WebAddress};
 
 object! {
     /// The top of `phoenix_lxc_configs.json`, all but the containers.
@@ -125,7 +125,7 @@ object! {
     UsersEntry {
         /// The user's name.
         "username" => username: Option<UserName>,
-        /// The user's password as a hash.
+        /// The user's password as a hash. Handed to scripts as `{"secret": …}`, which says where it is; plain text is kept from them.
         "password_hash" => password_hash: Option<SecretEntry>,
         /// Whether the user may use sudo.
         "sudo_access" => sudo_access: Option<bool>,
@@ -187,7 +187,7 @@ object! {
         "name" => name: Option<BridgeName>,
         /// The node's address with prefix length.
         "address" => address: Option<InterfaceAddress>,
-        /// The gateway.
+        /// The gateway. Handed to scripts.
         "gateway" => gateway: Option<Address>,
         /// Name servers. Handed to scripts.
         "dns_nameservers" => dns_nameservers: Option<Addresses>,
@@ -221,7 +221,7 @@ object! {
         "path" => path: AbsolutePath,
         /// Who may mount it: addresses, networks, names, `*`.
         "clients" => clients: Option<Vec<Line>>,
-        /// Export options.
+        /// Export options: `phoenix doctor` writes them into its advice. Handed to scripts.
         "options" => options: Option<Vec<Line>>,
     }
 }
@@ -359,7 +359,7 @@ object! {
     PortainerEntry {
         /// The administrator's name.
         "admin_user" => admin_user: Option<Line>,
-        /// The administrator's password.
+        /// The administrator's password. Handed to scripts as `{"secret": …}`, which says where it is; plain text is kept from them.
         "admin_password" => admin_password: Option<SecretEntry>,
         /// Where Portainer answers.
         "portainer_hostname" => portainer_hostname: Option<Hostname>,
@@ -404,7 +404,7 @@ object! {
     /// A directory of the node that several containers see.
     SharedVolumeEntry {
         /// The directory on the node.
-        "host_path" => host_path: AbsolutePath,
+        "host_path" => host_path: NodePath,
         /// Where each container sees it, by id.
         "mounts" => mounts: Members<AbsolutePath>,
     }
@@ -486,7 +486,9 @@ impl schemars::JsonSchema for SharedVolumesEntry {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let firewall = generator.subschema_for::<NodeFirewallEntry>();
+        let mut firewall = generator.subschema_for::<NodeFirewallEntry>();
+        let words = "The node's own firewall. Handed to scripts: Phoenix changes guests, not the node.";
+        firewall.insert("description".into(), words.into());
         let volume = generator.subschema_for::<SharedVolumeEntry>();
         let mut schema = schemars::json_schema!({"type": "object", "properties": {"firewall": firewall}});
         closed(&mut schema);

@@ -15,7 +15,7 @@ mod service;
 mod text;
 mod vm;
 
-pub(crate) use container::{ContainerEntry, IdMapEntry, MountPointEntry, TemplateRef, VolumeEntry};
+pub(crate) use container::{ContainerEntry, IdMapEntry, LxcOption, MountPointEntry, TemplateRef, VolumeEntry};
 pub(crate) use firewall::{FirewallEntry, RuleEntry};
 pub(crate) use gate::{CommandEntry, GateEntries, GateEntry, HttpEntry, ProbeEntry, StatusEntry, StatusItem, TcpEntry};
 pub(crate) use hypervisor::{HypervisorEntry, LxcFrame, VmDefaultsEntry, VmFrame};
@@ -23,6 +23,6 @@ pub(crate) use list::OneOrMany;
 pub(crate) use network::{NetworkEntry, VmNetworkEntry};
 pub(crate) use number::{Real, Whole};
 pub(crate) use object::{Key, USER_PREFIX};
-pub(crate) use secret::{SecretEntry, SecretPlace};
-pub(crate) use text::FeatureName;
-pub(crate) use vm::{ImageRef, NfsVolumeEntry, SnapshotsEntry, UserEntry, VmEntry};
+pub(crate) use secret::{HeaderValue, SecretEntry, SecretPlace, SecretReference};
+pub(crate) use text::{FeatureName, Notes, Tag};
+pub(crate) use vm::{FileName, ImageRef, NfsVolumeEntry, SnapshotsEntry, UserEntry, VmEntry};

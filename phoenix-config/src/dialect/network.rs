@@ -52,7 +52,7 @@ object! {
         /// The VLAN tag, 1 to 4094.
         "vlan" => vlan: Option<Whole<1, 4094>>,
         /// The MTU in bytes.
-        "mtu" => mtu: Option<Whole<576, 65535>>,
+        "mtu" => mtu: Option<Whole<576, 65520>>,
     }
 }
 

@@ -13,7 +13,7 @@ use super::text::{Line, Remark};
 #[derive(Debug, Clone)]
 pub(crate) enum SecretEntry {
     Plain(Secret),
-    Reference(SecretReference),
+    Elsewhere,
 }
 
 object! {
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for SecretEntry {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SecretEntry, A::Error> {
-                object::from_map(map).map(SecretEntry::Reference)
+                object::from_map::<SecretReference, A>(map).map(|_| SecretEntry::Elsewhere)
             }
         }
         deserializer.deserialize_any(SecretVisitor)
@@ -110,6 +110,56 @@ impl schemars::JsonSchema for SecretEntry {
             "anyOf": [text, reference],
             "errorMessage": "`{\"secret\": {\"file\": \"…\"}}` or `{\"secret\": {\"env\": \"…\"}}`",
             "examples": [{"secret": {"file": "/root/secrets/portainer"}}, {"secret": {"env": "PORTAINER_PASSWORD"}}],
+        })
+    }
+}
+
+/// The value of a request header: a line of text, or a secret that is somewhere else.
+#[derive(Debug, Clone)]
+pub(crate) enum HeaderValue {
+    Plain(Line),
+    Reference(SecretReference),
+}
+
+impl<'de> Deserialize<'de> for HeaderValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeaderVisitor;
+        impl<'de> Visitor<'de> for HeaderVisitor {
+            type Value = HeaderValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a line of text, or `{\"secret\": {\"file\": \"…\"}}`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<HeaderValue, E> {
+                text.parse::<Line>().map(HeaderValue::Plain).map_err(|_| E::custom("a header's value is one line"))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HeaderValue, A::Error> {
+                object::from_map(map).map(HeaderValue::Reference)
+            }
+        }
+        deserializer.deserialize_any(HeaderVisitor)
+    }
+}
+
+impl schemars::JsonSchema for HeaderValue {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "HeaderValue".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let line = generator.subschema_for::<Line>();
+        let reference = generator.subschema_for::<SecretReference>();
+        schemars::json_schema!({
+            "description": "The value of a header: a line of text, or `{\"secret\": {\"file\": \"…\"}}` or `{\"secret\": {\"env\": \"…\"}}`.",
+            "errorMessage": "a line of text, or `{\"secret\": {\"file\": \"…\"}}`",
+            "anyOf": [line, reference],
+            "examples": ["application/json", {"secret": {"file": "/root/secrets/token"}}],
         })
     }
 }

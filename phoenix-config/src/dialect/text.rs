@@ -16,10 +16,31 @@ text_type! {
     "a text without control characters but line breaks and tabs", r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 }
 text_type! {
+    /// A guest's notes, which may be empty and may have several lines: what the tools carry intact.
+    Notes, InvalidNotes, |text: &str| !text.chars().any(|c| c.is_ascii_control() && !matches!(c, '\n' | '\t')),
+    "a text without control characters but line breaks (`\\n`) and tabs", r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+}
+
+/// Whether a text is an absolute path that no step of which leads elsewhere (pve-container `LXC/Config.pm`,
+/// `verify_lxc_mp_string`), and that Proxmox can write into a property string and read again: no blank at its end, and of all
+/// blanks and control characters only the plain blank.
+fn absolute(text: &str) -> bool {
+    text.starts_with('/')
+        && !text.ends_with(' ')
+        && text.split('/').all(|part| part != ".." && part != ".")
+        && !text.chars().any(|c| c == ',' || c.is_control() || (c.is_whitespace() && c != ' '))
+}
+
+text_type! {
     /// An absolute path that Proxmox can write into a property string: without commas, colons left to the caller.
-    AbsolutePath, InvalidAbsolutePath, |text: &str| {
-        text.starts_with('/') && text.split('/').all(|part| part != "..") && !text.chars().any(|c| c == ',' || c.is_ascii_control())
-    }, "an absolute path, without commas and `..`", r"^(?!(.*/)?\.\.(/|$))/[^,\x00-\x1f\x7f]*$"
+    AbsolutePath, InvalidAbsolutePath, absolute, "an absolute path, without commas, `.` and `..`, and without a blank at its end",
+    r"^(?!(.*/)?\.\.?(/|$))(?!.* $)/[^,\x00-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$"
+}
+text_type! {
+    /// A directory of the node that is mounted: the first item of a property string, where `=` ends a name.
+    NodePath, InvalidNodePath, |text: &str| absolute(text) && !text.contains('='),
+    "an absolute path, without commas, `=`, `.` and `..`, and without a blank at its end",
+    r"^(?!(.*/)?\.\.?(/|$))(?!.* $)/[^,=\x00-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$"
 }
 text_type! {
     /// The name of a feature: the middle of its script's file name.

@@ -14,7 +14,7 @@ use super::number::Whole;
 use super::object::{self, Opaque};
 use super::secret::SecretEntry;
 use super::service::TraefikEntry;
-use super::text::{AbsolutePath, FeatureName, Line, Remark, Tag, UserName, WebAddress};
+use super::text::{AbsolutePath, FeatureName, Line, Notes, Tag, UserName, WebAddress};
 use crate::model::{OnFailure, State};
 
 object! {
@@ -83,7 +83,7 @@ object! {
         /// Tags shown by Proxmox.
         "tags" => tags: Option<Vec<Tag>>,
         /// Notes shown by Proxmox.
-        "description" => description: Option<Remark>,
+        "description" => description: Option<Notes>,
         /// How the gateway publishes its service. Handed to scripts.
         "traefik_service" => traefik_service: Option<TraefikEntry>,
         /// Its part in the Portainer setup. Handed to scripts.
@@ -104,9 +104,9 @@ object! {
 object! {
     /// An NFS volume that the VM mounts itself.
     NfsVolumeEntry {
-        /// The kind of volume: `nfs`.
+        /// The kind of volume: `nfs`. Handed to scripts.
         "type" => kind: Option<VolumeKind>,
-        /// What people call it.
+        /// What people call it. Handed to scripts.
         "name" => name: Option<Line>,
         /// The NFS server. Default: `network.nfs_server` of the hypervisor file.
         "server" => server: Option<ServerName>,
@@ -124,7 +124,7 @@ object! {
     UserEntry {
         /// The user's name. Default: the image's own.
         "username" => username: Option<UserName>,
-        /// The user's password. Default: none, so no log in by password.
+        /// The user's password. Refused: `qm` would show it to everybody on the node. Give the user an ssh key.
         "password" => password: Option<SecretEntry>,
         /// Public ssh keys: one, or a list.
         "ssh_public_key" => ssh_public_key: Option<OneOrMany<Line>>,
@@ -167,7 +167,8 @@ text_type! {
     /// An absolute path that can stand in `/etc/fstab`.
     MountPath, InvalidMountPath, |text: &str| {
         text.parse::<AbsolutePath>().is_ok() && !text.contains(' ') && !text.contains('#')
-    }, "an absolute path without commas, blanks, `#` and `..`", r"^(?!(.*/)?\.\.(/|$))/[^,#\x00-\x20\x7f]*$"
+    }, "an absolute path without commas, blanks, `#`, `.` and `..`",
+    r"^(?!(.*/)?\.\.?(/|$))/[^,#\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$"
 }
 text_type! {
     /// Mount options as they stand in `/etc/fstab`.

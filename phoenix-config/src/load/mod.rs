@@ -135,7 +135,10 @@ impl Loader {
             (Some(entry), Some(file)) => crate::resolve::hypervisor(entry, file.settings(), &mut findings),
             _ => (Hypervisor::default(), BTreeMap::new()),
         };
-        let (_, lxc_frame_holes) = frame::<LxcFrame>(lxc_file.as_ref(), unread(FileKind::Lxc), &mut findings);
+        let (lxc_frame, lxc_frame_holes) = frame::<LxcFrame>(lxc_file.as_ref(), unread(FileKind::Lxc), &mut findings);
+        if let Some(frame) = &lxc_frame {
+            crate::resolve::lxc_frame(frame, &mut findings);
+        }
         let (vm_frame, vm_frame_holes) = frame::<VmFrame>(vm_file.as_ref(), unread(FileKind::Vm), &mut findings);
 
         // Guests below a key that is misspelt are not known.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
-use phoenix_types::{Secret, Span};
+use phoenix_types::Span;
 use serde::{Deserialize, Serialize};
+
+use crate::model::SecretSource;
 
 /// A probe with its schedule.
 ///
@@ -163,7 +165,7 @@ pub struct HttpProbe {
     /// The method, `GET` unless written.
     pub method: String,
     /// Request headers.
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: BTreeMap<String, SecretSource>,
     /// Which status codes pass: 200 to 399 unless written.
     pub status: Vec<StatusRange>,
     /// A text that the body must hold.

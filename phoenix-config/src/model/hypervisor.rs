@@ -1,7 +1,5 @@
 //! What the hypervisor file says about the node.
 
-use std::net::IpAddr;
-
 use camino::Utf8PathBuf;
 use ipnet::IpNet;
 use phoenix_types::{BridgeName, Cidr, Hostname, MemoryMib};
@@ -37,8 +35,6 @@ pub struct NodeNetwork {
     pub bridge: BridgeName,
     /// The node's address on it.
     pub address: Option<Cidr>,
-    /// The gateway.
-    pub gateway: Option<IpAddr>,
 }
 
 /// A directory that the node exports over NFS.

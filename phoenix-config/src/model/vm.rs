@@ -3,8 +3,6 @@
 use camino::Utf8PathBuf;
 use phoenix_types::VolumeId;
 
-use crate::model::SecretSource;
-
 /// What only a VM has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -64,8 +62,6 @@ pub struct NfsVolume {
 pub struct CloudUser {
     /// The user's name.
     pub name: Option<String>,
-    /// The user's password.
-    pub password: Option<SecretSource>,
     /// Public ssh keys, one a line.
     pub ssh_keys: Vec<String>,
     /// A file of public ssh keys on the machine that Phoenix runs on.

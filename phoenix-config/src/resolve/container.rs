@@ -1,17 +1,15 @@
 //! Containers.
 
-use std::collections::BTreeSet;
-
 use phoenix_types::{DiskSize, GuestId, GuestKind, MemoryMib, Span};
 
 use super::{
-    Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, health, state,
+    Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, health, notes, raw,
+    state, tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{ContainerEntry, IdMapEntry, MountPointEntry, NetworkEntry, TemplateRef, VolumeEntry, Whole};
 use crate::model::{
-    CloneSource, Container, ContainerSource, Context, Guest, IdMap, IdMapKind, Kind, Lifecycle, MountPoint, Network,
-    Owner, RawLine, Volume,
+    CloneSource, Container, ContainerSource, Context, Guest, IdMap, Kind, Lifecycle, MountPoint, Network, Owner, Volume,
 };
 
 pub(crate) fn container(
@@ -49,28 +47,22 @@ pub(crate) fn container(
         entry.zfs_volumes.into_iter().flatten().chain(entry.volumes.into_iter().flatten()).map(volume).collect();
     let gpus: Vec<u32> = entry.gpu_assignment.map_or_else(Vec::new, |gpus| gpus.0.into_iter().collect());
     let id_maps: Vec<IdMap> = entry.id_maps.unwrap_or_default().iter().map(id_map).collect();
-    let written: Vec<RawLine> = entry.lxc_options.unwrap_or_default().into_iter().map(|option| option.0).collect();
-    let mut raw_lines: Vec<RawLine> = Vec::new();
-    for line in written {
-        if !raw_lines.contains(&line) {
-            raw_lines.push(line);
-        }
-    }
+    let mut raw_lines = raw::written(entry.lxc_options.unwrap_or_default(), target, findings);
     if let Some(profile) = &entry.apparmor_profile {
         let nesting = entry.apparmor_manages_nesting.unwrap_or(false);
-        apparmor(profile.as_str(), nesting, &mut raw_lines, target, findings);
+        raw::apparmor(profile.as_str(), nesting, &mut raw_lines, target, findings);
     }
-    for line in gpu_lines(&gpus).into_iter().chain(id_map_lines(&id_maps, target, findings)) {
-        if !raw_lines.contains(&line) {
-            raw_lines.push(line);
-        }
-    }
+    raw::add(&mut raw_lines, raw::gpus(&gpus));
+    raw::id_maps(&id_maps, &mut raw_lines, target, findings);
+    let url = entry.bootstrap_ca_url.as_ref().map_or("", |url| url.as_str());
+    findings.extend(crate::rules::secrets::in_guest(target, url, &["bootstrap_ca_url"]));
     let (before, after) = defaults::CONTAINER_SNAPSHOTS;
     let lifecycle = if entry.enable_lifecycle_snapshots == Some(true) {
         Lifecycle { before: Some(defaults::snapshot(before)), after: Some(defaults::snapshot(after)) }
     } else {
         Lifecycle::default()
     };
+    let scripts = entry.features.as_ref().map_or(0, Vec::len) + 1;
     let guest = Guest {
         id,
         name: entry.name,
@@ -86,16 +78,16 @@ pub(crate) fn container(
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,
-        health: health(entry.health_check, entry.health_checks, target, findings),
-        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", target, findings),
+        health: health(entry.health_check, entry.health_checks, around.scripts, target, findings),
+        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", around.scripts, target, findings),
         features: features(entry.features.unwrap_or_default(), GuestKind::Container, around.scripts, target, findings),
         application: application(entry.application_script, around.scripts, target, findings),
         lifecycle,
         template_snapshot: entry.template_snapshot_name,
         on_failure: around.on_failure(entry.on_failure),
         protection: entry.protection.unwrap_or(false),
-        tags: entry.tags.unwrap_or_default().into_iter().map(String::from).collect(),
-        description: entry.description.map(String::from),
+        tags: tags(entry.tags, target, findings),
+        description: notes(entry.description, scripts, target, findings),
         kind: Kind::Container(Box::new(Container {
             source,
             unprivileged: entry.unprivileged.unwrap_or(true),
@@ -216,99 +208,4 @@ fn id_map(entry: &IdMapEntry) -> IdMap {
         host_id: entry.host_id.get(),
         size: entry.size.map_or(1, Whole::get),
     }
-}
-
-const PROFILE: &str = "lxc.apparmor.profile";
-
-fn apparmor(profile: &str, nesting: bool, lines: &mut Vec<RawLine>, target: Target, findings: &mut Vec<Finding>) {
-    match lines.iter().find(|line| line.key == PROFILE) {
-        Some(line) if line.value != profile => findings.push(
-            Finding::error(
-                Code::Conflict,
-                target,
-                format!("`apparmor_profile` is `{profile}`, but `lxc_options` sets `{line}`"),
-            )
-            .at(["apparmor_profile"])
-            .label(target, ["lxc_options"], "the raw line stands here")
-            .help("remove the raw line"),
-        ),
-        Some(_) => {}
-        None => lines.push(RawLine { key: PROFILE.into(), value: profile.into() }),
-    }
-    let allow = RawLine { key: "lxc.apparmor.allow_nesting".into(), value: "1".into() };
-    if nesting && profile != "unconfined" && !lines.contains(&allow) {
-        lines.push(allow);
-    }
-}
-
-/// The raw lines that show GPUs to a container, as the predecessor writes them: NVIDIA's devices have the major number
-/// 195, those of unified memory 243.
-fn gpu_lines(gpus: &[u32]) -> Vec<RawLine> {
-    if gpus.is_empty() {
-        return Vec::new();
-    }
-    let allow = |major: u32| RawLine { key: "lxc.cgroup2.devices.allow".into(), value: format!("c {major}:* rwm") };
-    let mount = |device: &str| RawLine {
-        key: "lxc.mount.entry".into(),
-        value: format!("/dev/{device} dev/{device} none bind,optional,create=file"),
-    };
-    let mut lines = vec![allow(195), allow(243)];
-    lines.extend(gpus.iter().map(|gpu| mount(&format!("nvidia{gpu}"))));
-    lines.extend(["nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"].map(mount));
-    lines
-}
-
-/// The raw lines of identity maps. LXC takes either the usual map or a whole one, so what is not passed through is
-/// written out too.
-fn id_map_lines(maps: &[IdMap], target: Target, findings: &mut Vec<Finding>) -> Vec<RawLine> {
-    if maps.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = Vec::new();
-    for (kind, letter) in [(IdMapKind::Uid, 'u'), (IdMapKind::Gid, 'g')] {
-        let mut own: Vec<(usize, &IdMap)> =
-            maps.iter().enumerate().filter(|(_, map)| map.kind == kind || map.kind == IdMapKind::Both).collect();
-        own.sort_by_key(|(_, map)| map.container_id);
-        let mut line = |inside: u32, outside: u32, count: u32| {
-            lines.push(RawLine { key: "lxc.idmap".into(), value: format!("{letter} {inside} {outside} {count}") });
-        };
-        let mut next = 0;
-        for (index, map) in own {
-            let end = map.container_id.checked_add(map.size).filter(|end| *end <= defaults::ID_COUNT);
-            let Some(end) = end else {
-                findings.push(
-                    Finding::error(Code::InvalidValue, target, "the map reaches beyond the container's identities")
-                        .at(["id_maps"])
-                        .nth(index)
-                        .expected(format!("`container_id` and `size` within 0 to {}", defaults::ID_COUNT - 1)),
-                );
-                continue;
-            };
-            if map.container_id < next {
-                findings.push(
-                    Finding::error(
-                        Code::IdMapOverlap,
-                        target,
-                        format!("the number {} is mapped twice", map.container_id),
-                    )
-                    .at(["id_maps"])
-                    .nth(index)
-                    .help("make the ranges disjoint"),
-                );
-                continue;
-            }
-            if map.container_id > next {
-                line(next, defaults::ID_OFFSET + next, map.container_id - next);
-            }
-            line(map.container_id, map.host_id, map.size);
-            next = end;
-        }
-        if next < defaults::ID_COUNT {
-            line(next, defaults::ID_OFFSET + next, defaults::ID_COUNT - next);
-        }
-    }
-    lines.dedup();
-    let mut seen = BTreeSet::new();
-    lines.retain(|line| seen.insert(line.clone()));
-    lines
 }

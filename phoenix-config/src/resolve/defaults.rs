@@ -17,6 +17,13 @@ pub(crate) const UBUNTU_RELEASE: &str = "noble";
 /// Mount options of an NFS volume: `_netdev` makes the guest's boot wait for the network first.
 pub(crate) const NFS_OPTIONS: &str = "defaults,_netdev";
 
+/// How many characters of notes Proxmox keeps (pve-container, qemu-server: `description`).
+pub(crate) const NOTES: usize = 8192;
+/// The most that Phoenix notes about a guest beside the user's notes, in characters, its scripts aside.
+pub(crate) const RECORD: usize = 1024;
+/// The most that it notes about one script.
+pub(crate) const RECORD_OF_SCRIPT: usize = 192;
+
 /// How many attempts a health check makes.
 pub(crate) const HEALTH_RETRIES: u32 = 30;
 /// From the end of one attempt of a health check to the start of the next.

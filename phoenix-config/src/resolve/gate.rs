@@ -2,13 +2,15 @@
 
 use phoenix_types::{Secret, Span};
 
-use super::defaults;
+use super::{Scripts, defaults};
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{
-    CommandEntry, GateEntry, HttpEntry, OneOrMany, ProbeEntry, Real, StatusEntry, StatusItem, TcpEntry, Whole,
+    CommandEntry, GateEntry, HeaderValue, HttpEntry, OneOrMany, ProbeEntry, Real, StatusEntry, StatusItem, TcpEntry,
+    Whole,
 };
 use crate::model::{
-    Command, FileProbe, Gate, HttpProbe, LogProbe, LogSource, Probe, Scheme, StatusRange, TcpProbe, Vantage,
+    Command, FileProbe, Gate, HttpProbe, LogProbe, LogSource, Probe, Scheme, SecretSource, StatusRange, TcpProbe,
+    Vantage,
 };
 use crate::source::Segment;
 
@@ -25,6 +27,7 @@ pub(super) fn gates(
     entries: Option<OneOrMany<GateEntry>>,
     purpose: Purpose,
     key: &'static str,
+    scripts: &Scripts,
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> Vec<Gate> {
@@ -32,7 +35,7 @@ pub(super) fn gates(
     entries
         .into_iter()
         .enumerate()
-        .filter_map(|(index, entry)| gate(entry, purpose, &[key.into(), index.into()], target, findings))
+        .filter_map(|(index, entry)| gate(entry, purpose, &[key.into(), index.into()], scripts, target, findings))
         .collect()
 }
 
@@ -57,6 +60,7 @@ fn gate(
     entry: GateEntry,
     purpose: Purpose,
     path: &[Segment],
+    scripts: &Scripts,
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> Option<Gate> {
@@ -102,7 +106,7 @@ fn gate(
     schedule(&Schedule { retries, deadline, start_period, success_threshold, timeout }, path, target, findings);
     let name = entry.name.map(String::from);
     let (backoff, max_interval, jitter) = (entry.backoff, entry.max_interval, entry.jitter);
-    let probe = probe(probe_entry!(entry), path, target, findings)?;
+    let probe = probe(probe_entry!(entry), path, scripts, target, findings)?;
     Some(Gate {
         name: name.unwrap_or_else(|| probe.words()),
         probe,
@@ -168,7 +172,13 @@ fn schedule(schedule: &Schedule, path: &[Segment], target: Target, findings: &mu
     }
 }
 
-fn probe(entry: ProbeEntry, path: &[Segment], target: Target, findings: &mut Vec<Finding>) -> Option<Probe> {
+fn probe(
+    entry: ProbeEntry,
+    path: &[Segment],
+    scripts: &Scripts,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Option<Probe> {
     let inner = |entries: Vec<ProbeEntry>, key: &'static str, findings: &mut Vec<Finding>| -> Option<Vec<Probe>> {
         if entries.is_empty() {
             findings.push(
@@ -182,7 +192,7 @@ fn probe(entry: ProbeEntry, path: &[Segment], target: Target, findings: &mut Vec
         let probes = entries.into_iter().enumerate().map(|(index, entry)| {
             let mut path = path.to_vec();
             path.extend([key.into(), index.into()]);
-            probe(entry, &path, target, findings)
+            probe(entry, &path, scripts, target, findings)
         });
         probes.collect::<Vec<_>>().into_iter().collect()
     };
@@ -202,7 +212,8 @@ fn probe(entry: ProbeEntry, path: &[Segment], target: Target, findings: &mut Vec
     }
     if let Some(entry) = entry.http {
         count += 1;
-        probes.push(Probe::Http(Box::new(http(entry))));
+        let path: Vec<Segment> = path.iter().cloned().chain(["http".into(), "headers".into()]).collect();
+        probes.push(Probe::Http(Box::new(http(entry, &path, scripts, target, findings))));
     }
     if let Some(entry) = entry.file {
         count += 1;
@@ -288,7 +299,20 @@ fn tcp(entry: &TcpEntry) -> TcpProbe {
     }
 }
 
-fn http(entry: HttpEntry) -> HttpProbe {
+fn http(
+    entry: HttpEntry,
+    path: &[Segment],
+    scripts: &Scripts,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> HttpProbe {
+    let mut header = |name: &str, value: HeaderValue| match value {
+        HeaderValue::Plain(text) => SecretSource::Plain(Secret::new(text.as_str())),
+        HeaderValue::Reference(reference) => {
+            let path: Vec<Segment> = path.iter().cloned().chain([name.into()]).collect();
+            scripts.secret(reference, target, &path, findings)
+        }
+    };
     let scheme = entry.scheme.unwrap_or_default();
     let usual = match scheme {
         Scheme::Http => 80,
@@ -305,7 +329,10 @@ fn http(entry: HttpEntry) -> HttpProbe {
             .unwrap_or_default()
             .0
             .into_iter()
-            .map(|(name, value)| (name, Secret::new(value)))
+            .map(|(name, value)| {
+                let value = header(&name, value);
+                (name, value)
+            })
             .collect(),
         status: entry.status.as_ref().map_or_else(|| vec![StatusRange { from: 200, to: 399 }], status),
         body: entry.body,

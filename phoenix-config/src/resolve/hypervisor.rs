@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use super::defaults;
 use crate::diagnostic::{Code, FileKind, Finding, Target};
-use crate::dialect::{HypervisorEntry, SecretEntry};
+use crate::dialect::{HypervisorEntry, LxcFrame, SecretEntry};
 use crate::model::{Hypervisor, MountPoint, NfsExport, NodeNetwork, OnFailure};
+use crate::rules::secrets::{ELSEWHERE, in_text};
 
 const TARGET: Target = Target::File(FileKind::Hypervisor);
 
-/// Where the hypervisor file and guests hold secrets: they are not handed to scripts.
+/// Where the hypervisor file and guests hold secrets. In plain text they are not handed to scripts.
 const SECRETS: [&[&str]; 3] =
     [&["portainer_api", "admin_password"], &["users", "password_hash"], &["user_config", "password"]];
 
@@ -22,11 +23,35 @@ pub(crate) fn without_secrets(mut value: Value) -> Value {
     for path in SECRETS {
         if let [parent, key] = path
             && let Some(Value::Object(parent)) = value.get_mut(parent)
+            && parent.get(*key).is_some_and(Value::is_string)
         {
             parent.remove(*key);
         }
     }
+    for key in ["health_check", "health_checks", "wait_for"] {
+        if let Some(gates) = value.get_mut(key) {
+            without_headers(gates);
+        }
+    }
     value
+}
+
+/// A gate, or several, without their request headers, which may be secrets.
+fn without_headers(gate: &mut Value) {
+    match gate {
+        Value::Array(gates) => gates.iter_mut().for_each(without_headers),
+        Value::Object(members) => {
+            if let Some(Value::Object(http)) = members.get_mut("http") {
+                http.remove("headers");
+            }
+            for key in ["all", "any"] {
+                if let Some(probes) = members.get_mut(key) {
+                    without_headers(probes);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Resolves the file. The second part is what `shared_volumes` mounts into each guest.
@@ -46,7 +71,6 @@ pub(crate) fn hypervisor(
         network: interface.map(|interface| NodeNetwork {
             bridge: interface.name.clone().unwrap_or_else(defaults::bridge),
             address: interface.address.as_ref().and_then(|text| text.as_str().parse::<Cidr>().ok()),
-            gateway: interface.gateway.map(|address| address.0),
         }),
         subnet: network
             .and_then(|network| network.default_subnet.as_ref())
@@ -66,21 +90,43 @@ pub(crate) fn hypervisor(
         on_failure: if rollback { OnFailure::Rollback } else { OnFailure::Keep },
         context: without_secrets(settings),
     };
-    plain_secrets(entry, findings);
+    secrets(entry, findings);
     (resolved, shared_mounts(entry, findings))
 }
 
-fn plain_secrets(entry: &HypervisorEntry, findings: &mut Vec<Finding>) {
+/// Secrets in plain text are kept from scripts; where a secret is they may know.
+fn secrets(entry: &HypervisorEntry, findings: &mut Vec<Finding>) {
     let portainer = entry.portainer_api.as_ref().and_then(|portainer| portainer.admin_password.as_ref());
     let users = entry.users.as_ref().and_then(|users| users.password_hash.as_ref());
     for (secret, path) in [(portainer, SECRETS[0]), (users, SECRETS[1])] {
+        let key = path.last().copied().unwrap_or_default();
         // The predecessor writes `NOT_SET` where there is no password.
         if let Some(SecretEntry::Plain(text)) = secret
-            && !text.expose().is_empty()
-            && text.expose() != "NOT_SET"
+            && !["", "NOT_SET"].contains(&text.expose())
         {
-            findings.push(super::plain_secret(TARGET, path));
+            findings.push(
+                Finding::warning(Code::PlainSecret, TARGET, format!("the secret `{key}` stands in plain text"))
+                    .at(path.iter().copied())
+                    .on_key()
+                    .help(ELSEWHERE),
+            );
         }
+    }
+    let registry = entry.network.as_ref().and_then(|network| network.external_registry_url.as_ref());
+    let driver = entry.nvidia_driver.as_ref().and_then(|driver| driver.runfile_url.as_ref());
+    let texts: [(Option<&str>, &[&str]); 2] = [
+        (registry.map(AsRef::as_ref), &["network", "external_registry_url"]),
+        (driver.map(AsRef::as_ref), &["nvidia_driver", "runfile_url"]),
+    ];
+    for (text, path) in texts {
+        findings.extend(text.and_then(|text| in_text(FileKind::Hypervisor, text, path)));
+    }
+}
+
+/// The texts at the top of the containers' file.
+pub(crate) fn lxc_frame(frame: &LxcFrame, findings: &mut Vec<Finding>) {
+    for (key, url) in [("nvidia_repo_url", &frame.nvidia_repo_url), ("nvidia_runfile_url", &frame.nvidia_runfile_url)] {
+        findings.extend(url.as_ref().and_then(|url| in_text(FileKind::Lxc, url.as_str(), &[key])));
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod defaults;
 mod firewall;
 mod gate;
 mod hypervisor;
+mod raw;
 mod scripts;
 mod vm;
 
@@ -15,7 +16,7 @@ use phoenix_types::{GuestId, Hostname};
 use serde_json::Value;
 
 pub(crate) use container::container;
-pub(crate) use hypervisor::{hypervisor, without_secrets};
+pub(crate) use hypervisor::{hypervisor, lxc_frame, without_secrets};
 pub(crate) use scripts::Scripts;
 pub(crate) use vm::vm;
 
@@ -113,12 +114,55 @@ fn either<T>(
 fn health(
     one: Option<GateEntries>,
     many: Option<GateEntries>,
+    scripts: &Scripts,
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> Vec<crate::model::Gate> {
     let key = if one.is_none() && many.is_some() { "health_checks" } else { "health_check" };
     let entries = either(("health_check", one), ("health_checks", many), target, &[], findings);
-    gate::gates(entries, gate::Purpose::Health, key, target, findings)
+    gate::gates(entries, gate::Purpose::Health, key, scripts, target, findings)
+}
+
+/// Notes that the tools keep, with room for the record of what Phoenix did (it stands in them too, in a comment).
+fn notes(
+    text: Option<crate::dialect::Notes>,
+    scripts: usize,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> Option<String> {
+    let text = String::from(text?);
+    let room = defaults::NOTES.saturating_sub(defaults::RECORD + scripts * defaults::RECORD_OF_SCRIPT);
+    let length = text.chars().count();
+    if length > room {
+        findings.push(
+            Finding::error(
+                Code::InvalidValue,
+                target,
+                format!("`description` has {length} characters, and leaves no room for what Phoenix notes beside it"),
+            )
+            .at(["description"])
+            .expected(format!("at most {room} characters"))
+            .help("shorten it"),
+        );
+    }
+    Some(text)
+}
+
+/// Tags. A single one that is called `0` is none for Proxmox.
+fn tags(
+    written: Option<Vec<crate::dialect::Tag>>,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> std::collections::BTreeSet<String> {
+    let tags: std::collections::BTreeSet<String> = written.into_iter().flatten().map(String::from).collect();
+    if tags.len() == 1 && tags.contains("0") {
+        findings.push(
+            Finding::error(Code::InvalidValue, target, "Proxmox takes a single tag `0` for none")
+                .at(["tags"])
+                .help("choose another tag"),
+        );
+    }
+    tags
 }
 
 /// Features in order; one that is named again runs once.
@@ -183,13 +227,4 @@ fn dependencies(
         }
     }
     found
-}
-
-/// A secret that anybody who reads the file knows.
-fn plain_secret(target: Target, path: &[&str]) -> Finding {
-    let key = path.last().copied().unwrap_or_default();
-    Finding::warning(Code::PlainSecret, target, format!("the secret `{key}` stands in plain text"))
-        .at(path.iter().copied())
-        .on_key()
-        .help(r#"write `{"secret": {"file": "…"}}` or `{"secret": {"env": "…"}}`, and change the secret"#)
 }

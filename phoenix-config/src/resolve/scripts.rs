@@ -7,7 +7,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_types::GuestKind;
 
 use crate::diagnostic::{Code, Finding, Target, nearest};
-use crate::model::{Script, ScriptPlace};
+use crate::dialect::{SecretPlace, SecretReference};
+use crate::model::{Script, ScriptPlace, SecretSource};
+use crate::source::Segment;
 
 /// Looks scripts up beside the configuration, each once.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) enum NoScript {
     Missing { tried: Vec<Utf8PathBuf>, nearest: Option<String> },
     /// This is there, and it is no file.
     NotFile(Utf8PathBuf),
+    /// This is there, and it cannot be read.
+    Unreadable(Utf8PathBuf, std::io::ErrorKind),
 }
 
 impl NoScript {
@@ -50,6 +54,10 @@ impl NoScript {
                 Finding::error(Code::ScriptNotFile, target, format!("`{path}` is not a regular file"))
                     .expected("a script")
                     .help("put the script in its place, or remove the name")
+            }
+            Self::Unreadable(path, kind) => {
+                Finding::error(Code::ScriptNotFile, target, format!("`{path}` cannot be read: {kind}"))
+                    .help("let whoever runs Phoenix read it")
             }
         }
     }
@@ -77,6 +85,25 @@ impl Scripts {
         self.dir.join(file)
     }
 
+    /// Where a secret is. A file that cannot be read is told.
+    pub(crate) fn secret(
+        &self,
+        reference: SecretReference,
+        target: Target,
+        path: &[Segment],
+        findings: &mut Vec<Finding>,
+    ) -> SecretSource {
+        match reference.secret {
+            SecretPlace::Env(name) => SecretSource::Env(name),
+            SecretPlace::File(file) => {
+                let file = self.beside(&file);
+                let at = path.iter().cloned().chain(["secret".into(), "file".into()]);
+                findings.extend(text_of(&file, target).err().map(|finding| finding.at(at)));
+                SecretSource::File(file)
+            }
+        }
+    }
+
     fn script(&self, role: Role, name: &str) -> Result<Script, NoScript> {
         let key = (role, name.to_owned());
         // A poisoned lock only means that another thread stopped between two look-ups; the map is whole.
@@ -90,7 +117,12 @@ impl Scripts {
         for (place, path) in &places {
             let path = self.dir.join(path);
             match std::fs::metadata(&path) {
-                Ok(data) if data.is_file() => return Ok((path, *place)),
+                Ok(data) if data.is_file() => {
+                    return match std::fs::File::open(&path) {
+                        Ok(_) => Ok((path, *place)),
+                        Err(error) => Err(NoScript::Unreadable(path, error.kind())),
+                    };
+                }
                 Ok(_) => return Err(NoScript::NotFile(path)),
                 Err(_) => {}
             }
@@ -115,6 +147,15 @@ impl Scripts {
             .collect();
         nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
     }
+}
+
+/// The text of a file that is named in the configuration.
+pub(crate) fn text_of(file: &Utf8Path, target: Target) -> Result<String, Box<Finding>> {
+    std::fs::read_to_string(file).map_err(|error| {
+        let finding = Finding::error(Code::NoFileNamed, target, format!("`{file}` cannot be read: {error}"))
+            .help("put the file in its place; paths are seen from the folder of the configuration");
+        Box::new(finding)
+    })
 }
 
 /// Where a script may be, seen from the folder of the configuration: ours first, then the predecessor's layout.

@@ -1,15 +1,16 @@
 //! VMs.
 
-use phoenix_types::{DiskSize, GuestKind, Ipv4Setting, Mac, MemoryMib, Span};
+use phoenix_types::{DiskSize, GuestKind, Ipv4Setting, Mac, MemoryMib, Span, is_ssh_key};
 
+use super::scripts::text_of;
 use super::{
-    Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, health, state,
+    Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, health, notes, state,
+    tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::{ImageRef, NfsVolumeEntry, SecretEntry, SecretPlace, UserEntry, VmEntry, VmNetworkEntry, Whole};
+use crate::dialect::{FileName, ImageRef, NfsVolumeEntry, UserEntry, VmEntry, VmNetworkEntry, Whole};
 use crate::model::{
-    CloneSource, CloudImage, CloudUser, Context, Guest, Kind, Lifecycle, Network, NfsVolume, SecretSource, State, Vm,
-    VmSource,
+    CloneSource, CloudImage, CloudUser, Context, Guest, Kind, Lifecycle, Network, NfsVolume, State, Vm, VmSource,
 };
 
 pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, findings: &mut Vec<Finding>) -> Draft {
@@ -41,6 +42,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
     let volumes =
         volumes.into_iter().enumerate().filter_map(|(index, entry)| volume(entry, index, around, target, findings));
     let volumes: Vec<NfsVolume> = volumes.collect();
+    let scripts = entry.features.as_ref().map_or(0, Vec::len) + 1;
     let guest = Guest {
         id,
         name: entry.name,
@@ -56,16 +58,16 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,
-        health: health(entry.health_check, entry.health_checks, target, findings),
-        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", target, findings),
+        health: health(entry.health_check, entry.health_checks, around.scripts, target, findings),
+        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", around.scripts, target, findings),
         features: features(entry.features.unwrap_or_default(), GuestKind::Vm, around.scripts, target, findings),
         application: application(entry.application_script, around.scripts, target, findings),
         lifecycle: lifecycle(entry.enable_lifecycle_snapshots, entry.snapshots),
         template_snapshot: entry.template_snapshot_name,
         on_failure: around.on_failure(entry.on_failure),
         protection: entry.protection.unwrap_or(false),
-        tags: entry.tags.unwrap_or_default().into_iter().map(String::from).collect(),
-        description: entry.description.map(String::from),
+        tags: tags(entry.tags, target, findings),
+        description: notes(entry.description, scripts, target, findings),
         kind: Kind::Vm(Box::new(Vm {
             source,
             volumes,
@@ -106,7 +108,20 @@ fn cloud_image(image: &ImageRef, around: &Surroundings<'_>, target: Target, find
         ImageRef::Volume(volume) => CloudImage::Volume(volume.clone()),
         ImageRef::Web(url) => {
             let url = url.to_string();
-            let name = url.split(['?', '#']).next().unwrap_or(&url).rsplit('/').next().unwrap_or_default().to_owned();
+            let path = url.split(['?', '#']).next().unwrap_or(&url);
+            let name =
+                path.splitn(4, '/').nth(3).and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
+            if name.parse::<FileName>().is_err() {
+                findings.push(
+                    Finding::error(
+                        Code::InvalidValue,
+                        target,
+                        format!("the image's address ends with `{name}`, which is no name for the file on the node"),
+                    )
+                    .at(["template_image"])
+                    .expected("an address that ends with a file name: letters, digits, `_`, `.`, `+`, `~` and `-`"),
+                );
+            }
             CloudImage::Download { name, url }
         }
         ImageRef::Name(name) => {
@@ -223,21 +238,42 @@ fn lifecycle(enabled: Option<bool>, names: Option<crate::dialect::SnapshotsEntry
 }
 
 fn user(entry: UserEntry, around: &Surroundings<'_>, target: Target, findings: &mut Vec<Finding>) -> CloudUser {
-    CloudUser {
-        name: entry.username.map(String::from),
-        password: entry.password.map(|secret| match secret {
-            SecretEntry::Plain(text) => {
-                findings.push(super::plain_secret(target, &["user_config", "password"]));
-                SecretSource::Plain(text)
-            }
-            SecretEntry::Reference(reference) => match reference.secret {
-                SecretPlace::File(file) => SecretSource::File(around.scripts.beside(&file)),
-                SecretPlace::Env(name) => SecretSource::Env(name),
-            },
-        }),
-        ssh_keys: entry.ssh_public_key.map_or_else(Vec::new, |keys| keys.0.into_iter().map(String::from).collect()),
-        ssh_key_file: entry.ssh_key_file.map(|file| around.scripts.beside(file.as_str())),
+    if entry.password.is_some() {
+        findings.push(
+            Finding::error(
+                Code::SecretRefused,
+                target,
+                "`qm` takes a password only on its command line, where everybody on the node can read it",
+            )
+            .at(["user_config", "password"])
+            .on_key()
+            .help("give the user an ssh key instead: `ssh_public_key` or `ssh_key_file`"),
+        );
     }
+    let no_key = |line: &str| {
+        let shown: String = line.chars().take(20).collect();
+        Finding::error(Code::InvalidValue, target, format!("`{shown}…` is no public ssh key"))
+            .expected("a line such as `ssh-ed25519 AAAA… name`, as in a `.pub` file")
+    };
+    let mut keys: Vec<String> = Vec::new();
+    for (index, key) in entry.ssh_public_key.map_or_else(Vec::new, |keys| keys.0).into_iter().enumerate() {
+        if !is_ssh_key(key.as_str().trim()) {
+            findings.push(no_key(key.as_str()).at(["user_config", "ssh_public_key"]).nth(index));
+        }
+        keys.push(key.into());
+    }
+    let file = entry.ssh_key_file.map(|file| around.scripts.beside(file.as_str()));
+    if let Some(file) = &file {
+        let place = |finding: Finding| finding.at(["user_config", "ssh_key_file"]);
+        match text_of(file, target) {
+            Err(missing) => findings.push(place(*missing)),
+            Ok(text) => {
+                let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+                findings.extend(lines.find(|line| !is_ssh_key(line)).map(|line| place(no_key(line))));
+            }
+        }
+    }
+    CloudUser { name: entry.username.map(String::from), ssh_keys: keys, ssh_key_file: file }
 }
 
 #[cfg(test)]

@@ -18,8 +18,7 @@ impl Rule for Gates {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         let mut sharers: Option<Sharers> = None;
         for guest in view.guests.values() {
-            let health = if guest.context.writes(&["health_check"]) { "health_check" } else { "health_checks" };
-            for (key, gates) in [(health, &guest.health), ("wait_for", &guest.wait_for)] {
+            for (key, gates) in [("health_check", &guest.health), ("wait_for", &guest.wait_for)] {
                 for (index, gate) in gates.iter().enumerate() {
                     if guest.container().is_some() && gate.probe.needs_vm() {
                         findings.push(
@@ -28,7 +27,7 @@ impl Rule for Gates {
                                 Target::Guest(guest.id),
                                 "a container has no guest agent",
                             )
-                            .at([key])
+                            .at([if key == "wait_for" { key } else { super::health_key(guest) }])
                             .nth(index)
                             .help("ask with `command` or `tcp`"),
                         );

@@ -32,6 +32,7 @@ mod identity;
 mod network;
 mod order;
 mod resources;
+pub(crate) mod secrets;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,6 +151,7 @@ pub(crate) fn all() -> Vec<Box<dyn Rule>> {
         Box::new(storage::Disks),
         Box::new(storage::Snapshots),
         Box::new(resources::Resources),
+        Box::new(secrets::Secrets),
     ]
 }
 
@@ -159,6 +161,11 @@ pub(crate) fn clone_key(guest: &Guest) -> &'static str {
         Kind::Container(_) => "clone_from_ctid",
         Kind::Vm(_) => "clone_from_vmid",
     }
+}
+
+/// The key under which a guest's health checks are written.
+pub(crate) fn health_key(guest: &Guest) -> &'static str {
+    if guest.context.writes(&["health_checks"]) { "health_checks" } else { "health_check" }
 }
 
 /// Where a guest names a dependency.

@@ -16,7 +16,7 @@ impl Rule for Addresses {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         for guest in view.guests.values() {
             if let Some(network) = &guest.network {
-                check(guest, network, bridge_network(view, guest, network), findings);
+                check(view, guest, network, findings);
             }
         }
     }
@@ -38,9 +38,19 @@ pub(super) fn reads_link(view: &View<'_>, guest: &Guest) -> bool {
     places.iter().all(|place| view.reads(guest.id, place))
 }
 
-fn check(guest: &Guest, network: &Network, bridge: Option<IpNet>, findings: &mut Vec<Finding>) {
+fn check(view: &View<'_>, guest: &Guest, network: &Network, findings: &mut Vec<Finding>) {
     let target = Target::Guest(guest.id);
-    let Some(own) = network.ipv4.address() else { return };
+    let Some(own) = network.ipv4.address() else {
+        if network.gateway.is_some() && view.reads(guest.id, &["network_config", "ip"]) {
+            findings.push(
+                Finding::warning(Code::Conflict, target, "without a fixed address the gateway has no effect")
+                    .at(["network_config", "gw"])
+                    .label(target, ["network_config", "ip"], "the address comes from elsewhere")
+                    .help("remove `gw`, or give the guest an address"),
+            );
+        }
+        return;
+    };
     let address = own.address();
     if own.is_reserved() {
         findings.push(
@@ -53,7 +63,7 @@ fn check(guest: &Guest, network: &Network, bridge: Option<IpNet>, findings: &mut
             .expected("an address of a machine")
             .help("choose one in between"),
         );
-    } else if let Some(bridge) = bridge.filter(|bridge| !bridge.contains(&address)) {
+    } else if let Some(bridge) = bridge_network(view, guest, network).filter(|bridge| !bridge.contains(&address)) {
         findings.push(
             Finding::warning(
                 Code::OutsideSubnet,
@@ -78,7 +88,8 @@ fn gateway_finding(guest: &Guest, own: phoenix_types::Cidr, gateway: IpAddr) -> 
             .help("name the router");
         return Some(finding);
     }
-    if own.contains(gateway) {
+    // A network of one address has no room for a gateway: the route to it is then made by itself, as hosters want it.
+    if own.contains(gateway) || own.prefix_len() == 32 {
         return None;
     }
     let finding =

@@ -202,12 +202,11 @@ proptest! {
             (FileKind::Hypervisor, node.to_string()),
         ];
         let loaded = crate::Loader::new("/nowhere".into()).load_texts(texts);
-        let form = [Code::NotJson, Code::UnknownKey, Code::MissingKey, Code::WrongType, Code::InvalidValue];
+        let form = [Code::NotJson, Code::UnknownKey, Code::MissingKey, Code::WrongType];
         let found: Vec<String> =
             loaded.diagnostics.iter().filter(|diagnostic| form.contains(&diagnostic.code)).map(ToString::to_string).collect();
         prop_assert!(accepted || loaded.errors() > 0);
-        // A number that each key takes alone can still be too large for an identity map.
-        prop_assert!(!accepted || found.iter().all(|text| text.contains("identities")), "{:?}", found);
+        prop_assert!(!accepted || found.is_empty(), "{:?}", found);
         prop_assert_eq!(loaded.fleet.is_some(), loaded.errors() == 0);
     }
 }

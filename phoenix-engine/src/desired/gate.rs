@@ -3,16 +3,23 @@
 use phoenix_config::model as config;
 use phoenix_health as health;
 use phoenix_health::{Gate, Place};
+use phoenix_types::{GuestId, Secret};
 
-pub(super) fn lower(gate: &config::Gate) -> Gate {
+use super::LowerError;
+
+pub(super) fn lower(guest: GuestId, gates: &[config::Gate]) -> Result<Vec<Gate>, LowerError> {
+    gates.iter().map(|gate| lower_one(guest, gate)).collect()
+}
+
+fn lower_one(guest: GuestId, gate: &config::Gate) -> Result<Gate, LowerError> {
     let backoff = (gate.backoff > 1.0).then(|| health::Backoff {
         factor: gate.backoff,
         max: gate.max_interval.map_or(gate.interval.get() * 10, phoenix_types::Span::get),
     });
     let jitter = (gate.jitter > 0.0).then(|| health::Jitter { share: gate.jitter, seed: seed(&gate.name) });
-    Gate {
+    Ok(Gate {
         name: gate.name.clone(),
-        probe: probe(&gate.probe),
+        probe: probe(guest, &gate.probe)?,
         schedule: health::Schedule {
             attempts: gate.retries,
             interval: gate.interval.get(),
@@ -23,7 +30,7 @@ pub(super) fn lower(gate: &config::Gate) -> Gate {
             backoff,
             jitter,
         },
-    }
+    })
 }
 
 /// Gates of different names get different sequences; the same gate gets the same one in every run.
@@ -46,14 +53,16 @@ fn command(command: &config::Command, place: Place) -> health::Probe {
     health::Probe::Command(health::CommandProbe { command, place })
 }
 
-fn probe(probe: &config::Probe) -> health::Probe {
-    match probe {
+fn probe(guest: GuestId, probe: &config::Probe) -> Result<health::Probe, LowerError> {
+    let all =
+        |probes: &[config::Probe]| probes.iter().map(|probe| self::probe(guest, probe)).collect::<Result<Vec<_>, _>>();
+    Ok(match probe {
         config::Probe::Command(line) => command(line, Place::Guest),
         config::Probe::HostCommand(line) => command(line, Place::Host),
         config::Probe::Tcp(tcp) => {
             health::Probe::Tcp(health::TcpProbe { port: tcp.port, address: tcp.host.clone(), from: place(tcp.from) })
         }
-        config::Probe::Http(http) => health::Probe::Http(self::http(http)),
+        config::Probe::Http(http) => health::Probe::Http(self::http(guest, http)?),
         config::Probe::File(file) => health::Probe::File(self::file(file)),
         config::Probe::Log(log) => health::Probe::Log(health::LogProbe {
             source: match &log.source {
@@ -65,11 +74,11 @@ fn probe(probe: &config::Probe) -> health::Probe {
         }),
         config::Probe::Agent => health::Probe::Agent,
         config::Probe::CloudInit => health::Probe::CloudInit(health::CloudInitProbe::default()),
-        config::Probe::All(probes) => health::Probe::All(probes.iter().map(self::probe).collect()),
-        config::Probe::Any(probes) => health::Probe::Any(probes.iter().map(self::probe).collect()),
+        config::Probe::All(probes) => health::Probe::All(all(probes)?),
+        config::Probe::Any(probes) => health::Probe::Any(all(probes)?),
         // The configuration's list of probes may grow before this one does; such a gate must not pass unasked.
         _ => health::Probe::Any(Vec::new()),
-    }
+    })
 }
 
 fn file(file: &config::FileProbe) -> health::FileProbe {
@@ -85,7 +94,7 @@ fn file(file: &config::FileProbe) -> health::FileProbe {
     }
 }
 
-fn http(http: &config::HttpProbe) -> health::HttpProbe {
+fn http(guest: GuestId, http: &config::HttpProbe) -> Result<health::HttpProbe, LowerError> {
     let scheme = match http.scheme {
         config::Scheme::Http => health::Scheme::Http,
         config::Scheme::Https => health::Scheme::Https(health::Tls {
@@ -97,15 +106,33 @@ fn http(http: &config::HttpProbe) -> health::HttpProbe {
             server_name: http.server_name.clone(),
         }),
     };
-    health::HttpProbe {
+    let header = |(name, value): (&String, &config::SecretSource)| Ok((name.clone(), secret(guest, value)?));
+    Ok(health::HttpProbe {
         scheme,
         method: http.method.clone(),
         from: place(http.from),
         address: http.host.clone(),
         port: http.port,
         path: http.path.clone(),
-        headers: http.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        headers: http.headers.iter().map(header).collect::<Result<_, LowerError>>()?,
         status: http.status.iter().map(|range| health::StatusRange { first: range.from, last: range.to }).collect(),
         body: http.body.clone().map(health::Pattern::Text),
+    })
+}
+
+/// The value of a secret; a last line break in a file does not count.
+fn secret(guest: GuestId, source: &config::SecretSource) -> Result<Secret, LowerError> {
+    let unread = |reason: String| LowerError::Secret { guest, reason };
+    let text = match source {
+        config::SecretSource::Plain(secret) => return Ok(secret.clone()),
+        config::SecretSource::File(path) => std::fs::read_to_string(path)
+            .map_err(|error| unread(format!("cannot read the secret in `{path}`: {error}")))?,
+        config::SecretSource::Env(name) => std::env::var(name)
+            .map_err(|_| unread(format!("the environment has no secret `{name}`; set the variable")))?,
+    };
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(unread("a secret that stands in a header is one line, and not empty".to_owned()));
     }
+    Ok(Secret::new(text))
 }

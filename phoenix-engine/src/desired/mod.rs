@@ -19,7 +19,8 @@ pub use container::{ContainerOrigin, DesiredContainer, HostPath};
 pub use script::DesiredScript;
 pub use vm::{DesiredVm, ImageSource, NfsMount, NfsServer, VmOrigin};
 
-/// A fleet that cannot be lowered, although each of its files is in order.
+/// A fleet that cannot be lowered, although its files are in order: what they name has gone since they were read, an
+/// environment variable is not set, or a program that embeds Phoenix has put something into the fleet that Proxmox does not take.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LowerError {
@@ -34,7 +35,7 @@ pub enum LowerError {
         #[source]
         source: std::io::Error,
     },
-    /// A value that Proxmox would not take.
+    /// A value that Proxmox would not take, which no file can hold.
     #[error("guest {guest}: its settings cannot be written")]
     Settings {
         /// The guest.
@@ -43,7 +44,7 @@ pub enum LowerError {
         #[source]
         source: InvalidSettings,
     },
-    /// A secret's file or variable is not there.
+    /// A secret's file has gone, or its variable is not set.
     #[error("guest {guest}: {reason}")]
     Secret {
         /// The guest.
@@ -211,8 +212,8 @@ fn lower(fleet: &Fleet, guest: &phoenix_config::model::Guest) -> Result<DesiredG
         firewall: guest.firewall.as_ref().map(firewall_file),
         disk: guest.disk,
         source_disk: source_disk(fleet, guest),
-        wait_for: guest.wait_for.iter().map(gate::lower).collect(),
-        health: guest.health.iter().map(gate::lower).collect(),
+        wait_for: gate::lower(guest.id, &guest.wait_for)?,
+        health: gate::lower(guest.id, &guest.health)?,
         scripts: script::lower(guest, &context)?,
         snapshot_before: guest.lifecycle.before.clone(),
         snapshot_after: guest.lifecycle.after.clone(),

@@ -184,12 +184,6 @@ fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
     if let Some(user) = &vm.user {
         settings.ci_user.clone_from(&user.name);
         settings.ssh_keys = ssh_keys(guest.id, user)?;
-        if user.password.is_some() {
-            // `qm` takes a password only on its command line, where everybody on the node can read it.
-            let reason =
-                "a password for cloud-init would stand on a command line of the node: give the user an ssh key instead";
-            return Err(LowerError::Secret { guest: guest.id, reason: reason.to_owned() });
-        }
     }
     Ok(settings)
 }

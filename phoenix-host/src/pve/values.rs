@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use phoenix_types::{Tag, parse_flag};
+use phoenix_types::{Tag, is_ssh_key, parse_flag};
 
 use super::InvalidSettings;
 
@@ -129,10 +129,7 @@ pub fn index(key: &str, name: &str) -> Option<u8> {
 pub fn check_ssh_keys(key: &str, text: &str) -> Result<String, InvalidSettings> {
     let mut keys = String::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let words: Vec<&str> = line.split([' ', '\t']).collect();
-        // Options may stand before the kind of the key.
-        let known = words.windows(2).any(|pair| is_key(pair[0], pair[1]));
-        if !known || line.chars().any(|c| c.is_control() && c != '\t') {
+        if !is_ssh_key(line) {
             let rule = "it is no public ssh key; one is written like `ssh-ed25519 AAAA… name`, as in a `.pub` file";
             return Err(InvalidSettings::value(key, line, rule));
         }
@@ -140,36 +137,6 @@ pub fn check_ssh_keys(key: &str, text: &str) -> Result<String, InvalidSettings> 
         keys.push('\n');
     }
     Ok(keys)
-}
-
-/// Whether `blob` is the key of this kind: base64 that begins with the length and the name of its kind (RFC 4253, 6.6).
-fn is_key(kind: &str, blob: &str) -> bool {
-    let known = ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| kind.starts_with(start));
-    let Some(bytes) = known.then(|| base64(blob)).flatten() else { return false };
-    let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return false };
-    usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|length| length == kind.len())
-        && rest.len() > kind.len()
-        && rest.starts_with(kind.as_bytes())
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = text.trim_end_matches('=');
-    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for digit in digits.bytes() {
-        let value = ALPHABET.iter().position(|letter| *letter == digit)?;
-        bits = (bits << 6) | u32::try_from(value).ok()?;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from((bits >> count) & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

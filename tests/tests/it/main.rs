@@ -17,6 +17,8 @@ mod interrupts;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod remote;
 #[cfg(test)]
 mod statuses;
