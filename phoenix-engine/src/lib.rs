@@ -49,6 +49,7 @@ mod node;
 mod observe;
 mod plan;
 mod record;
+mod snippets;
 mod status;
 
 pub use converge::{Options, Summary, converge};
@@ -67,4 +68,5 @@ pub use plan::{
     Provision, RemovalRefused, Stage, Step, Unmanaged, plan, plan_power, plan_removal,
 };
 pub use record::{Debt, Digest, RanScript, Record};
+pub use snippets::AgentSnippet;
 pub use status::{GuestStatus, Ownership, status};

@@ -9,8 +9,9 @@ use phoenix_lxc::Containers;
 use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power};
 use phoenix_vm::VirtualMachines;
 
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::record::{CHECK_VARIABLE, Record};
+use crate::snippets::AgentSnippet;
 
 /// The node cannot be observed.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,8 @@ pub struct Observed {
     /// The paths of the node that guests need: directories that containers mount or VMs get over NFS, and images that are
     /// fetched; absent ones have no entry.
     pub paths: BTreeMap<Utf8PathBuf, FileStat>,
+    /// Where vendor data for cloud-init can stand; absent when no storage holds snippets, or no VM is made from an image.
+    pub agent_snippet: Option<AgentSnippet>,
     /// Guests that a run was making when it died ([`NodeLock::half_made`](crate::NodeLock::half_made)): they carry no record
     /// yet and are ours all the same.
     pub half_made: BTreeSet<GuestId>,
@@ -113,7 +116,10 @@ pub async fn observe(
             paths.insert(path.clone(), stat);
         }
     }
-    Ok(Observed { present, elsewhere, paths, half_made: BTreeSet::new() })
+    let from_image =
+        |guest: &DesiredGuest| matches!(&guest.spec, Spec::Vm(vm) if matches!(vm.origin, VmOrigin::Image(_)));
+    let agent_snippet = if desired.guests.values().any(from_image) { crate::snippets::find(host).await? } else { None };
+    Ok(Observed { present, elsewhere, paths, agent_snippet, half_made: BTreeSet::new() })
 }
 
 /// The guests of other nodes, from the cluster's own list (`/etc/pve/.vmlist`, pve-cluster). A node that is alone, or a

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::grammar::Locale;
 pub use crate::inside::world::{
-    Begins, BootStep, BootWorld, CloudInitResult, CommandWorld, EventWorld, Flapping, GuestWorld, ImageWorld,
-    PortState, ResponseWorld, ScriptWorld, ServiceWorld, UnitState,
+    AgentWorld, Begins, BootStep, BootWorld, CloudInitResult, CommandWorld, EventWorld, Flapping, GuestWorld,
+    ImageWorld, PortState, ResponseWorld, ScriptWorld, ServiceWorld, UnitState,
 };
 
 /// What the simulated node is like. Everything has a default: an empty world boots any fleet.

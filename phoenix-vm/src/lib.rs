@@ -37,6 +37,7 @@
 
 mod choices;
 mod create;
+mod custom;
 mod devices;
 mod drive;
 pub mod fake;
@@ -49,6 +50,7 @@ mod settings;
 
 pub use choices::{Bios, InvalidChoice, NetModel, OsType, ScsiController};
 pub use create::{CloneVm, CreateVm};
+pub use custom::CustomData;
 pub use devices::{Agent, Cpu, HostPci, PciSource};
 pub use drive::{Drive, DriveBus, DriveSlot, DriveSource, Image, InvalidDriveSlot};
 pub use keys::KEYS;

@@ -10,7 +10,7 @@ use phoenix_types::{
     ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, Startup, Tag, VolumeId, difference, percent_decode,
 };
 
-use crate::{Agent, Bios, Cpu, Drive, DriveSlot, HostPci, IpConfig, KEYS, OsType, ScsiController, VmNet};
+use crate::{Agent, Bios, Cpu, CustomData, Drive, DriveSlot, HostPci, IpConfig, KEYS, OsType, ScsiController, VmNet};
 
 /// The settings of a VM that somebody wants. What is `None`, and every index that a map does not hold, is not managed and
 /// stays as it is. An empty list removes the key.
@@ -52,6 +52,8 @@ pub struct VmSettings {
     pub ci_user: Option<String>,
     /// Public ssh keys for that user, in the form of `authorized_keys`.
     pub ssh_keys: Option<String>,
+    /// Files that cloud-init reads besides what Proxmox makes.
+    pub ci_custom: Option<CustomData>,
     /// Whether cloud-init upgrades packages at the first boot. Proxmox's default: it does.
     pub ci_upgrade: Option<bool>,
     /// The guest agent.
@@ -127,6 +129,7 @@ impl VmSettings {
         put("searchdomain", self.searchdomains.as_deref().and_then(blanks))?;
         put("ciuser", self.ci_user.clone())?;
         put("sshkeys", self.ssh_keys.as_deref().map(ssh_keys).transpose()?.flatten())?;
+        put("cicustom", self.ci_custom.as_ref().and_then(CustomData::print))?;
         put("ciupgrade", flag(self.ci_upgrade))?;
         put("agent", self.agent.map(|agent| agent.print("agent")).transpose()?)?;
         put("ostype", self.os_type.map(|kind| kind.to_string()))?;
@@ -200,6 +203,7 @@ impl VmSettings {
             "searchdomain" => self.searchdomains = Some(list(key, value)?),
             "ciuser" => self.ci_user = Some(value.to_owned()),
             "sshkeys" => self.ssh_keys = Some(percent_decode(value)),
+            "cicustom" => self.ci_custom = Some(CustomData::parse(key, value)?),
             "ciupgrade" => self.ci_upgrade = Some(yes_or_no(key, value)?),
             "agent" => self.agent = Some(Agent::parse(key, value)?),
             "ostype" => self.os_type = Some(typed(key, value)?),

@@ -155,6 +155,7 @@ fn settings() -> impl Strategy<Value = VmSettings> {
             searchdomains: domains.map(|domains| domains.iter().map(|domain| domain.parse().unwrap()).collect()),
             ci_user,
             ssh_keys: keys.map(|keys| keys.join("\n") + "\n"),
+            ci_custom: None,
             ci_upgrade,
             agent,
             os_type,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phoenix_types::{Change, GuestKind};
+use phoenix_types::{Change, GuestKind, VolumeId};
 use tokio::time::Instant;
 
 use super::error::StepError;
@@ -18,7 +18,7 @@ use crate::record::Record;
 
 impl Worker<'_> {
     /// Makes the guest, unless it is there already and ours.
-    pub(super) async fn define(&mut self, site: &Site) -> Result<(), StepError> {
+    pub(super) async fn define(&mut self, site: &Site, vendor_data: Option<&VolumeId>) -> Result<(), StepError> {
         if let Some(file) = self.files(site).conf(self.id()).await? {
             let notes = file.conf.live.description.as_deref().unwrap_or_default();
             return match Record::find(notes) {
@@ -48,7 +48,7 @@ impl Worker<'_> {
         if let Some(lock) = &self.run.lock {
             lock.making(self.id()).await?;
         }
-        self.make(site, notes).await?;
+        self.make(site, notes, vendor_data).await?;
         self.write_first_record(site).await?;
         if let Some(lock) = &self.run.lock {
             lock.made(self.id()).await?;
@@ -70,7 +70,7 @@ impl Worker<'_> {
     }
 
     /// Runs the one command that makes the guest.
-    async fn make(&self, site: &Site, notes: String) -> Result<(), StepError> {
+    async fn make(&self, site: &Site, notes: String, vendor_data: Option<&VolumeId>) -> Result<(), StepError> {
         let (id, voice) = (self.id(), self.voice);
         match &self.guest.spec {
             Spec::Container(spec) => match &spec.origin {
@@ -86,7 +86,7 @@ impl Worker<'_> {
             Spec::Vm(spec) => match &spec.origin {
                 VmOrigin::Image(image) => {
                     fetch(image, site).await?;
-                    let create = &spec.create(image, notes);
+                    let create = &spec.create(image, notes, vendor_data);
                     while_busy(voice, Stage::Define, || site.machines.create(id, create)).await?;
                 }
                 VmOrigin::Clone { source, snapshot } => {

@@ -70,6 +70,11 @@ impl StepError {
             Self::Script { .. } => Some(
                 "the script's output is above; mend it and run `phoenix up` again: it goes on from here".to_owned(),
             ),
+            Self::Gate(failure) if failure.gate == super::gates::AGENT_GATE => Some(format!(
+                "look at its console with `qm terminal {}`: it may not boot, have no network, or its image may lack \
+                 `qemu-guest-agent`",
+                failure.guest
+            )),
             Self::ScriptLost { .. } => Some("run `phoenix up` again: the script runs once more".to_owned()),
             _ => None,
         }

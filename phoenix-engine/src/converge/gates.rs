@@ -115,9 +115,25 @@ fn built_in(name: &str, probe: phoenix_health::Probe, deadline: Duration) -> Gat
     }
 }
 
+/// Where a VM has its guest agent from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AgentSource {
+    /// It is on the disk.
+    Image,
+    /// Cloud-init installs it, perhaps after it upgraded all packages.
+    CloudInit,
+}
+
+/// What messages call the gate that a started VM passes first.
+pub(super) const AGENT_GATE: &str = "guest agent";
+
 /// The gate that a started VM passes first.
-pub(crate) fn agent_gate() -> Gate {
-    built_in("guest agent", phoenix_health::Probe::Agent, AGENT)
+pub(crate) fn agent_gate(source: AgentSource) -> Gate {
+    let deadline = match source {
+        AgentSource::Image => AGENT,
+        AgentSource::CloudInit => CLOUD_INIT,
+    };
+    built_in(AGENT_GATE, phoenix_health::Probe::Agent, deadline)
 }
 
 /// Whether a guest that asks for a reboot can still get one.

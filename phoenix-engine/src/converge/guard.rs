@@ -53,7 +53,9 @@ impl Worker<'_> {
             self.start(&site).await?;
             let around = gates::surroundings(&self.run.node, self.guest);
             if kind == GuestKind::Vm {
-                gates::wait_all(&[gates::agent_gate()], &around, self.voice).await.map_err(StepError::Gate)?;
+                gates::wait_all(&[gates::agent_gate(gates::AgentSource::Image)], &around, self.voice)
+                    .await
+                    .map_err(StepError::Gate)?;
             }
             gates::wait_all(&self.guest.health, &around, self.voice).await.map_err(StepError::Gate)?;
             self.pay_proof(&site).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use phoenix_config::model::{OnFailure, State};
-use phoenix_host::pve::{ConfFile, ErrorClass, GuestFiles};
+use phoenix_host::pve::{ConfEdit, ConfFile, ErrorClass, GuestFiles};
 use phoenix_types::{GuestId, GuestKind, Power};
 use tokio::time::Instant;
 
@@ -15,6 +15,7 @@ use crate::event::{EventKind, Failure, GuestOutcome, millis};
 use crate::node::Site;
 use crate::plan::{Attitude, GuestPlan, Restart, SnapshotPurpose, Stage, Step, Work};
 use crate::record::{Debt, Record};
+use crate::snippets::{VENDOR_DATA, is_ours};
 
 /// How long a guest gets to shut down before it is switched off.
 pub(crate) const SHUTDOWN: Duration = Duration::from_secs(120);
@@ -205,7 +206,11 @@ impl Worker<'_> {
                 self.undo(site).await
             }
             Work::BreakLock => self.break_lock(site).await.map(|_| ()),
-            Work::Define => self.define(site).await,
+            Work::AgentSnippet(path) => {
+                // Two guests may write it at once; each writes the same, and a file is replaced as a whole.
+                Ok(site.host.write(path, VENDOR_DATA.as_bytes(), 0o644).await?)
+            }
+            Work::Define(vendor_data) => self.define(site, vendor_data.as_ref()).await,
             Work::Settings { restart } => {
                 {
                     let _slot = slot(self.run).await?;
@@ -365,9 +370,26 @@ impl Worker<'_> {
         settings::write_record(self, site).await
     }
 
-    /// Waits until the guest agent answers.
+    /// Waits until the guest agent answers; longer, where cloud-init has to install it first.
     async fn await_agent(&self) -> Result<(), StepError> {
-        self.pass(&[gates::agent_gate()]).await
+        let site = self.run.node.at(self.id(), Stage::Agent);
+        let source = match self.conf(&site).await?.conf.live.get("cicustom") {
+            Some(custom) if is_ours(custom) => gates::AgentSource::CloudInit,
+            _ => gates::AgentSource::Image,
+        };
+        self.pass(&[gates::agent_gate(source)]).await
+    }
+
+    /// Takes the vendor data out of the settings once cloud-init has read it: a VM whose settings name a file does not start
+    /// without that file.
+    async fn forget_vendor_data(&self) -> Result<(), StepError> {
+        let site = self.run.node.at(self.id(), Stage::CloudInit);
+        let file = self.conf(&site).await?;
+        let Some(custom) = file.conf.live.get("cicustom").filter(|custom| is_ours(custom)) else { return Ok(()) };
+        let gone = ("cicustom".to_owned(), custom.to_owned());
+        let edit = ConfEdit { remove_settings: vec![gone], ..ConfEdit::default() };
+        let (files, edit, id) = (&self.files(&site), &edit, self.id());
+        while_busy(self.voice, Stage::CloudInit, || files.edit(id, edit)).await
     }
 
     /// Waits until cloud-init has finished; where it asks for a reboot, the guest is rebooted once.
@@ -383,14 +405,15 @@ impl Worker<'_> {
             () = self.run.cancel.cancelled() => return Err(StepError::Cancelled),
         };
         match first {
-            Ok(()) => Ok(()),
+            Ok(()) => self.forget_vendor_data().await,
             Err(failure) if failure.reason == phoenix_health::Reason::NeedsReboot => {
                 self.voice.say(EventKind::Notice {
                     text: "cloud-init finished with errors that a reboot may mend: rebooting once".to_owned(),
                 });
                 let site = self.run.node.at(self.id(), Stage::CloudInit);
                 self.restart(&site).await?;
-                self.pass(&[gates::cloud_init_gate(gates::Reboot::Done)]).await
+                self.pass(&[gates::cloud_init_gate(gates::Reboot::Done)]).await?;
+                self.forget_vendor_data().await
             }
             Err(failure) => Err(StepError::Gate(failure)),
         }

@@ -17,7 +17,7 @@ mod turnstile;
 mod volumes;
 
 pub(crate) use disk::root_disk;
-pub(crate) use gates::{agent_gate, surroundings};
+pub(crate) use gates::{AgentSource, agent_gate, surroundings};
 pub(crate) use guest::SHUTDOWN;
 pub(crate) use rehearsal::rehearse;
 pub(crate) use settings::{changes, is_mark, line_digest, managed_keys, wanted_keys};

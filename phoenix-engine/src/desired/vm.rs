@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use phoenix_config::model::{CloudImage, CloudUser, Fleet, Guest, Vm, VmSource};
 use phoenix_host::pve::InvalidSettings;
 use phoenix_types::{GuestId, Hostname, SnapshotName, StorageId, VolumeId};
-use phoenix_vm::{Agent, CloneMode, CloneVm, CreateVm, Image, IpConfig, VmNet, VmSettings};
+use phoenix_vm::{Agent, CloneMode, CloneVm, CreateVm, CustomData, Image, IpConfig, VmNet, VmSettings};
 
 use super::LowerError;
 
@@ -102,9 +102,10 @@ pub struct NfsMount {
 const IMAGES: &str = "/var/lib/vz/import";
 
 impl DesiredVm {
-    pub(crate) fn create(&self, image: &ImageSource, notes: String) -> CreateVm {
+    pub(crate) fn create(&self, image: &ImageSource, notes: String, vendor_data: Option<&VolumeId>) -> CreateVm {
         let mut create = CreateVm::from_cloud_image(self.storage.clone(), image.image(), self.settings.clone());
         create.description = Some(notes);
+        create.settings.ci_custom = vendor_data.cloned().map(CustomData::vendor);
         create
     }
 

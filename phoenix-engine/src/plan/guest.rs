@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 
 use phoenix_config::model::{OnFailure, State};
-use phoenix_types::{ConfSection, DiskSize, KeyChange, KeyEffect, Power, SnapshotName};
+use phoenix_types::{ConfSection, DiskSize, KeyChange, KeyEffect, Power, SnapshotName, VolumeId};
 
 use super::judge::judge;
-use super::provisioning::{Now, Snapshots, owes_proof, provisioning};
+use super::provisioning::{Now, Snapshots, VendorData, owes_proof, provisioning};
 use super::scripts::{Pending, pending};
 use super::unmanaged::{Unmanaged, unmanaged};
 use super::{Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, vm};
 use crate::converge::{changes, is_a_tasks, is_creation, line_digest, wanted_keys};
-use crate::desired::{Desired, DesiredGuest, Spec};
+use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::observe::{Observed, Present};
 use crate::record::{Debt, Digest, Record};
+use crate::snippets::is_ours;
 
 /// What the two kinds of guests find out about their settings.
 pub(super) struct Settings {
@@ -131,7 +132,7 @@ pub(crate) fn plan_guest(
         return plan.finish(Attitude::Elsewhere, fresh);
     }
     let Some(present) = observed.present.get(&guest.id) else {
-        create(&mut plan, desired);
+        create(&mut plan, desired, observed);
         return plan.finish(Attitude::Create, fresh);
     };
     if present.kind != guest.kind() {
@@ -145,7 +146,7 @@ pub(crate) fn plan_guest(
     if is_half_made(guest, present, observed) {
         let reason = "a run that died was making it";
         plan.step(Stage::Define, "destroy what was half made", reason, Effect::Create, Work::Undo);
-        create(&mut plan, desired);
+        create(&mut plan, desired, observed);
         return plan.finish(Attitude::Finish, fresh);
     }
     let Some(record) = present.record(guest.id) else {
@@ -219,13 +220,14 @@ fn settings_of(guest: &DesiredGuest, present: &Present, record: &Record) -> Sett
     }
 }
 
-fn create(plan: &mut Builder<'_>, desired: &Desired) {
+fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed) {
     let guest = plan.guest;
     let (summary, reason) = match &guest.spec {
         Spec::Container(spec) => container::origin_words(spec),
         Spec::Vm(spec) => vm::origin_words(spec),
     };
-    plan.step(Stage::Define, summary, reason, Effect::Create, Work::Define);
+    let vendor_data = agent_snippet(plan, observed);
+    plan.step(Stage::Define, summary, reason, Effect::Create, Work::Define(vendor_data));
     let is_clone = guest.clone_source().is_some();
     if is_clone {
         plan.step(
@@ -276,8 +278,33 @@ fn create(plan: &mut Builder<'_>, desired: &Desired) {
         plan.step(Stage::Disk, format!("grow the disk to {size}"), reason, Effect::Create, Work::Grow);
     }
     let pending = (!guest.scripts.is_empty()).then(|| Pending { from: 0, reason: "it has not run yet".to_owned() });
-    let now = Now { power: Power::Stopped, have: &Snapshots::default(), record: &Record::new(guest.id) };
+    let record = &Record::new(guest.id);
+    let now = Now { power: Power::Stopped, have: &Snapshots::default(), record, vendor_data: VendorData::None };
     provisioning(plan, &now, pending.as_ref(), Effect::Create);
+}
+
+/// What tells cloud-init to install the guest agent, for a VM that is made from an image; no cloud image comes with it. A clone
+/// has what its source has.
+fn agent_snippet(plan: &mut Builder<'_>, observed: &Observed) -> Option<VolumeId> {
+    let Spec::Vm(vm) = &plan.guest.spec else { return None };
+    let VmOrigin::Image(image) = &vm.origin else { return None };
+    let Some(snippet) = &observed.agent_snippet else {
+        plan.remarks.push(format!(
+            "no storage holds snippets, so cloud-init cannot install the guest agent: unless {image} comes with it, the VM cannot be \
+             reached; let a storage hold them with `pvesm set local --content ...,snippets` (with what it holds already)"
+        ));
+        return None;
+    };
+    if !snippet.is_written {
+        plan.step(
+            Stage::Define,
+            format!("write {}", snippet.volume),
+            "cloud-init installs the guest agent with it",
+            Effect::Create,
+            Work::AgentSnippet(snippet.path.clone()),
+        );
+    }
+    Some(snippet.volume.clone())
 }
 
 fn update(
@@ -361,7 +388,11 @@ fn update(
         template: has(&guest.template_snapshot),
     };
     let pending = pending(&guest.scripts, record, provision);
-    let now = Now { power: present.power, have: &snapshots, record };
+    let vendor_data = match present.conf.live.get("cicustom") {
+        Some(custom) if is_ours(custom) => VendorData::Ours,
+        _ => VendorData::None,
+    };
+    let now = Now { power: present.power, have: &snapshots, record, vendor_data };
     provisioning(plan, &now, pending.as_ref(), Effect::Hot);
 }
 

@@ -12,7 +12,7 @@ mod unmanaged;
 mod vm;
 
 use camino::Utf8PathBuf;
-use phoenix_types::{FirewallFile, GuestId, GuestKind, Power, SnapshotName};
+use phoenix_types::{FirewallFile, GuestId, GuestKind, Power, SnapshotName, VolumeId};
 use serde::Serialize;
 
 use crate::converge::rehearse;
@@ -192,7 +192,10 @@ pub(crate) enum Work {
     Undo,
     /// Takes off the lock of a task that is gone.
     BreakLock,
-    Define,
+    /// Writes the vendor data by which cloud-init installs the guest agent.
+    AgentSnippet(Utf8PathBuf),
+    /// Makes the guest; one from a cloud image with this vendor data.
+    Define(Option<VolumeId>),
     Settings {
         restart: Restart,
     },

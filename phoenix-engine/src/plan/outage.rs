@@ -8,7 +8,7 @@ use phoenix_types::{GuestId, GuestKind, Hostname, Power};
 use serde::Serialize;
 
 use super::{Restart, Step, Work};
-use crate::converge::{SHUTDOWN, agent_gate};
+use crate::converge::{AgentSource, SHUTDOWN, agent_gate};
 use crate::desired::{Desired, DesiredGuest};
 use crate::observe::Observed;
 
@@ -70,7 +70,7 @@ fn parts(guest: &DesiredGuest) -> Vec<OutagePart> {
     let part = |what: &str, longest: Duration| OutagePart { what: what.to_owned(), up_to_seconds: longest.as_secs() };
     let mut parts = vec![part("to shut down", SHUTDOWN), part("to start", Deadlines::default().power)];
     if guest.kind() == GuestKind::Vm {
-        parts.push(part("until its agent answers", agent_gate().schedule.longest()));
+        parts.push(part("until its agent answers", agent_gate(AgentSource::Image).schedule.longest()));
     }
     // They are asked at the same time, so the slowest one counts.
     if let Some(gate) = guest.health.iter().max_by_key(|gate| gate.schedule.longest()) {

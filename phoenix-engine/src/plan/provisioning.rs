@@ -23,6 +23,14 @@ pub(super) struct Now<'a> {
     pub(super) power: Power,
     pub(super) have: &'a Snapshots,
     pub(super) record: &'a Record,
+    pub(super) vendor_data: VendorData,
+}
+
+/// Whether its settings hold what cloud-init installs the guest agent by, which is taken out once that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VendorData {
+    None,
+    Ours,
 }
 
 /// Whether the guest must be asked if it is well, because a run that changed it did not come to that.
@@ -33,7 +41,7 @@ pub(super) fn owes_proof(guest: &DesiredGuest, record: &Record) -> bool {
 
 /// Everything from the start on.
 pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Option<&Pending>, effect: Effect) {
-    let Now { power, have, record } = *now;
+    let Now { power, have, record, vendor_data } = *now;
     let guest = plan.guest;
     let makes_snapshots = match &guest.spec {
         Spec::Container(spec) => spec.can_snapshot(),
@@ -58,7 +66,8 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     let is_new = effect == Effect::Create;
     // A run that was cut off, or that failed, has left it before its gates passed.
     let owes_proof = owes_proof(guest, record);
-    let is_unproven = is_new || (guest.state == State::Template && !record.cleaned);
+    // A first boot that was never over leaves its work undone.
+    let is_unproven = is_new || (guest.state == State::Template && !record.cleaned) || vendor_data == VendorData::Ours;
     let has_gates = !guest.health.is_empty() || !guest.wait_for.is_empty();
     let was_inside = guest.state == State::Template && !guest.scripts.is_empty();
     let needs_inside = pending.is_some() || owes_proof || (is_unproven && (has_gates || was_inside));
@@ -73,6 +82,7 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     }
     let works_inside = pending.is_some()
         || cleans
+        || (must_run && vendor_data == VendorData::Ours)
         || matches!(&guest.spec, Spec::Vm(spec) if must_run && vm::volumes_reason(spec, record).is_some());
     if is_vm && (starts || works_inside || owes_proof) {
         let reason = if starts { "it was just started" } else { "what follows needs it" };

@@ -97,13 +97,14 @@ pub(super) fn unmanaged(
 /// The keys that a guest begins with: those of the command that makes it, or of what it is cloned from.
 fn born_with(desired: &Desired, observed: &Observed, guest: &DesiredGuest) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
+    let vendor_data = observed.agent_snippet.as_ref().map(|snippet| &snippet.volume);
     let mut next = Some(guest);
     // The graph has no rings.
     while let Some(guest) = next {
         if let Spec::Vm(vm) = &guest.spec
             && let VmOrigin::Image(image) = &vm.origin
         {
-            keys.extend(vm.create(image, String::new()).settings.keys().unwrap_or_default().into_keys());
+            keys.extend(vm.create(image, String::new(), vendor_data).settings.keys().unwrap_or_default().into_keys());
         }
         let Some(source) = guest.clone_source() else { break };
         if let Some(present) = observed.present.get(&source) {

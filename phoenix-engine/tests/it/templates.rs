@@ -26,7 +26,7 @@ fn family(kind: GuestKind, features: &str) -> Folder {
     };
     let (origin, clone) = match kind {
         GuestKind::Container => (r#""template": "local:vztmpl/debian-12.tar.zst""#, "clone_from_ctid"),
-        GuestKind::Vm => (r#""template_image": "debian-12.qcow2""#, "clone_from_vmid"),
+        GuestKind::Vm => (r#""template_image": "debian-12-genericcloud-amd64.qcow2""#, "clone_from_vmid"),
     };
     let clone = format!(r#""{clone}": 200, "state": "running""#);
     let list = [

@@ -36,6 +36,8 @@ pub struct ConfEdit {
     pub add_raw: Vec<(String, String)>,
     /// Raw lines to remove, every occurrence.
     pub remove_raw: Vec<(String, String)>,
+    /// Settings to remove, with their value. Only for what the tools themselves would do no more about than drop the line.
+    pub remove_settings: Vec<(String, String)>,
 }
 
 impl ConfEdit {
@@ -55,6 +57,7 @@ impl ConfEdit {
         notes
             && self.add_raw.iter().all(|line| section.raw.contains(line))
             && !self.remove_raw.iter().any(|line| section.raw.contains(line) && !self.add_raw.contains(line))
+            && !self.remove_settings.iter().any(|(key, value)| section.get(key) == Some(value))
     }
 
     fn check(&self) -> Result<(), InvalidSettings> {
@@ -91,6 +94,9 @@ impl ConfEdit {
                 continue;
             }
             let section = GuestConf::parse(line, kind).live;
+            if self.remove_settings.iter().any(|(key, value)| section.get(key) == Some(value)) {
+                continue;
+            }
             if let Some(raw) = section.raw.into_iter().next() {
                 if self.remove_raw.contains(&raw) && !self.add_raw.contains(&raw) {
                     continue;
@@ -300,6 +306,7 @@ mod tests {
             description: Some("line 1\nünï: 100 %\n".to_owned()),
             add_raw: vec![raw("lxc.apparmor.profile", "unconfined"), raw("lxc.apparmor.profile", "unconfined")],
             remove_raw: vec![raw("lxc.idmap", "u 0 100000 65536"), raw("lxc.idmap", "g 0 1 2")],
+            ..ConfEdit::default()
         };
         assert_eq!(
             edit.apply(TEXT, GuestKind::Container),
@@ -308,6 +315,17 @@ mod tests {
         let again = GuestConf::parse(&edit.apply(TEXT, GuestKind::Container), GuestKind::Container);
         assert!(edit.is_done(&again.live));
         assert_eq!(again.live.description.as_deref(), Some("line 1\nünï: 100 %"));
+    }
+
+    #[test]
+    fn a_setting_goes_only_with_the_value_that_is_known() {
+        let text =
+            "cicustom: vendor=local:snippets/a.yaml\ncores: 2\n\n[base]\ncicustom: vendor=local:snippets/a.yaml\n";
+        let edit = |value: &str| ConfEdit { remove_settings: vec![raw("cicustom", value)], ..ConfEdit::default() };
+        let gone = edit("vendor=local:snippets/a.yaml").apply(text, GuestKind::Vm);
+        assert_eq!(gone, "cores: 2\n\n[base]\ncicustom: vendor=local:snippets/a.yaml\n");
+        assert!(edit("vendor=local:snippets/a.yaml").is_done(&GuestConf::parse(&gone, GuestKind::Vm).live));
+        assert_eq!(edit("vendor=local:snippets/b.yaml").apply(text, GuestKind::Vm), text);
     }
 
     #[test]

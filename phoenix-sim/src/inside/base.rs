@@ -7,12 +7,18 @@ use phoenix_types::{GuestKind, PropertyString};
 use super::facts;
 use super::identity::{self, Keys};
 use super::view::{Offset, View};
-use super::world::ImageWorld;
+use super::world::{AgentWorld, ImageWorld, Merged};
 use crate::files::{Content, Entry, FileTree};
 use crate::node::State;
 
 /// Where cloud-init remembers which instance it set up.
 pub(crate) const INSTANCE: &str = "/var/lib/cloud/data/instance-id";
+
+/// Marks a disk that was made from a cloud image.
+pub(crate) const CLOUD_IMAGE: &str = "/etc/cloud/cloud.cfg";
+
+/// The guest agent's program.
+pub(crate) const AGENT: &str = "/usr/sbin/qemu-ga";
 
 /// A fresh Debian system, as far as scripts look at it.
 static SYSTEM: LazyLock<FileTree> = LazyLock::new(|| {
@@ -122,13 +128,17 @@ static BARE: LazyLock<FileTree> = LazyLock::new(|| {
 });
 
 /// Puts a system on a disk that has none, and writes what is written at every start.
-pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind, image: ImageWorld) {
-    let is_bare = kind == GuestKind::Vm && image == ImageWorld::Bare;
+pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind, world: Merged<'_>) {
+    let is_bare = kind == GuestKind::Vm && world.image() == ImageWorld::Bare;
+    let mut is_fresh = false;
     let system: &FileTree = if is_bare { &BARE } else { &SYSTEM };
     facts::refresh(state, vmid);
     let Some(running) = state.inside.get_mut(&vmid) else { return };
     match running.facts.root.clone() {
-        None => running.scratch = system.clone(),
+        None => {
+            running.scratch = system.clone();
+            is_fresh = true;
+        }
         Some(volume) => {
             if let Some(volume) = state.volumes.get_mut(&volume)
                 && !volume.space.files.exists("/etc/passwd")
@@ -142,6 +152,7 @@ pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind, image: Imag
                     }
                 }
                 volume.space.files = tree;
+                is_fresh = true;
             }
         }
     }
@@ -156,6 +167,12 @@ pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind, image: Imag
     }
     if is_bare {
         return;
+    }
+    if is_fresh && kind == GuestKind::Vm {
+        let from_image = if view.exists(CLOUD_IMAGE) { AgentWorld::Absent } else { AgentWorld::Installed };
+        if world.guest_agent().unwrap_or(from_image) == AgentWorld::Installed {
+            let _ = view.write(AGENT, b"", Offset::Replace, 0o755);
+        }
     }
     let _ = view.write("/etc/hostname", format!("{name}\n").as_bytes(), Offset::Replace, 0o644);
     identity::give_machine_id(state, vmid);

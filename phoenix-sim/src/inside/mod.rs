@@ -14,6 +14,7 @@
 //! | [`world`], [`services`] | what happens by itself: booting, services, ports, files that appear |
 
 mod base;
+mod cloud_config;
 mod facts;
 mod identity;
 mod kernel;
@@ -52,6 +53,7 @@ use crate::files::FileTree;
 use crate::node::{Console, SimNode, State};
 use crate::world::World;
 
+pub(crate) use self::base::CLOUD_IMAGE;
 pub(crate) use self::identity::host_keys;
 pub(crate) use self::kernel::names as kernel_names;
 pub(crate) use self::transfer::{node_files, read_file, write_file};
@@ -75,6 +77,8 @@ pub(crate) struct Running {
     begun: BTreeSet<String>,
     journal: Vec<Line>,
     cloud_init: Option<CloudInitResult>,
+    /// From when on the guest agent of a VM answers; never without it.
+    agent: Option<Duration>,
     #[serde(skip)]
     facts: Facts,
     #[serde(skip)]
@@ -241,9 +245,8 @@ pub(crate) fn catch_up(state: &mut State, world: &World, now: Duration) {
 
 /// Whether a VM's guest agent answers by now.
 pub(crate) fn agent_answers(node: &SimNode, vmid: u32) -> bool {
-    let Some(after) = facts::world_of(node.world(), vmid).agent() else { return false };
-    let started = node.state().inside.get(&vmid).map(|running| running.started);
-    started.is_some_and(|started| node.clock().now() >= started + after)
+    let since = node.state().inside.get(&vmid).and_then(|running| running.agent);
+    since.is_some_and(|since| node.clock().now() >= since)
 }
 
 /// The addresses of a running guest, in the order of its interfaces.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use phoenix_types::GuestKind;
 use serde::{Deserialize, Serialize};
 
+use super::cloud_config::CloudConfig;
 use super::shell::pattern;
 use super::view::{Follow, Offset, View};
-use super::world::{Begins, CloudInitResult, Flapping, PortState, ServiceWorld, UnitState};
+use super::world::{Begins, CloudInitResult, Flapping, ImageWorld, Merged, PortState, ServiceWorld, UnitState};
 use super::{Line, Running};
 use super::{facts, shares};
 use crate::files::{Content, Entry};
@@ -45,6 +46,10 @@ pub(crate) enum Effect {
     Log(String),
     State(UnitState),
     CloudInit(CloudInitResult),
+    /// Cloud-init installs packages.
+    Packages(Vec<String>),
+    /// Cloud-init runs commands.
+    Commands(Vec<String>),
     /// What stands in `/etc/fstab` is mounted.
     Mounts,
 }
@@ -71,15 +76,22 @@ pub(crate) fn boot(state: &mut State, world: &World, vmid: u32, now: Duration) {
     let Some(kind) = state.guest_kind(vmid) else { return };
     state.inside.insert(vmid, Running { started: now, is_vm: kind == GuestKind::Vm, ..Running::default() });
     let merged = facts::world_of(world, vmid);
-    super::base::furnish(state, vmid, kind, merged.image());
+    super::base::furnish(state, vmid, kind, merged);
     log(state, vmid, "kernel", "Booting.");
     let init = merged.init(kind == GuestKind::Vm);
     plan(state, vmid, now + init.unwrap_or_default() / 2, "", Effect::Mounts);
+    if kind == GuestKind::Vm && (merged.image() == ImageWorld::Bare || agent_is_installed(state, vmid)) {
+        start_agent(state, merged, vmid);
+    }
     if kind == GuestKind::Vm
         && let Some(after) = merged.cloud_init()
     {
         // The first boot of this disk in this guest does all the work.
         let (after, result) = if is_new_instance(state, vmid) {
+            let CloudConfig { packages, commands } = CloudConfig::of(state, vmid);
+            // Packages come last but for the commands.
+            plan(state, vmid, now + after * 3 / 4, "", Effect::Packages(packages));
+            plan(state, vmid, now + after, "", Effect::Commands(commands));
             (after, merged.cloud_init_result())
         } else {
             (merged.agent().unwrap_or_default() + Duration::from_secs(2), CloudInitResult::Done)
@@ -99,6 +111,17 @@ pub(crate) fn boot(state: &mut State, world: &World, vmid: u32, now: Duration) {
 fn is_new_instance(state: &mut State, vmid: u32) -> bool {
     let known = View::new(state, Some(vmid)).read(super::base::INSTANCE);
     known.map_or(true, |id| *id != *vmid.to_string().as_bytes())
+}
+
+fn agent_is_installed(state: &mut State, vmid: u32) -> bool {
+    View::new(state, Some(vmid)).exists(super::base::AGENT)
+}
+
+/// The guest agent starts, and answers as soon as it can after the boot.
+fn start_agent(state: &mut State, merged: Merged<'_>, vmid: u32) {
+    if let Some(running) = state.inside.get_mut(&vmid) {
+        running.agent = merged.agent().map(|after| running.started + after);
+    }
 }
 
 fn plan(state: &mut State, vmid: u32, at: Duration, service: &str, effect: Effect) {
@@ -269,6 +292,14 @@ fn apply(state: &mut State, world: &World, vmid: u32, planned: Planned) {
             }
         }
         Effect::Mounts => shares::attach_all(state, world, vmid),
+        Effect::Packages(packages) => install(state, world, vmid, &packages),
+        Effect::Commands(commands) => {
+            for name in commands.iter().filter_map(|line| started_unit(line)) {
+                if let Some(service) = facts::world_of(world, vmid).service(name) {
+                    begin(state, world, vmid, name, service, at);
+                }
+            }
+        }
         Effect::CloudInit(result) => {
             if is_new_instance(state, vmid) {
                 super::identity::make_host_keys(state, vmid, super::identity::Keys::All);
@@ -285,6 +316,32 @@ fn apply(state: &mut State, world: &World, vmid: u32, planned: Planned) {
             log(state, vmid, "cloud-init", "Cloud-init finished.");
         }
     }
+}
+
+/// Installs packages from the network, unless the world says that `apt-get install` fails. The guest agent is the only one
+/// that makes a difference.
+fn install(state: &mut State, world: &World, vmid: u32, packages: &[String]) {
+    let merged = facts::world_of(world, vmid);
+    for package in packages {
+        let line = format!("apt-get install {package}");
+        if let Some(said) = merged.commands().find(|said| said.exit != 0 && pattern::matches(&said.when, &line)) {
+            log(state, vmid, "cloud-init", &format!("Failed to install {package}: {}", said.stderr.trim()));
+            continue;
+        }
+        log(state, vmid, "cloud-init", &format!("Setting up {package}"));
+        if package == "qemu-guest-agent" {
+            let _ = View::new(state, Some(vmid)).write(super::base::AGENT, b"", Offset::Replace, 0o755);
+            start_agent(state, merged, vmid);
+        }
+    }
+}
+
+/// The unit that a command starts: `systemctl start NAME`, `systemctl enable --now NAME`.
+fn started_unit(line: &str) -> Option<&str> {
+    let words = line.strip_prefix("systemctl ")?;
+    let starts = words.starts_with("start ") || (words.starts_with("enable ") && words.contains("--now"));
+    let unit = words.split(' ').rfind(|word| !word.starts_with('-')).filter(|_| starts)?;
+    Some(unit.strip_suffix(".service").unwrap_or(unit))
 }
 
 pub(crate) fn set_state(state: &mut State, vmid: u32, name: &str, to: UnitState) {

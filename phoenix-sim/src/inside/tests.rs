@@ -6,7 +6,7 @@ use phoenix_host::Host as _;
 use pretty_assertions::assert_eq;
 
 use crate::node::SimNode;
-use crate::world::World;
+use crate::world::{AgentWorld, World};
 
 /// A node with a world and a running container 103 at 10.0.0.103.
 async fn node(world: &str) -> SimNode {
@@ -300,7 +300,9 @@ fn worlds_with_unknown_keys_are_refused() {
 
 /// A node with a running VM 200 at 10.0.0.200.
 async fn vm(world: &str) -> SimNode {
-    let node = SimNode::new(serde_json::from_str(world).unwrap());
+    let mut world: World = serde_json::from_str(world).unwrap();
+    world.every_guest.guest_agent.get_or_insert(AgentWorld::Installed);
+    let node = SimNode::new(world);
     let create = "qm create 200 --name box --memory 1024 --net0 virtio,bridge=vmbr0 --scsi0 local-zfs:0,import-from=/root/cloud.qcow2 --ide2 local-zfs:cloudinit --agent 1 --ipconfig0 ip=10.0.0.200/24";
     run(&node, create).await;
     run(&node, "qm start 200").await;
@@ -368,4 +370,52 @@ async fn a_vm_mounts_what_the_node_exports_and_sees_what_a_container_writes_ther
     run(&node, "qm start 200").await;
     node.sleep(Duration::from_secs(10)).await;
     assert_eq!(agent(&node, "cat /etc/step-ca/ssl/ca.ready").await["out-data"], "yes\n");
+}
+
+/// As the cloud images of Debian and Ubuntu are: the agent comes when cloud-init is told to install it, and stays.
+#[tokio::test(start_paused = true)]
+async fn cloud_init_installs_the_agent_that_an_image_lacks() {
+    let snippet = "#cloud-config\npackages:\n  - qemu-guest-agent\nruncmd:\n  - [systemctl, start, web.service]\n";
+    let node = vm_lacking_the_agent("", snippet).await;
+    node.sleep(Duration::from_secs(120)).await;
+    assert_eq!(agent(&node, "true").await, "QEMU guest agent is not running\n");
+
+    run(&node, "qm stop 200").await;
+    run(&node, "qm destroy 200").await;
+    run(&node, &format!("{FROM_IMAGE} --cicustom vendor=local:snippets/agent.yaml")).await;
+    run(&node, "qm start 200").await;
+    node.sleep(Duration::from_secs(10)).await;
+    assert_eq!(agent(&node, "true").await, "QEMU guest agent is not running\n");
+    node.sleep(Duration::from_secs(10)).await;
+    assert_eq!(agent(&node, "systemctl is-active web").await["out-data"], "active\n");
+    for line in ["qm set 200 --delete cicustom", "qm stop 200", "qm start 200"] {
+        run(&node, line).await;
+    }
+    node.sleep(Duration::from_secs(6)).await;
+    assert_eq!(agent(&node, "true").await["exitcode"], 0, "it is on the disk now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_cannot_be_installed_never_answers() {
+    let failing = r#", "commands": [{"when": "apt-get install *", "exit": 100, "stderr": "Temporary failure resolving 'deb.debian.org'"}]"#;
+    let node = vm_lacking_the_agent(failing, "#cloud-config\npackages:\n  - qemu-guest-agent\n").await;
+    run(&node, "qm stop 200").await;
+    run(&node, "qm set 200 --cicustom vendor=local:snippets/agent.yaml").await;
+    run(&node, "qm start 200").await;
+    node.sleep(Duration::from_secs(300)).await;
+    assert_eq!(agent(&node, "true").await, "QEMU guest agent is not running\n");
+}
+
+const FROM_IMAGE: &str = "qm create 200 --name box --memory 1024 --scsi0 local-zfs:0,import-from=/root/cloud.qcow2 --ide2 local-zfs:cloudinit --agent 1";
+
+/// A started VM 200 from a cloud image, and a snippet for its cloud-init that it does not use yet.
+async fn vm_lacking_the_agent(guest: &str, snippet: &str) -> SimNode {
+    let world = serde_json::json!({"files": {"/var/lib/vz/snippets/agent.yaml": snippet}});
+    let mut world: World = serde_json::from_value(world).unwrap();
+    let services = r#"{"services": {"web": {"begins": "unit", "events": [{"open": [80]}]}}"#;
+    world.every_guest = serde_json::from_str(&format!("{services}{guest}}}")).unwrap();
+    let node = SimNode::new(world);
+    run(&node, FROM_IMAGE).await;
+    run(&node, "qm start 200").await;
+    node
 }

@@ -29,6 +29,9 @@ use serde::{Deserialize, Serialize};
 pub struct GuestWorld {
     /// What is on a VM's disk from the start: `debian`.
     pub image: Option<ImageWorld>,
+    /// Whether the guest agent is on a VM's disk from the start. Without it: not on one that was made from an image, as with the
+    /// cloud images of Debian and Ubuntu, where cloud-init has to install it; on every other disk it is.
+    pub guest_agent: Option<AgentWorld>,
     /// How long it takes to boot.
     pub boot: BootWorld,
     /// Its services, by name: the name of their unit without `.service`.
@@ -56,13 +59,23 @@ pub enum ImageWorld {
     Bare,
 }
 
+/// Whether the guest agent is on a disk from the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentWorld {
+    /// It is there and comes up with the system.
+    Installed,
+    /// Someone has to install it first.
+    Absent,
+}
+
 /// How long a guest takes to boot. A delay counts from the start.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BootWorld {
     /// Until init has started everything: 2 s for a container, 5 s for a VM.
     pub init: Option<Span>,
-    /// Until the guest agent answers (VMs): 5 s.
+    /// Until the guest agent answers (VMs), where it is installed: 5 s.
     pub agent: Option<Span>,
     /// Until cloud-init has finished on the first boot (VMs): 20 s. Later boots take 2 s beyond the agent.
     pub cloud_init: Option<Span>,
@@ -278,6 +291,10 @@ impl<'a> Merged<'a> {
 
     pub(crate) fn image(self) -> ImageWorld {
         self.both().find_map(|world| world.image).unwrap_or_default()
+    }
+
+    pub(crate) fn guest_agent(self) -> Option<AgentWorld> {
+        self.both().find_map(|world| world.guest_agent)
     }
 
     fn boot_span(self, step: BootStep, of: impl Fn(&BootWorld) -> Option<Span>, default: u32) -> Option<Duration> {

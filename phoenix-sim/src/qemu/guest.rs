@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use phoenix_types::{ConfSection, GuestKind, Power};
 
+use crate::inside::CLOUD_IMAGE;
 use crate::node::{SimNode, State};
 
 use super::drive;
@@ -21,6 +22,8 @@ pub(super) fn install_system(state: &mut State, volume: &str, _image: &str) {
         // The tree is empty, so nothing can be in the way.
         let _ = volume.space.files.make_folders("/boot", now);
         let _ = volume.space.files.write(KERNEL, b"kernel\n".as_slice(), now);
+        let _ = volume.space.files.make_folders("/etc/cloud", now);
+        let _ = volume.space.files.write(CLOUD_IMAGE, b"".as_slice(), now);
     }
 }
 

@@ -50,7 +50,8 @@ fn setting(node: &SimNode, id: u32, key: &str) -> Option<String> {
 
 #[tokio::test(start_paused = true)]
 async fn a_cloud_image_becomes_a_template_and_the_template_a_vm() {
-    let node = SimNode::new(World::default());
+    let world = r#"{"every_guest": {"guest_agent": "installed"}}"#;
+    let node = SimNode::new(serde_json::from_str(world).unwrap());
     let create = "qm create 9000 --name base --memory 2048 --agent 1 --scsihw virtio-scsi-single --net0 virtio,bridge=vmbr0 \
                   --scsi0 tank:0,import-from=/var/lib/vz/images/cloud.img --ide2 tank:cloudinit --serial0 socket";
     let text = ok(&node, create).await;

@@ -86,6 +86,7 @@ fn defect_30_every_wait_ends() {
         let failure = &guests[id]["failure"];
         assert_eq!((&guests[id]["result"], &failure["stage"]), (&json!("failed"), &json!(stage)), "{guests:#}");
         let waited = failure["elapsed_ms"].as_u64().unwrap();
-        assert!(waited <= 15 * 60 * 1000, "{id} waited {waited} ms");
+        // The VM's agent has the time of cloud-init, which installs it.
+        assert!(waited <= 31 * 60 * 1000, "{id} waited {waited} ms");
     }
 }
