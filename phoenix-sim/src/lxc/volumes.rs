@@ -7,7 +7,7 @@ use phoenix_types::{ConfSection, GuestConf};
 
 use crate::grammar::{PropertyString, format_size, parse_property_string, print_property_string};
 use crate::node::{Call, Failure, State};
-use crate::storage::{Ext4, Format, Storage};
+use crate::storage::{Ext4, Format, Storage, created};
 use crate::world::StorageKind;
 
 /// The value of `rootfs` or `mpN`.
@@ -156,19 +156,6 @@ pub(super) fn new_format(storage: &Storage, size: u64) -> Format {
     }
 }
 
-/// What the storage prints when a disk is made.
-pub(super) fn allocation_text(storage: &Storage, volid: &str, format: Format, size: u64) -> String {
-    let name = volid.split_once(':').map_or(volid, |(_, name)| name);
-    match (storage.kind, format) {
-        (StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs, Format::Raw) => {
-            let path = storage.path(name, Some(format));
-            format!("Formatting '{path}', fmt=raw size={size} preallocation=off\n")
-        }
-        (StorageKind::Lvm | StorageKind::Lvmthin, _) => format!("  Logical volume \"{name}\" created.\n"),
-        _ => String::new(),
-    }
-}
-
 /// Makes a volume with a file system for a container, and gives its id.
 pub(super) async fn make(call: &mut Call<'_>, storage: &Storage, vmid: u32, size: u64) -> Result<String, Failure> {
     let format = new_format(storage, size);
@@ -176,7 +163,8 @@ pub(super) async fn make(call: &mut Call<'_>, storage: &Storage, vmid: u32, size
         call.lock_file(&format!("/var/lock/pve-manager/pve-storage-{}", storage.id), Duration::from_secs(10)).await?;
     let volid = call.state().allocate(storage, vmid, format, None, size)?;
     drop(lock);
-    call.out(&allocation_text(storage, &volid, format, size));
+    let name = volid.split_once(':').map_or("", |(_, name)| name);
+    call.out(&created(storage, name, format, size));
     if format == Format::Raw {
         let uuid = call.state().random.uuid();
         call.out(&Ext4::new(size).created(&uuid));

@@ -288,7 +288,7 @@ pub(super) fn check_hook_script(call: &mut Call<'_>, volume: &str) -> Result<(),
     let entry = inside::node_files(&mut call.state()).entry(&path, Follow::Last);
     match entry.ok() {
         None if call.state().any_image => Ok(()),
-        None => Err(call.bad_param("hookscript", format!("script '{volume}' does not exists\n"))),
+        None => Err(call.bad_param("hookscript", format!("script '{volume}' does not exist\n"))),
         Some(entry) if entry.mode & 0o111 == 0 => {
             Err(call.bad_param("hookscript", format!("script '{volume}' is not executable\n")))
         }

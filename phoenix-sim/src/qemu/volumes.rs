@@ -6,7 +6,7 @@
 use crate::grammar::format_size;
 use crate::inside;
 use crate::node::{Call, Failure, State};
-use crate::storage::{Format, Storage, VolumeRef};
+use crate::storage::{Format, Storage, VolumeRef, created, formatting};
 use crate::world::StorageKind;
 
 /// The size of a cloud-init drive in bytes.
@@ -140,35 +140,6 @@ pub(super) fn rounded(storage: &Storage, bytes: u64) -> u64 {
         _ => 1,
     };
     bytes.next_multiple_of(step)
-}
-
-/// The options that `qemu-img` names for a new image.
-fn formatting(path: &str, format: Format, bytes: u64, base: Option<(&str, Format)>) -> String {
-    match format {
-        Format::Qcow2 => {
-            let (cluster, extended) = if base.is_some() { (131_072, "on") } else { (65_536, "off") };
-            let backing = base.map_or_else(String::new, |(file, format)| {
-                format!(" backing_file={file} backing_fmt={}", format.name())
-            });
-            format!(
-                "Formatting '{path}', fmt=qcow2 cluster_size={cluster} extended_l2={extended} preallocation=metadata \
-                 compression_type=zlib size={bytes}{backing} lazy_refcounts=off refcount_bits=16\n"
-            )
-        }
-        Format::Vmdk => format!("Formatting '{path}', fmt=vmdk size={bytes} compat6=off hwversion=undefined\n"),
-        Format::Raw | Format::Subvol => format!("Formatting '{path}', fmt=raw size={bytes} preallocation=off\n"),
-    }
-}
-
-/// What the storage's tools print when a volume comes into being.
-fn created(storage: &Storage, name: &str, format: Format, bytes: u64) -> String {
-    match storage.kind {
-        StorageKind::Lvm | StorageKind::Lvmthin => format!("  Logical volume \"{name}\" created.\n"),
-        StorageKind::Zfspool | StorageKind::Rbd | StorageKind::Btrfs => String::new(),
-        StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs => {
-            formatting(&storage.path(name, Some(format)), format, bytes, None)
-        }
-    }
 }
 
 /// `2.0 GiB`, as `render_bytes` of `PVE::Format` prints sizes.

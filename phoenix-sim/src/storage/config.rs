@@ -25,11 +25,26 @@ impl StorageKind {
         matches!(self, Self::Dir | Self::Btrfs | Self::Nfs | Self::Cifs)
     }
 
+    /// All types that the simulated node has.
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Dir, Self::Btrfs, Self::Nfs, Self::Cifs, Self::Zfspool, Self::Lvm, Self::Lvmthin, Self::Rbd];
+
     /// The type of a name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Dir, Self::Btrfs, Self::Nfs, Self::Cifs, Self::Zfspool, Self::Lvm, Self::Lvmthin, Self::Rbd]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The options that a new storage of this type cannot do without.
+    pub(crate) fn required(self) -> &'static [&'static str] {
+        match self {
+            Self::Dir | Self::Btrfs => &["path"],
+            Self::Nfs => &["server", "export"],
+            Self::Cifs => &["server", "share"],
+            Self::Zfspool => &["pool"],
+            Self::Lvm => &["vgname"],
+            Self::Lvmthin => &["thinpool", "vgname"],
+            Self::Rbd => &[],
+        }
     }
 
     fn default_content(self) -> &'static str {
@@ -56,6 +71,11 @@ impl Storage {
     pub(crate) fn holds(&self, content: &str) -> bool {
         let content_option = self.options.get("content").map_or(self.kind.default_content(), String::as_str);
         content_option.split(',').any(|held| held.trim() == content)
+    }
+
+    /// Whether it is said to be on other nodes only.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.options.get("nodes").is_some_and(|nodes| !nodes.split(',').any(|node| node.trim() == crate::grammar::NODE))
     }
 
     /// Whether it is switched off.
@@ -174,6 +194,9 @@ impl State {
         let storage = self.storage(id)?;
         if storage.is_disabled() {
             return Err(Failure::die(format!("storage '{id}' is disabled")));
+        }
+        if storage.is_elsewhere() {
+            return Err(Failure::die(format!("storage '{id}' is not available on node '{}'", crate::grammar::NODE)));
         }
         Ok(storage)
     }

@@ -1,6 +1,6 @@
 //! What is on a storage, and how full it is.
 
-use super::{Format, Storage, VolumeRef};
+use super::{Storage, VolumeRef};
 use crate::node::{SimNode, State};
 use crate::world::StorageKind;
 
@@ -78,9 +78,8 @@ impl State {
                 break;
             };
             let vmid = reference.owner();
-            let is_container = volume.format == Format::Subvol
-                || vmid.and_then(|vmid| self.guest_kind(vmid)) == Some(phoenix_types::GuestKind::Container);
-            let content = if is_container || !storage.holds("images") { "rootdir" } else { "images" };
+            let kind = vmid.and_then(|vmid| self.guest_kind(vmid));
+            let content = if kind == Some(phoenix_types::GuestKind::Container) { "rootdir" } else { "images" };
             items.push(Item {
                 volid: volid.clone(),
                 format: volume.format.name().to_owned(),

@@ -3,10 +3,12 @@
 mod config;
 mod ext4;
 mod listing;
+mod output;
 pub(crate) mod pveam;
 pub(crate) mod pvesm;
 mod volume;
 
 pub(crate) use self::config::{Storage, set_up};
 pub(crate) use self::ext4::Ext4;
+pub(crate) use self::output::{created, formatting};
 pub(crate) use self::volume::{Format, Volume, VolumeRef};

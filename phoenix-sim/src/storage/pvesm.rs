@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Format, Storage, VolumeRef};
+use super::{Format, Storage, VolumeRef, created};
 use crate::grammar::parse_size;
 use crate::node::{Call, Failure, Worker};
 use crate::world::StorageKind;
@@ -123,57 +123,74 @@ async fn alloc(call: &mut Call<'_>) -> Result<(), Failure> {
     } else {
         parse_size(&size).unwrap_or(0)
     };
-    let storage = call.state().enabled_storage(&id)?;
-    let by_name = name.rsplit_once('.').and_then(|(_, end)| Format::from_name(end));
-    let given = call.param("format").and_then(Format::from_name);
-    if storage.kind.is_folder() && !name.is_empty() && by_name.is_none() {
-        return Err(Failure::with_exit(format!("unable to parse volume filename '{name}'"), 25));
-    }
-    if let (Some(given), Some(named)) = (given, by_name)
+    let given = call.param("format").map(str::to_owned);
+    let by_name = name.rsplit_once('.').map(|(_, end)| end).filter(|end| ["raw", "qcow2", "vmdk"].contains(end));
+    if let (Some(given), Some(named)) = (&given, by_name)
         && given != named
     {
-        let reason = format!("wrong file extension: .{} != .{}", named.name(), given.name());
-        return Err(call.bad_param("format", reason));
+        return Err(call.bad_param("format", format!("different storage formats ({given} != {named})")));
     }
-    let format = by_name.or(given).unwrap_or(Format::Raw);
+    let storage = call.state().enabled_storage(&id)?;
+    let format = by_name.or(given.as_deref()).and_then(Format::from_name).unwrap_or(Format::Raw);
+    check_new_name(&storage, vmid, &name, format)?;
     let plain = name.trim_end_matches(&format!(".{}", format.name())).to_owned();
-    let prefix = if format == Format::Subvol { "subvol" } else { "vm" };
-    if !plain.is_empty() && !plain.starts_with(&format!("{prefix}-{vmid}-")) {
-        return Err(Failure::with_exit(format!("illegal name '{name}' - should be '{prefix}-{vmid}-*'"), 25));
-    }
     let _lock = call.lock_file(&format!("/var/lock/pve-manager/pve-storage-{id}"), Duration::from_secs(10)).await?;
     let plain = (!plain.is_empty()).then_some(plain.as_str());
     let volid = call.state().allocate(&storage, vmid, format, plain, bytes)?;
-    let path = storage.path(volid.split_once(':').map_or("", |(_, name)| name), Some(format));
-    match (storage.kind, format) {
-        (kind, Format::Raw) if kind.is_folder() && kind != StorageKind::Btrfs => {
-            call.out(&format!("Formatting '{path}', fmt=raw size={bytes} preallocation=off\n"));
-        }
-        (kind, Format::Qcow2) if kind.is_folder() => {
-            call.out(&format!(
-                "Formatting '{path}', fmt=qcow2 cluster_size=65536 extended_l2=off preallocation=metadata \
-                 compression_type=zlib size={bytes} lazy_refcounts=off refcount_bits=16\n"
-            ));
-        }
-        _ => {}
-    }
+    call.out(&created(&storage, volid.split_once(':').map_or("", |(_, name)| name), format, bytes));
     call.out(&format!("successfully created '{volid}'\n"));
     Ok(())
 }
 
-async fn free(call: &mut Call<'_>) -> Result<(), Failure> {
-    let mut volid = call.param("volume").unwrap_or_default().to_owned();
-    if let Some(storage) = call.param("storage").filter(|_| !volid.contains(':')) {
-        volid = format!("{storage}:{volid}");
+/// Refuses a name that a new volume of a storage cannot have; without a name the storage makes one.
+fn check_new_name(storage: &Storage, vmid: u32, name: &str, format: Format) -> Result<(), Failure> {
+    let refused = |text: String| Err(Failure::with_exit(text, 25));
+    if name.is_empty() {
+        return Ok(());
     }
+    if storage.kind.is_folder() {
+        storage.content_of(&format!("{vmid}/{name}"))?;
+        let own = name.rsplit_once('.').map_or("", |(_, end)| end);
+        return match own == format.name() {
+            true => Ok(()),
+            false => {
+                refused(format!("illegal name '{name}' - wrong extension for format ('{own} != '{}')", format.name()))
+            }
+        };
+    }
+    let prefix = if format == Format::Subvol { "subvol" } else { "vm" };
+    match name.starts_with(&format!("{prefix}-{vmid}-")) {
+        true => Ok(()),
+        false => refused(format!("illegal name '{name}' - should be '{prefix}-{vmid}-*'")),
+    }
+}
+
+/// The volume that a call is about: a whole id, or a name and the storage.
+fn real_volume(call: &Call<'_>) -> Result<String, Failure> {
+    let volume = call.param("volume").unwrap_or_default();
+    let Some((storage, _)) = volume.split_once(':') else {
+        return match call.param("storage") {
+            Some(storage) => Ok(format!("{storage}:{volume}")),
+            None => Err(call.bad_param("volume", "no storage speficied - incomplete volume ID")),
+        };
+    };
+    match call.param("storage").filter(|given| *given != storage) {
+        Some(given) => Err(call.bad_param("volume", format!("storage ID missmatch ({storage} != {given})\n"))),
+        None => Ok(volume.to_owned()),
+    }
+}
+
+async fn free(call: &mut Call<'_>) -> Result<(), Failure> {
+    let volid = real_volume(call)?;
     let path = volume_path(call, &volid)?;
     call.begin(Worker::Unchecked, "imgdel", &volid);
     call.work(Duration::from_millis(10)).await;
     let is_file = volid.split_once(':').is_some_and(|(_, name)| {
         ["iso/", "vztmpl/", "backup/", "snippets/", "import/"].iter().any(|content| name.starts_with(content))
     });
-    let known = if is_file { call.state().files.remove(&path).is_ok() } else { call.state().free(&volid) };
-    if !known {
+    if !is_file {
+        call.free_disks(std::slice::from_ref(&volid));
+    } else if call.state().files.remove(&path).is_err() {
         call.out(&format!("disk image '{path}' does not exist\n"));
     }
     call.out(&format!("Removed volume '{volid}'\n"));
@@ -181,7 +198,7 @@ async fn free(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 /// Parameters that are no lines of a storage's section.
-const NO_OPTIONS: [&str; 7] = ["storage", "type", "digest", "delete", "nodes", "password", "node"];
+const NO_OPTIONS: [&str; 6] = ["storage", "type", "digest", "delete", "password", "node"];
 
 fn options(call: &Call<'_>) -> std::collections::BTreeMap<String, String> {
     let given = call.inv.params.iter().filter(|(key, _)| !NO_OPTIONS.contains(key));
@@ -198,7 +215,17 @@ fn add(call: &mut Call<'_>) -> Result<(), Failure> {
     let kind = StorageKind::from_name(&kind).ok_or_else(|| {
         Failure::die(format!("create storage failed: the simulated node has no storages of type `{kind}`"))
     })?;
-    storages.push(Storage { id, kind, options: options(call) });
+    let options = options(call);
+    for key in options.keys() {
+        let is_of_others = StorageKind::ALL.iter().any(|other| other.required().contains(&key.as_str()));
+        if is_of_others && !kind.required().contains(&key.as_str()) && !(key == "path" && kind.is_folder()) {
+            return Err(Failure::die(format!("unexpected property '{key}'")));
+        }
+    }
+    if let Some(missing) = kind.required().iter().find(|key| !options.contains_key(**key)) {
+        return Err(Failure::die(format!("missing value for required option '{missing}'")));
+    }
+    storages.push(Storage { id, kind, options });
     call.state().write_storages(&storages);
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Storage;
 use crate::files::FileTree;
 use crate::grammar::parse_size;
-use crate::node::{Call, Failure, State};
+use crate::node::{Failure, State};
 use crate::world::StorageKind;
 
 /// The form of a disk.
@@ -215,42 +215,6 @@ impl Storage {
 fn is_backup(file: &str) -> bool {
     let plain = [".gz", ".lzo", ".zst", ".bz2"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
     file.ends_with(".tgz") || plain.ends_with(".tar") || plain.ends_with(".vma")
-}
-
-impl Call<'_> {
-    /// Frees volumes, with what the storage's tools print.
-    pub(crate) fn free_disks(&mut self, volumes: &[String]) {
-        for volume in volumes {
-            let freed = {
-                let mut state = self.state();
-                let storage = volume.split_once(':').and_then(|(storage, _)| state.storage(storage).ok());
-                let there = state.free(volume);
-                storage.map(|storage| (storage, there))
-            };
-            let Some((storage, there)) = freed else { continue };
-            let name = volume.rsplit([':', '/']).next().unwrap_or_default();
-            match (storage.kind, there) {
-                (StorageKind::Lvm | StorageKind::Lvmthin, true) => {
-                    self.out(&format!("  Logical volume \"{name}\" successfully removed.\n"));
-                }
-                (StorageKind::Rbd, true) => self.out("Removing image: 100% complete...done.\n"),
-                (kind, false) if kind.is_folder() => {
-                    let path = storage.path(volume.split_once(':').map_or("", |(_, name)| name), None);
-                    self.err(&format!("disk image '{path}' does not exist\n"));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Frees a volume of a container; one that belongs to another guest stays.
-    pub(crate) fn free_owned(&mut self, vmid: u32, volid: &str) {
-        if VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid) {
-            self.free_disks(&[volid.to_owned()]);
-        } else {
-            self.err(&format!("ignore deletion of '{volid}', CT {vmid} isn't the owner!\n"));
-        }
-    }
 }
 
 impl State {
