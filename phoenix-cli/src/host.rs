@@ -68,6 +68,13 @@ impl Choice {
         self.time
     }
 
+    /// Plays a simulated node as fast as a real one, where nothing else was asked: for whoever looks at it again and again.
+    pub(crate) fn play(&mut self) {
+        if self.time == Time::Virtual {
+            self.time = Time::Paced(1.0);
+        }
+    }
+
     /// Whether nothing real can be harmed.
     pub(crate) fn is_simulated(&self) -> bool {
         matches!(self.node, ChosenNode::Simulated { .. })

@@ -19,6 +19,7 @@ mod error;
 mod exit;
 mod holder;
 mod host;
+mod interrupt;
 mod render;
 mod reporter;
 mod runtime;

@@ -17,7 +17,12 @@ pub(crate) struct Terminal {
     out: Canvas,
     err: Canvas,
     err_is_terminal: bool,
+    /// The width that was asked for, whatever the terminal's own is.
+    columns: Option<usize>,
 }
+
+/// The least width that anything is drawn for.
+const LEAST: usize = 40;
 
 /// Variables that say something about the terminal.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +42,7 @@ impl Terminal {
             let measured = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
             let width = columns.or_else(|| if is_terminal { measured() } else { None }).unwrap_or(WIDTH_ELSEWHERE);
             Canvas {
-                width: width.max(40),
+                width: width.max(LEAST),
                 colour: colour(color, choice),
                 glyphs,
                 overflow: if is_terminal { Overflow::Cut } else { Overflow::Keep },
@@ -47,17 +52,32 @@ impl Terminal {
             out: canvas(out.is_terminal(), AutoStream::choice(&out)),
             err: canvas(err.is_terminal(), AutoStream::choice(&err)),
             err_is_terminal: err.is_terminal(),
+            columns,
         }
     }
 
-    /// What standard output can show.
+    /// What standard output can show, just now: a terminal's width may change.
     pub(crate) fn out(&self) -> Canvas {
-        self.out
+        self.measured(self.out)
     }
 
-    /// What standard error can show.
+    /// What standard error can show, just now.
     pub(crate) fn err(&self) -> Canvas {
-        self.err
+        self.measured(self.err)
+    }
+
+    fn measured(&self, canvas: Canvas) -> Canvas {
+        let is_fixed = self.columns.is_some() || canvas.overflow == Overflow::Keep;
+        match terminal_size::terminal_size() {
+            Some((width, _)) if !is_fixed => Canvas { width: usize::from(width.0).max(LEAST), ..canvas },
+            _ => canvas,
+        }
+    }
+
+    /// Takes the whole screen of standard output until the value is dropped; then what was there before is there again.
+    pub(crate) fn screen(&self) -> io::Result<Screen<'_>> {
+        self.data(ENTER)?;
+        Ok(Screen { terminal: self })
     }
 
     /// Whether standard output can be drawn over.
@@ -93,6 +113,41 @@ impl Terminal {
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+/// The other screen of a terminal without a cursor, and back again (xterm's `1049` and `25`, which all terminals know).
+const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l";
+const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
+
+/// The whole screen of a terminal.
+#[derive(Debug)]
+pub(crate) struct Screen<'a> {
+    terminal: &'a Terminal,
+}
+
+impl Screen<'_> {
+    /// Shows a text instead of what is there, without a flicker; what does not fit is counted.
+    pub(crate) fn show(&self, text: &str) -> io::Result<()> {
+        let rows = terminal_size::terminal_size().map_or(24, |(_, rows)| usize::from(rows.0)).max(3);
+        let lines: Vec<&str> = text.lines().collect();
+        let hidden = if lines.len() >= rows { lines.len() + 2 - rows } else { 0 };
+        let mut frame = String::from("\u{1b}[H");
+        for line in lines.iter().take(lines.len() - hidden) {
+            frame.push_str(&format!("{line}\u{1b}[K\n"));
+        }
+        if hidden > 0 {
+            frame.push_str(&format!("and {hidden} more lines\u{1b}[K"));
+        }
+        frame.push_str("\u{1b}[J");
+        self.terminal.data(&frame)
+    }
+}
+
+impl Drop for Screen<'_> {
+    fn drop(&mut self) {
+        // When nobody sees the terminal any more there is nothing to give back.
+        let _ = self.terminal.data(LEAVE);
     }
 }
 

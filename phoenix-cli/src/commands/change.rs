@@ -8,13 +8,13 @@ use phoenix_engine::{Node, NodeLock, Observed, Options, Plan, Summary, converge}
 use phoenix_host::{Changes, Host as _};
 use phoenix_types::GuestId;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Format, RunArgs};
 use crate::chronicle::Chronicle;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
+use crate::interrupt::Interrupts;
 use crate::render::report::{Subject, page};
 use crate::render::{Tone, plan, summary, timeline};
 use crate::reporter::{Reporter, Told};
@@ -209,15 +209,13 @@ async fn interruptible<T>(
     cancel: &CancellationToken,
     run: impl Future<Output = T>,
 ) -> Result<Option<T>, CliError> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Start)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Start)?;
+    let mut interrupts = Interrupts::new()?;
     tokio::pin!(run);
     loop {
         tokio::select! {
             biased;
             done = &mut run => return Ok(Some(done)),
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            () = interrupts.next() => {}
         }
         if cancel.is_cancelled() {
             return Ok(None);

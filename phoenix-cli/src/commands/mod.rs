@@ -71,14 +71,18 @@ impl Settings {
             Format::Jsonl => {
                 let mut text = String::new();
                 for line in lines() {
-                    text.push_str(&serde_json::to_string(&line).map_err(io)?);
-                    text.push('\n');
+                    text.push_str(&json_line(&line)?);
                 }
                 text
             }
         };
         self.terminal.data(&text).map_err(CliError::Output)
     }
+}
+
+/// A value as JSON on one line.
+fn json_line(value: &impl Serialize) -> Result<String, CliError> {
+    Ok(serde_json::to_string(value).map_err(io)? + "\n")
 }
 
 fn io(error: serde_json::Error) -> CliError {

@@ -5,40 +5,74 @@ use std::time::Duration;
 use phoenix_engine::{GuestHealth, ask};
 use phoenix_host::Changes;
 use phoenix_types::Power;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::args::{Awaited, Wait};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
+use crate::render::Tone;
 use crate::session::{Scope, Session};
 use crate::settings::Settings;
 
 /// How long is waited between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// A guest that was waited for.
+#[derive(Debug, Serialize)]
+struct Seen<'a> {
+    /// Whether it is what was waited for.
+    reached: bool,
+    #[serde(flatten)]
+    health: &'a GuestHealth,
+}
+
 pub(super) fn run(args: &Wait, settings: &Settings) -> Result<ExitStatus, CliError> {
     let session = Session::open(settings, &args.guests, Scope::Named)?;
     let asked = session.asked();
-    session.work(Changes::Refused, async |node| {
+    let healths = session.work(Changes::Refused, async |node| {
         let deadline = Instant::now() + args.timeout.get();
+        let mut told = Vec::new();
         loop {
             let observed = session.observe(node).await?;
             let healths = match args.awaited {
                 Awaited::Healthy => ask(node, &session.desired, &observed, &asked).await,
                 Awaited::Running | Awaited::Stopped => session.powers(&observed, &asked),
             };
-            let open: Vec<&GuestHealth> = healths.iter().filter(|health| !is_there(args.awaited, health)).collect();
-            if open.is_empty() {
-                return Ok(ExitStatus::Done);
+            let open = open(args.awaited, &healths);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if open.is_empty() || left.is_zero() {
+                return Ok(healths);
             }
-            if Instant::now() + PAUSE > deadline {
-                let guests = open.iter().map(|health| describe(health)).collect();
-                let awaited = word(args.awaited);
-                return Err(CliError::StillWaiting { awaited, waited: args.timeout, guests });
+            if open != told {
+                let canvas = settings.terminal.err();
+                let text = format!("not yet {}: {}", word(args.awaited), open.join(", "));
+                settings.terminal.note(&format!("{}\n", canvas.paint(Tone::Faint, text)));
+                told = open;
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(PAUSE.min(left)).await;
         }
-    })
+    })?;
+    let seen = || -> Vec<Seen<'_>> {
+        healths.iter().map(|health| Seen { reached: is_there(args.awaited, health), health }).collect()
+    };
+    let still = open(args.awaited, &healths);
+    let human = || {
+        let canvas = settings.terminal.out();
+        let names: Vec<String> = healths.iter().map(|health| format!("{} {}", health.id, health.name)).collect();
+        let text = format!("{} {}: {}", canvas.glyph("✓", "OK"), word(args.awaited), names.join(", "));
+        if still.is_empty() { format!("{}\n", canvas.paint(Tone::Good, text)) } else { String::new() }
+    };
+    settings.data(human, seen, seen)?;
+    match still.is_empty() {
+        true => Ok(ExitStatus::Done),
+        false => Err(CliError::StillWaiting { awaited: word(args.awaited), waited: args.timeout, guests: still }),
+    }
+}
+
+/// The guests that are not there yet, each with what stands in the way.
+fn open(awaited: Awaited, healths: &[GuestHealth]) -> Vec<String> {
+    healths.iter().filter(|health| !is_there(awaited, health)).map(describe).collect()
 }
 
 fn is_there(awaited: Awaited, health: &GuestHealth) -> bool {

@@ -1,9 +1,20 @@
 //! What the gates of guests answered.
 
+use std::time::Duration;
+
 use phoenix_engine::GuestHealth;
 
 use super::style::tame;
 use super::{Canvas, Column, Table, Tone};
+
+/// The line above answers that are asked for again and again.
+pub(crate) fn heading(healths: &[GuestHealth], pause: Duration, now: &str, canvas: Canvas) -> String {
+    let healthy = healths.iter().filter(|health| health.is_healthy()).count();
+    let tone = if healthy == healths.len() { Tone::Good } else { Tone::Bad };
+    let count = canvas.paint(tone, format!("{healthy} of {} healthy", healths.len()));
+    let rest = format!("at {now}, every {} s, Ctrl-C ends it", pause.as_secs());
+    format!("{count}  {}", canvas.paint(Tone::Faint, rest))
+}
 
 /// One row a gate.
 pub(crate) fn answers(healths: &[GuestHealth], canvas: Canvas) -> String {
@@ -15,7 +26,7 @@ pub(crate) fn answers(healths: &[GuestHealth], canvas: Canvas) -> String {
         Column::left("NAME").giving_way(8),
         Column::left("GATE").giving_way(8),
         Column::left("ANSWER"),
-        Column::left("DETAIL").giving_way(16),
+        Column::left("DETAIL").giving_way(16).with_room(),
     ]);
     for health in healths {
         let mut row = |gate: &str, tone: Tone, answer: &str, detail: &str| {

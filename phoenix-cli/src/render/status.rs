@@ -10,12 +10,12 @@ pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
     let mut table = Table::new([
         Column::right("ID"),
         Column::left("NAME").giving_way(8),
-        Column::left("KIND"),
-        Column::left("CONFIGURED"),
+        Column::left("KIND").with_room(),
+        Column::left("CONFIGURED").with_room(),
         Column::left("ACTUAL"),
-        Column::left("OWNER"),
+        Column::left("OWNER").with_room(),
         Column::left("HEALTH"),
-        Column::left("DRIFT").giving_way(8),
+        Column::left("DRIFT").giving_way(8).with_room(),
     ]);
     for Standing { status, health } in standings {
         let wanted = status.configured.to_string();

@@ -7,7 +7,7 @@ use phoenix_types::GuestId;
 
 use super::style::{tame, wrap};
 use super::timeline::tone;
-use super::{Align, Canvas, Column, Table, Tone, span};
+use super::{Canvas, Column, Table, Tone, span};
 use crate::chronicle::{Chronicle, Story};
 
 /// How many lines of output are shown for a failure.
@@ -16,13 +16,13 @@ const OUTPUT_LINES: usize = 12;
 /// The guests, one row each. `states` says what each should be: running, stopped, template.
 pub(crate) fn guests(chronicle: &Chronicle, states: &BTreeMap<GuestId, String>, canvas: Canvas) -> String {
     let mut table = Table::new([
-        Column { align: Align::Right, ..Column::right("ID") },
+        Column::right("ID"),
         Column::left("NAME").giving_way(8),
-        Column::left("KIND"),
+        Column::left("KIND").with_room(),
         Column::left("STATE"),
         Column::left("RESULT").giving_way(12),
-        Column::right("GATES"),
-        Column::right("TIME"),
+        Column::right("GATES").with_room(),
+        Column::right("TIME").with_room(),
     ]);
     for (id, story) in chronicle.stories() {
         let outcome = story.end.as_ref().map(|(_, outcome)| outcome);

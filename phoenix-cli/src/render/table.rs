@@ -17,20 +17,35 @@ pub(crate) struct Column {
     pub(crate) align: Align,
     /// How narrow it may become when the table is wider than the canvas; `None` for columns that keep their width.
     pub(crate) least: Option<usize>,
+    pub(crate) presence: Presence,
+}
+
+/// Whether a column is always there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Always,
+    /// It is left out where the narrowest table with it is too wide; the leftmost such column goes first.
+    WithRoom,
 }
 
 impl Column {
     pub(crate) fn left(title: &'static str) -> Self {
-        Self { title, align: Align::Left, least: None }
+        Self { title, align: Align::Left, least: None, presence: Presence::Always }
     }
 
     pub(crate) fn right(title: &'static str) -> Self {
-        Self { title, align: Align::Right, least: None }
+        Self { align: Align::Right, ..Self::left(title) }
     }
 
     /// The same, but it gives way when there is not enough room.
     pub(crate) fn giving_way(mut self, least: usize) -> Self {
         self.least = Some(least);
+        self
+    }
+
+    /// The same, but it goes when there is no room at all.
+    pub(crate) fn with_room(mut self) -> Self {
+        self.presence = Presence::WithRoom;
         self
     }
 }
@@ -78,6 +93,15 @@ impl Table {
     fn squeeze(&self, widths: &mut [usize], room: usize) {
         let used =
             |widths: &[usize]| -> usize { widths.iter().filter(|width| **width > 0).map(|width| width + GAP).sum() };
+        let narrowest = |widths: &[usize]| -> Vec<usize> {
+            let least = |(width, column): (&usize, &Column)| column.least.map_or(*width, |least| least.min(*width));
+            widths.iter().zip(&self.columns).map(least).collect()
+        };
+        for (index, column) in self.columns.iter().enumerate() {
+            if column.presence == Presence::WithRoom && used(&narrowest(widths)) > room + GAP {
+                widths[index] = 0;
+            }
+        }
         while used(widths) > room + GAP {
             let widest = (0..widths.len())
                 .filter(|index| self.columns[*index].least.is_some_and(|least| widths[*index] > least))
@@ -140,6 +164,14 @@ mod tests {
             table().render(Canvas::plain(80)),
             "  ID  NAME         X\n   9  a-long-name  ok\n1001  b            no\n"
         );
+    }
+
+    #[test]
+    fn what_needs_room_goes_where_there_is_none() {
+        let mut table = table();
+        table.columns[3].presence = Presence::WithRoom;
+        assert_eq!(table.render(Canvas::plain(14)), "  ID  NAME  X\n   9  a-l…  ok\n1001  b     no\n");
+        assert_eq!(table.render(Canvas::plain(13)), "  ID  NAME\n   9  a-long…\n1001  b\n");
     }
 
     #[test]

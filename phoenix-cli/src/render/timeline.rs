@@ -153,10 +153,18 @@ fn legend(drawn: &[Cell], label: usize, canvas: Canvas) -> String {
         (Cell::End(Tone::Bad), "failed"),
         (Cell::End(Tone::Warn), "not touched"),
     ];
-    let mut line = " ".repeat(label);
+    let indent = " ".repeat(label);
+    let mut text = indent.clone();
+    let mut used = label;
     for (cell, meaning) in entries.into_iter().filter(|(cell, _)| drawn.contains(cell)) {
         let (tone, sign) = sign(cell, canvas);
-        line.push_str(&format!("  {} {}", canvas.paint(tone, sign), canvas.paint(Tone::Faint, meaning)));
+        let wide = columns(sign) + columns(meaning) + 3;
+        if used + wide > canvas.width && used > label {
+            text.push_str(&format!("\n{indent}"));
+            used = label;
+        }
+        text.push_str(&format!("  {} {}", canvas.paint(tone, sign), canvas.paint(Tone::Faint, meaning)));
+        used += wide;
     }
-    format!("{line}\n")
+    format!("{text}\n")
 }

@@ -24,3 +24,5 @@ mod remote;
 mod statuses;
 #[cfg(test)]
 mod step_ca;
+#[cfg(test)]
+mod terminal;

@@ -1,14 +1,14 @@
 //! Nodes over ssh: real time, real processes, a question before anything changes.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use nix::pty::{OpenptyResult, openpty};
 use serde_json::{Value, json};
 
 use crate::program::{Place, Run};
+use crate::terminal::Session;
 
 /// How long the tools of the node take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,21 +90,10 @@ impl Remote {
 
     /// The program at a terminal at which somebody types an answer once he is asked; what he sees, and how it ends.
     fn answered(&self, args: &[&str], answer: &str) -> (String, ExitStatus) {
-        let OpenptyResult { master, slave } = openpty(None, None).unwrap();
-        let end = || Stdio::from(slave.try_clone().unwrap());
-        let mut child = self.command(args).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
-        // Once the program has ended nobody holds the other end any more, and reading ends.
-        drop(slave);
-        let mut terminal = fs::File::from(master);
-        let mut seen = Vec::new();
-        let mut byte = [0];
-        while !seen.ends_with(b"[y/N] ") && terminal.read(&mut byte).is_ok_and(|count| count == 1) {
-            seen.push(byte[0]);
-        }
-        terminal.write_all(answer.as_bytes()).unwrap();
-        // Linux ends the reading of a terminal that was hung up with an error.
-        let _ = terminal.read_to_end(&mut seen);
-        (String::from_utf8(seen).unwrap(), child.wait().unwrap())
+        let mut session = Session::new(&mut self.command(args), 100);
+        session.until("[y/N] ");
+        session.types(answer);
+        session.ends()
     }
 
     /// The guests that exist, by id.
