@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::diagnostic::FileKind;
 use crate::load::Loaded;
-use crate::model::{CloudImage, ContainerSource, Gate, Guest, Kind, Vm, VmSource};
+use crate::model::{CloudImage, ContainerSource, Gate, Guest, Kind, State, Vm, VmSource};
 use crate::source::{Location, Segment, Source, find};
 
 /// One setting of a guest.
@@ -45,6 +45,8 @@ pub enum Origin {
         /// That guest.
         guest: GuestId,
     },
+    /// The image that it is made from has it so.
+    Image,
     /// Phoenix's own default.
     Default,
     /// Nobody says anything: Proxmox's own default holds.
@@ -75,6 +77,10 @@ impl Loaded {
 /// Where a value may come from when the guest does not write it.
 #[derive(Clone, Copy)]
 enum Fallback<'a> {
+    /// The guest that it is cloned from, when it is a clone.
+    Source,
+    /// Nobody: where nothing is written there is none.
+    Nobody,
     /// A key of the guest's own file.
     File(&'a [&'a str]),
     /// A key of the hypervisor file.
@@ -97,16 +103,19 @@ impl Table<'_> {
                 let (source, keys) = match fallback {
                     Fallback::File(keys) => (Some(context.source().as_ref()), keys),
                     Fallback::Hypervisor(keys) => (self.hypervisor, keys),
+                    Fallback::Source => {
+                        return self.guest.clone_from.as_ref().map(|source| Origin::CloneSource { guest: source.id });
+                    }
+                    Fallback::Nobody => return Some(Origin::Default),
                 };
                 let path: Vec<Segment> = keys.iter().map(|key| Segment::from(*key)).collect();
                 placed(source?, 0, &path).map(|at| Origin::Shared { key: keys.join("."), at })
             })
         };
-        let origin = match (written, &value, &self.guest.clone_from) {
-            (Some(at), _, _) => Origin::Written { at },
-            (None, Value::Null, Some(source)) => Origin::CloneSource { guest: source.id },
-            (None, Value::Null, None) => Origin::Proxmox,
-            (None, _, _) => shared().unwrap_or(Origin::Default),
+        let unsaid = if value.is_null() { Origin::Proxmox } else { Origin::Default };
+        let origin = match written {
+            Some(at) => Origin::Written { at },
+            None => shared().unwrap_or(unsaid),
         };
         self.settings.push(Setting { guest: self.guest.id, key: key.into(), value, origin });
     }
@@ -119,15 +128,11 @@ impl Table<'_> {
     fn common(&mut self) {
         let guest = self.guest;
         self.plain("name", json!(guest.name), &[]);
-        self.add(
-            "state",
-            json!(guest.state),
-            &[&["state".into()], &["is_template".into()], &["start_at_boot".into()]],
-            &[],
-        );
+        let why = if guest.state == State::Template { "is_template" } else { "start_at_boot" };
+        self.add("state", json!(guest.state), &[&["state".into()], &[why.into()]], &[]);
         self.plain("start_at_boot", json!(guest.start_at_boot), &[]);
-        self.plain("boot_order", json!(guest.boot_order), &[]);
-        self.plain("boot_delay", json!(guest.boot_delay), &[]);
+        self.plain("boot_order", json!(guest.boot_order), &[Fallback::Source]);
+        self.plain("boot_delay", json!(guest.boot_delay), &[Fallback::Source]);
         self.plain("dependencies", json!(guest.dependencies), &[]);
         if let Some(network) = &guest.network {
             let at = |key: &str| ["network_config".into(), key.into()] as [Segment; 2];
@@ -140,21 +145,41 @@ impl Table<'_> {
                 fallbacks,
             );
             self.add("network_config.ip", json!(network.ipv4), &[&at("ip")], &[]);
-            self.add("network_config.gw", json!(network.gateway), &[&at("gw")], &[]);
+            self.add("network_config.gw", json!(network.gateway), &[&at("gw")], &[Fallback::Nobody]);
+            self.add("network_config.vlan", json!(network.vlan), &[&at("vlan")], &[Fallback::Nobody]);
+            self.add("network_config.mtu", json!(network.mtu), &[&at("mtu")], &[]);
             let servers = if network.nameservers.is_empty() { Value::Null } else { json!(network.nameservers) };
-            self.add("network_config.nameservers", servers, &[&at("nameservers"), &at("nameserver")], &[]);
+            self.add(
+                "network_config.nameservers",
+                servers,
+                &[&at("nameservers"), &at("nameserver")],
+                &[Fallback::Source],
+            );
+            // Only VMs take the hypervisor file's domain.
             let domain = [Fallback::Hypervisor(&["domain_name"])];
+            let domain =
+                if guest.vm().is_some() && network.search_domain.is_some() { domain } else { [Fallback::Source] };
             self.add("network_config.searchdomain", json!(network.search_domain), &[&at("searchdomain")], &domain);
             self.plain("mac_address", json!(network.mac), &[]);
         }
         self.plain("features", json!(guest.features.iter().map(|script| &script.name).collect::<Vec<_>>()), &[]);
-        self.plain("application_script", json!(guest.application.as_ref().map(|script| &script.name)), &[]);
+        self.plain(
+            "application_script",
+            json!(guest.application.as_ref().map(|script| &script.name)),
+            &[Fallback::Nobody],
+        );
         if let Some(firewall) = &guest.firewall {
-            self.add("firewall.enabled", json!(firewall.enabled), &[&["firewall".into(), "enabled".into()]], &[]);
+            let at = |key: &str| ["firewall".into(), key.into()] as [Segment; 2];
+            self.add("firewall.enabled", json!(firewall.enabled), &[&at("enabled")], &[]);
+            let (input, output) = (json!(firewall.input_policy), json!(firewall.output_policy));
+            self.add("firewall.default_input_policy", input, &[&at("default_input_policy")], &[]);
+            self.add("firewall.default_output_policy", output, &[&at("default_output_policy")], &[]);
+            let rules: Vec<String> = firewall.rules.iter().map(ToString::to_string).collect();
+            self.add("firewall.rules", json!(rules), &[&at("rules")], &[]);
         }
         self.gates("health_check", &guest.health, &["health_check", "health_checks"]);
         self.gates("wait_for", &guest.wait_for, &["wait_for"]);
-        self.plain("template_snapshot_name", json!(guest.template_snapshot), &[]);
+        self.plain("template_snapshot_name", json!(guest.template_snapshot), &[Fallback::Nobody]);
         let snapshots: Vec<_> = guest.lifecycle.before.iter().chain(&guest.lifecycle.after).collect();
         self.add(
             "enable_lifecycle_snapshots",
@@ -169,6 +194,7 @@ impl Table<'_> {
         );
         self.plain("protection", json!(guest.protection), &[]);
         self.plain("tags", json!(guest.tags), &[]);
+        self.plain("description", json!(guest.description), &[Fallback::Nobody]);
     }
 
     fn container(&mut self) {
@@ -186,14 +212,25 @@ impl Table<'_> {
             json!(guest.memory),
             &[Fallback::Hypervisor(&["proxmox_defaults", "lxc", "memory_mb"])],
         );
-        self.plain("swap_mb", json!(container.swap), &[]);
-        self.plain("storage_pool", json!(guest.storage), &[]);
-        self.plain("storage_size_gb", json!(guest.disk), &[]);
-        self.plain("unprivileged", json!(container.unprivileged), &[]);
+        self.plain("swap_mb", json!(container.swap), &[Fallback::Source]);
+        self.plain("storage_pool", json!(guest.storage), &[Fallback::Source]);
+        // A container from a template has a size of its own, a clone that of its source.
+        self.plain("storage_size_gb", json!(guest.disk), &[Fallback::Source]);
+        self.plain("unprivileged", json!(container.unprivileged), &[Fallback::Source]);
+        let options: Vec<String> =
+            container.features.iter().map(|(key, value)| format!("{}={value}", key.word())).collect();
+        self.plain("pct_options", json!(options), &[]);
         let raw: Vec<String> = container.raw_lines.iter().map(ToString::to_string).collect();
         let raw_paths: [&[Segment]; 4] =
             [&["lxc_options".into()], &["apparmor_profile".into()], &["gpu_assignment".into()], &["id_maps".into()]];
         self.add("lxc_options", json!(raw), &raw_paths, &[]);
+        let own = crate::source::elements(guest.context.text(), &["zfs_volumes".into()]).len();
+        for (index, volume) in container.volumes.iter().enumerate() {
+            let (key, index) = if index < own { ("zfs_volumes", index) } else { ("volumes", index - own) };
+            let value = format!("{} of {} → {}", volume.size, volume.storage, volume.mount_point);
+            let path = [key.into(), index.into(), "mount_point".into()];
+            self.add(format!("{key}[{index}]"), json!(value), &[&path], &[]);
+        }
         for (index, mount) in container.mount_points.iter().enumerate() {
             let path = ["mount_points".into(), index.into(), "container_path".into()];
             let key = format!("mount_points[{index}]");
@@ -217,8 +254,13 @@ impl Table<'_> {
         self.add("template_image", source, &[&["template_image".into()], &["clone_from_vmid".into()]], &[]);
         self.plain("cores", json!(guest.cores), &[Fallback::File(&["vm_defaults", "cores"])]);
         self.plain("memory_mb", json!(guest.memory), &[Fallback::File(&["vm_defaults", "memory_mb"])]);
-        self.plain("disk_size_gb", json!(guest.disk), &[Fallback::File(&["vm_defaults", "disk_size_gb"])]);
-        self.plain("storage_pool", json!(guest.storage), &[Fallback::File(&["vm_defaults", "storage_pool"])]);
+        let usual: &[Fallback<'_>] = &[Fallback::File(&["vm_defaults", "disk_size_gb"])];
+        self.plain("disk_size_gb", json!(guest.disk), if guest.disk.is_some() { usual } else { &[Fallback::Source] });
+        if let (None, None, Some(setting)) = (guest.disk, &guest.clone_from, self.settings.last_mut()) {
+            setting.origin = Origin::Image;
+        }
+        let usual = [Fallback::File(&["vm_defaults", "storage_pool"]), Fallback::Source];
+        self.plain("storage_pool", json!(guest.storage), &usual);
         for (index, volume) in vm.volumes.iter().enumerate() {
             let at = |key: &str| ["volumes".into(), index.into(), key.into()] as [Segment; 3];
             self.add(format!("volumes[{index}].path"), json!(volume.path), &[&at("path")], &[]);
@@ -228,7 +270,10 @@ impl Table<'_> {
             self.add(format!("volumes[{index}].options"), json!(volume.options), &[&at("options")], &[]);
         }
         if let Some(user) = &vm.user {
-            self.add("user_config.username", json!(user.name), &[&["user_config".into(), "username".into()]], &[]);
+            let at = |key: &str| ["user_config".into(), key.into()] as [Segment; 2];
+            self.add("user_config.username", json!(user.name), &[&at("username")], &[Fallback::Source]);
+            self.add("user_config.ssh_public_key", json!(user.ssh_keys), &[&at("ssh_public_key")], &[]);
+            self.add("user_config.ssh_key_file", json!(user.ssh_key_file), &[&at("ssh_key_file")], &[Fallback::Nobody]);
         }
     }
 
@@ -307,6 +352,7 @@ mod tests {
                 Origin::Written { at } => format!("line {}", at.line),
                 Origin::Shared { key, .. } => key.clone(),
                 Origin::CloneSource { guest } => guest.to_string(),
+                Origin::Image => "image".to_owned(),
                 Origin::Default => "default".to_owned(),
                 Origin::Proxmox => "proxmox".to_owned(),
             };
@@ -324,5 +370,11 @@ mod tests {
         expect("wait_for[0].deadline", "\"1m\"", "line 5");
         expect("wait_for[0].interval", "\"5s\"", "default");
         expect("wait_for[0].retries", "null", "default");
+        expect("application_script", "null", "default");
+        expect("template_snapshot_name", "null", "default");
+        expect("mac_address", "null", "proxmox");
+        expect("boot_order", "null", "9000");
+        expect("network_config.gw", "null", "default");
+        expect("network_config.nameservers", "null", "9000");
     }
 }

@@ -44,6 +44,7 @@ fn origin(origin: &Origin) -> (Tone, String) {
         Origin::Written { at } => (Tone::Plain, format!("{}:{}:{}", name(&at.file), at.line, at.column)),
         Origin::Shared { key, at } => (Tone::Plain, format!("{key}, {}:{}:{}", name(&at.file), at.line, at.column)),
         Origin::CloneSource { guest } => (Tone::Plain, format!("{guest}, which it is cloned from")),
+        Origin::Image => (Tone::Plain, "its image".to_owned()),
         Origin::Default => (Tone::Faint, "default".to_owned()),
         Origin::Proxmox => (Tone::Faint, "Proxmox's own default".to_owned()),
         _ => (Tone::Faint, "elsewhere".to_owned()),

@@ -51,7 +51,7 @@ impl Context {
     /// std::fs::write(dir.join("phoenix_lxc_configs.json"), text).unwrap();
     /// let fleet = phoenix_config::load(dir).fleet.unwrap();
     /// let context = &fleet.find("103").unwrap().context;
-    /// assert_eq!(context.location(&["storage_pool".into()]).column, 88);
+    /// assert_eq!(context.location(&["storage_pool".into()]).column, 89);
     /// assert_eq!(context.location(&["network_config".into(), "bridge".into()]), context.location(&[]));
     /// ```
     #[must_use]

@@ -139,7 +139,7 @@ fn schedule(schedule: &Schedule, path: &[Segment], target: Target, findings: &mu
                 .help(help.to_owned()),
         );
     };
-    if let Some(deadline) = schedule.deadline
+    if let (Some(deadline), Some(_)) = (schedule.deadline, schedule.retries)
         && schedule.start_period >= deadline
         && deadline > Span::default()
         && schedule.start_period > Span::default()

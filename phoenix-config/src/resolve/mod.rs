@@ -79,6 +79,14 @@ fn state(
         (_, true) => State::Running,
         (_, false) => State::Stopped,
     });
+    if written == Some(State::Stopped) && start_at_boot {
+        findings.push(
+            Finding::warning(Code::Conflict, target, "`state` is `stopped`, but the node starts it when it boots")
+                .at(["start_at_boot"])
+                .label(target, ["state"], "the other one")
+                .help("remove one of the two"),
+        );
+    }
     if state == State::Template && start_at_boot {
         findings.push(
             Finding::error(Code::Conflict, target, "a template cannot be started at boot")

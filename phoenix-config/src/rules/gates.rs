@@ -71,7 +71,11 @@ impl Sharers {
                     .filter(|mount| !mount.read_only)
                     .map(|mount| mount.host_path.as_path())
                     .collect(),
-                Kind::Vm(vm) => vm.volumes.iter().map(|volume| volume.path.as_path()).collect(),
+                Kind::Vm(vm) => {
+                    let writable =
+                        vm.volumes.iter().filter(|volume| !volume.options.split(',').any(|word| word == "ro"));
+                    writable.map(|volume| volume.path.as_path()).collect()
+                }
             };
             for directory in directories {
                 sharers.entry(plain_path(directory)).or_default().push(guest.id);

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use phoenix_types::GuestId;
 
 use crate::diagnostic::{Code, FileKind, Finding, Target};
-use crate::model::Guest;
+use crate::model::{Guest, State};
 use crate::rules::{Rule, View};
 
 /// Names and addresses stand for one guest each.
@@ -25,7 +25,8 @@ impl Rule for Identity {
                 let name = guest.name.as_str().to_ascii_lowercase();
                 names.see(name, guest, || format!("the name `{}`", guest.name), findings);
             }
-            let Some(network) = &guest.network else { continue };
+            // A template is never started, so it disturbs nobody.
+            let Some(network) = guest.network.as_ref().filter(|_| guest.state != State::Template) else { continue };
             if let Some(mac) = network.mac {
                 macs.see(mac, guest, || format!("the MAC address {mac}"), findings);
             }

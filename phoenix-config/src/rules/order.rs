@@ -44,15 +44,21 @@ fn dependency_findings(view: &View<'_>, guest: &Guest, dependency: &Guest) -> Ve
             .help("start the dependency at boot, or write `\"state\": \"running\"` there");
         findings.push(finding);
     }
+    // Those without a number are started last (pve-manager `API2/Nodes.pm`, `get_start_stop_list`).
     if guest.start_at_boot
         && dependency.start_at_boot
-        && let (Some(own), Some(other)) = (guest.boot_order, dependency.boot_order)
-        && other > own
+        && view.reads(dependency.id, &["boot_order"])
+        && let Some(own) = guest.boot_order
+        && dependency.boot_order.is_none_or(|other| other > own)
     {
-        let message = format!("the node starts it with `boot_order` {own}, before its dependency {name} with {other}");
+        let (other, label) = match dependency.boot_order {
+            Some(other) => (format!("with {other}"), "the dependency comes later"),
+            None => ("without one".to_owned(), "the dependency has none, and comes last"),
+        };
+        let message = format!("the node starts it with `boot_order` {own}, before its dependency {name} {other}");
         let finding = Finding::warning(Code::BootOrder, target, message)
             .at(["boot_order"])
-            .label(Target::Guest(dependency.id), ["boot_order"], "the dependency comes later")
+            .label(Target::Guest(dependency.id), ["boot_order"], label)
             .help("give the dependency the smaller number");
         findings.push(finding);
     }

@@ -134,12 +134,14 @@ fn exported(guest: &Guest, index: usize, volume: &NfsVolume, hypervisor: &Hyperv
 fn lets_in(export: &NfsExport, address: IpAddr, guest: &Guest) -> bool {
     export.clients.is_empty()
         || export.clients.iter().any(|client| {
+            // Options may stand behind a client, as in `/etc/exports`.
+            let client = client.split('(').next().unwrap_or(client).trim();
             if let Ok(one) = client.parse::<IpAddr>() {
                 one == address
             } else if let Ok(net) = client.parse::<IpNet>() {
                 net.contains(&address)
             } else {
-                client == guest.name.as_str() || client.contains(['*', '?', '@', '.'])
+                client.eq_ignore_ascii_case(guest.name.as_str()) || client.contains(['*', '?', '@', '.'])
             }
         })
 }

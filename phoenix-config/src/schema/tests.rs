@@ -152,6 +152,73 @@ fn schemas_are_schemas() {
     }
 }
 
+/// Where values of different keys stand, each key once.
+fn kinds_of_places(document: &Value) -> Vec<usize> {
+    fn walk(value: &Value, name: &str, next: &mut usize, found: &mut std::collections::BTreeMap<String, usize>) {
+        let index = *next;
+        *next += 1;
+        found.entry(name.to_owned()).or_insert(index);
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| walk(item, &format!("{name}[]"), next, found)),
+            Value::Object(members) => {
+                // The gates and probes inside each other are all alike.
+                let around = name.rsplit('.').next().unwrap_or(name);
+                members.iter().for_each(|(key, inner)| walk(inner, &format!("{around}.{key}"), next, found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = std::collections::BTreeMap::new();
+    walk(document, "", &mut 0, &mut found);
+    found.into_values().collect()
+}
+
+/// Values at every kind of place: at each of them another third of all, so that every value comes to every few places. (All of
+/// them everywhere agree too, and take a minute.)
+fn agree_everywhere<T: DeserializeOwned>(part: Part, document: &Value) {
+    let values: Vec<Value> = serde_json::from_str(VALUES).unwrap();
+    for place in kinds_of_places(document) {
+        for value in values.iter().skip(place % 3).step_by(3) {
+            let mut changed = document.clone();
+            *nth(&mut changed, place) = value.clone();
+            agree::<T>(part, &changed).unwrap();
+        }
+    }
+}
+
+#[test]
+fn values_at_every_place_of_a_container() {
+    let mut document = complete("container");
+    for key in ["health_checks", "wait_for", "health_check"] {
+        document.as_object_mut().unwrap().remove(key);
+    }
+    agree_everywhere::<ContainerEntry>(Part::Guest(FileKind::Lxc), &document);
+}
+
+#[test]
+fn values_at_every_place_of_a_vm() {
+    let mut document = complete("vm");
+    for key in ["health_checks", "wait_for", "health_check", "firewall"] {
+        document.as_object_mut().unwrap().remove(key);
+    }
+    agree_everywhere::<VmEntry>(Part::Guest(FileKind::Vm), &document);
+}
+
+#[test]
+fn values_at_every_place_of_a_gate() {
+    agree_everywhere::<VmEntry>(
+        Part::Guest(FileKind::Vm),
+        &json!({"vmid": 100, "name": "a", "wait_for": complete("gate")}),
+    );
+}
+
+#[test]
+fn values_at_every_place_of_the_node() {
+    agree_everywhere::<HypervisorEntry>(Part::Frame(FileKind::Hypervisor), &complete("hypervisor"));
+    agree_everywhere::<LxcFrame>(Part::Frame(FileKind::Lxc), &complete("lxc_frame"));
+    agree_everywhere::<VmFrame>(Part::Frame(FileKind::Vm), &complete("vm_frame"));
+}
+
 proptest! {
 
     #[test]

@@ -8,3 +8,4 @@ mod fuzzed;
 mod robust;
 mod rules;
 mod torn;
+mod variants;

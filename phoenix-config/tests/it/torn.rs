@@ -131,7 +131,7 @@ fn nothing_follows_for_other_guests(wrong: &str, other: &str) {
     assert!(codes.len() == 1 && codes[0].starts_with("PHX01"), "{:#?}", loaded.diagnostics);
 }
 
-const WAITS: &str = r#"{"vms": [{"vmid": 1001, "name": "docker", "template_image": "a.img", "dependencies": [103],
+const WAITS: &str = r#"{"vms": [{"vmid": 1001, "name": "docker", "template_image": "/a.img", "dependencies": [103],
     "volumes": [{"server": "10.0.0.13", "path": "/srv/ssl", "mount_point": "/ssl"}, {"path": "/srv/own", "mount_point": "/own"}],
     "wait_for": {"file": "/ssl/ready", "timeout": 9}}]}"#;
 const WRITES: &str = r#"{"lxc_configs": {"103": {"name": "ca", "template": "local:a",
@@ -180,8 +180,8 @@ fn nothing_follows_from_guests_that_could_not_be_read(lxc: &str) {
 fn a_vm_whose_id_cannot_be_read_is_looked_at_all_the_same() {
     let loaded = load(&[(
         FileKind::Vm,
-        r#"{"vms": [{"vmid": "12x", "name": "docker", "template_image": "a.img", "features": ["no_such_thing"]},
-                    {"vmid": 1000, "name": "other", "template_image": "a.img", "dependencies": [123]}]}"#,
+        r#"{"vms": [{"vmid": "12x", "name": "docker", "template_image": "/a.img", "features": ["no_such_thing"]},
+                    {"vmid": 1000, "name": "other", "template_image": "/a.img", "dependencies": [123]}]}"#,
     )]);
     assert_eq!(found(&loaded), [("PHX0109", "/vms/0/vmid"), ("PHX0801", "/vms/0/features/0")]);
 }
