@@ -123,7 +123,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__converge)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -138,6 +138,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -181,7 +185,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__create)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -196,6 +200,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -239,7 +247,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__delete)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -254,6 +262,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -343,7 +355,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__down)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -358,6 +370,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -551,7 +567,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__restart)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -566,6 +582,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -655,7 +675,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__start)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -670,6 +690,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -759,7 +783,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__stop)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -774,6 +798,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -817,7 +845,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__up)
-            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --force-provision --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --jobs-per-storage --force-provision --config-dir --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -836,6 +864,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -104,6 +104,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s h -l help -d 'P
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -123,6 +124,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s h -l help -d 'Pri
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -141,6 +143,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -158,6 +161,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -233,6 +237,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s v -l verbose -d
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -250,6 +255,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s v -l verbose -
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -267,6 +273,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s v -l verbose -d
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -313,6 +320,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s v -l verbose -
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
@@ -330,6 +338,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r

@@ -181,6 +181,9 @@ pub(crate) struct RunArgs {
     /// How many commands may change the node at the same time
     #[arg(short, long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
+    /// How many guests may be made on one storage at the same time
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs_per_storage: u16,
 }
 
 #[derive(Debug, Args)]

@@ -32,6 +32,8 @@ pub(crate) struct Change {
     pub(crate) report: Option<Utf8PathBuf>,
     /// How many commands may change the node at the same time.
     pub(crate) jobs: usize,
+    /// How many guests may be made on one storage at the same time.
+    pub(crate) jobs_per_storage: usize,
 }
 
 /// Whether a person has agreed.
@@ -84,6 +86,7 @@ impl RunArgs {
             goal,
             report: self.report.clone(),
             jobs: usize::from(self.jobs),
+            jobs_per_storage: usize::from(self.jobs_per_storage),
         }
     }
 }
@@ -157,7 +160,12 @@ async fn under_lock(
         return Ok(End::Ended(ExitStatus::Done));
     }
     let cancel = CancellationToken::new();
-    let options = Options { jobs: change.jobs, cancel: cancel.clone(), lock: Some(lock.clone()) };
+    let options = Options {
+        jobs: change.jobs,
+        jobs_per_storage: change.jobs_per_storage,
+        cancel: cancel.clone(),
+        lock: Some(lock.clone()),
+    };
     let mut chronicle = Chronicle::of(&plan);
     if change.goal != Goal::Configured {
         chronicle.without_gates();

@@ -40,6 +40,11 @@ impl Worker<'_> {
             },
             _ => None,
         };
+        // Whoever waits for the storage holds no slot either, so that work on other storages goes on.
+        let _storage = match self.run.storages.get(&self.id()) {
+            Some(turnstile) => Some(turnstile.pass(self.id(), self.run.urgency_of(self.id())).await),
+            None => None,
+        };
         let _slot = slot(self.run).await?;
         let held = millis(asked.elapsed());
         if held > 0 {

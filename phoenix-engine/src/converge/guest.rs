@@ -244,6 +244,10 @@ impl Worker<'_> {
                 let _slot = slot(self.run).await?;
                 snapshot::take(self, site, name, *purpose).await
             }
+            Work::Replace { name, purpose } => {
+                let _slot = slot(self.run).await?;
+                snapshot::replace(self, site, name, *purpose).await
+            }
             Work::ConvertToTemplate => {
                 let _slot = slot(self.run).await?;
                 self.convert(site).await

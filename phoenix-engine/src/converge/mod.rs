@@ -21,12 +21,13 @@ pub(crate) use gates::{AgentSource, agent_gate, surroundings};
 pub(crate) use guest::SHUTDOWN;
 pub(crate) use rehearsal::rehearse;
 pub(crate) use settings::{changes, is_mark, line_digest, managed_keys, wanted_keys};
+pub(crate) use snapshot::successor;
 pub(crate) use stale::{is_a_tasks, is_creation};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use phoenix_types::GuestId;
+use phoenix_types::{GuestId, StorageId};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -44,6 +45,8 @@ use turnstile::Turnstile;
 pub struct Options {
     /// How many commands may change the node at the same time. Gates and scripts do not count. Default: 8.
     pub jobs: usize,
+    /// How many guests may be made on one storage at the same time; those on others go on meanwhile. Default: 4.
+    pub jobs_per_storage: usize,
     /// Cancelled: no new steps; running ones reach their end.
     pub cancel: CancellationToken,
     /// The node's lock, which is told what is being made, so that a run after a crash knows what is ours. Default: none.
@@ -52,7 +55,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { jobs: 8, cancel: CancellationToken::new(), lock: None }
+        Self { jobs: 8, jobs_per_storage: 4, cancel: CancellationToken::new(), lock: None }
     }
 }
 
@@ -99,6 +102,8 @@ struct Run {
     slots: Semaphore,
     /// A container that is being cloned is locked by `pct` for the whole copy, so its clones are made one after the other.
     clone_sources: BTreeMap<GuestId, Turnstile>,
+    /// The storage that each guest is made on: copies to one storage hinder each other.
+    storages: BTreeMap<GuestId, Arc<Turnstile>>,
     /// How long a way hangs on each guest: the steps of the longest chain from it to a guest that nobody waits for.
     urgency: BTreeMap<GuestId, usize>,
     words: BTreeMap<GuestId, watch::Sender<Option<Word>>>,
@@ -152,8 +157,9 @@ pub async fn converge(
         clone_sources: desired
             .guests
             .values()
-            .filter_map(|guest| Some((guest.clone_source()?, Turnstile::default())))
+            .filter_map(|guest| Some((guest.clone_source()?, Turnstile::new(1))))
             .collect(),
+        storages: storages(&desired, options.jobs_per_storage),
         urgency: urgency(&plan),
         words: plan.guests.iter().map(|guest| (guest.id, watch::Sender::new(None))).collect(),
         gates: Gates::Asked,
@@ -184,6 +190,17 @@ pub async fn converge(
     }
     emitter.emit(Instant::now(), None, EventKind::RunFinished { counts });
     Summary { guests, elapsed_ms: millis(started.elapsed()) }
+}
+
+/// See [`Run::storages`].
+fn storages(desired: &Desired, places: usize) -> BTreeMap<GuestId, Arc<Turnstile>> {
+    let mut turnstiles: BTreeMap<&StorageId, Arc<Turnstile>> = BTreeMap::new();
+    let of = desired.guests.values().filter_map(|guest| Some((guest.id, desired.storage_of(guest)?)));
+    of.map(|(id, storage)| {
+        let turnstile = turnstiles.entry(storage).or_insert_with(|| Arc::new(Turnstile::new(places.max(1))));
+        (id, turnstile.clone())
+    })
+    .collect()
 }
 
 /// See [`Run::urgency`]. The plan's order has every guest after what it needs, so one pass backwards is enough.

@@ -8,6 +8,7 @@ use super::guest::Worker;
 use super::retry::while_busy;
 use crate::node::Site;
 use crate::plan::{SnapshotPurpose, Stage};
+use crate::record::Record;
 
 /// Takes a snapshot, unless it stands already. Its description carries the record of the moment, so that a later rollback to
 /// it can be understood.
@@ -37,4 +38,36 @@ pub(super) async fn take(
         Err(error) if error.class() == Some(ErrorClass::AlreadyExists) => Ok(()),
         other => other,
     }
+}
+
+/// The name under which the successor of a snapshot stands while the snapshot itself is taken anew: Proxmox renames none.
+///
+/// A name has 40 characters at most (pve-guest-common, `pve-snapshot-name`).
+pub(crate) fn successor(name: &SnapshotName) -> SnapshotName {
+    let begin: String = name.as_str().chars().take(36).collect();
+    format!("{begin}-new").parse().unwrap_or_else(|_| name.clone())
+}
+
+/// Takes a snapshot anew. The old one goes when its successor stands, and the successor when the snapshot stands again under
+/// its own name; so at every moment one of the two does.
+pub(super) async fn replace(
+    worker: &Worker<'_>,
+    site: &Site,
+    name: &SnapshotName,
+    purpose: SnapshotPurpose,
+) -> Result<(), StepError> {
+    let successor = &successor(name);
+    let (id, kind) = (worker.id(), worker.kind());
+    let delete = async |name| while_busy(worker.voice, Stage::Undo, || site.delete_snapshot(kind, id, name)).await;
+    let conf = worker.conf(site).await?.conf;
+    // One that a dead run left shows the guest only when no script ran since.
+    let notes = conf.snapshots.get(successor.as_str()).and_then(|section| section.description.as_deref());
+    let shows = notes.and_then(Record::find).is_some_and(|record| record.scripts == worker.record.scripts);
+    if !shows && conf.has_snapshot(name) {
+        delete(successor).await?;
+    }
+    take(worker, site, successor, purpose).await?;
+    delete(name).await?;
+    take(worker, site, name, purpose).await?;
+    delete(successor).await
 }

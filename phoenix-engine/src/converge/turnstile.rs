@@ -1,4 +1,4 @@
-//! A gate that one passes at a time, the most urgent of those who wait first.
+//! A gate that a few pass at a time, the most urgent of those who wait first.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -10,14 +10,15 @@ use tokio::sync::Notify;
 /// Who waits: the most urgent first, then the smaller id.
 type Place = (Reverse<usize>, GuestId);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
-    taken: bool,
+    /// How many may still pass.
+    free: usize,
     waiting: BTreeSet<Place>,
 }
 
-/// Lets one guest at a time through. Of those who wait, the one with the largest urgency goes next.
-#[derive(Debug, Default)]
+/// Lets so many guests through at a time. Of those who wait, the one with the largest urgency goes next.
+#[derive(Debug)]
 pub(super) struct Turnstile {
     queue: Mutex<Queue>,
     freed: Notify,
@@ -43,12 +44,17 @@ impl Drop for Waiting<'_> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.0.with(|queue| queue.taken = false);
+        self.0.with(|queue| queue.free += 1);
         self.0.freed.notify_waiters();
     }
 }
 
 impl Turnstile {
+    /// A turnstile that lets `places` guests through at a time.
+    pub(super) fn new(places: usize) -> Self {
+        Self { queue: Mutex::new(Queue { free: places, waiting: BTreeSet::new() }), freed: Notify::new() }
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Queue) -> T) -> T {
         work(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -67,8 +73,8 @@ impl Turnstile {
             tokio::pin!(freed);
             freed.as_mut().enable();
             let mine = self.with(|queue| {
-                let first = !queue.taken && queue.waiting.first() == Some(&place);
-                queue.taken |= first;
+                let first = queue.free > 0 && queue.waiting.first() == Some(&place);
+                queue.free -= usize::from(first);
                 first
             });
             if mine {
@@ -90,7 +96,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_most_urgent_goes_first_and_one_at_a_time() {
-        let turnstile = Arc::new(Turnstile::default());
+        let turnstile = Arc::new(Turnstile::new(1));
         let log = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = tokio::task::JoinSet::new();
         for (id, urgency) in [(101, 1), (102, 5), (103, 5), (104, 9)] {
@@ -107,8 +113,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn as_many_as_there_are_places_pass_together() {
+        let turnstile = Turnstile::new(2);
+        let soon = Duration::from_secs(1);
+        let guest = |id| GuestId::new(id).unwrap();
+        let first = turnstile.pass(guest(101), 1).await;
+        let second = tokio::time::timeout(soon, turnstile.pass(guest(102), 1)).await;
+        assert!(second.is_ok());
+        assert!(tokio::time::timeout(soon, turnstile.pass(guest(103), 1)).await.is_err());
+        drop(first);
+        assert!(tokio::time::timeout(soon, turnstile.pass(guest(103), 1)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_gives_up_holds_nobody_back() {
-        let turnstile = Turnstile::default();
+        let turnstile = Turnstile::new(1);
         let guest = |id| GuestId::new(id).unwrap();
         let first = turnstile.pass(guest(101), 1).await;
         let gave_up = tokio::time::timeout(Duration::from_secs(1), turnstile.pass(guest(102), 9)).await;

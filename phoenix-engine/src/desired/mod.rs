@@ -13,7 +13,7 @@ use phoenix_config::EdgeKind;
 use phoenix_config::model::{Fleet, Kind, OnFailure, State};
 use phoenix_health::Gate;
 use phoenix_host::pve::InvalidSettings;
-use phoenix_types::{DiskSize, FirewallFile, GuestId, GuestKind, Hostname, SnapshotName};
+use phoenix_types::{DiskSize, FirewallFile, GuestId, GuestKind, Hostname, SnapshotName, StorageId};
 
 pub use container::{ContainerOrigin, DesiredContainer, HostPath};
 pub use script::DesiredScript;
@@ -160,6 +160,20 @@ impl DesiredGuest {
 }
 
 impl Desired {
+    /// The storage that a guest's root disk is made on; `None` for a clone of a guest that is not in the configuration.
+    #[must_use]
+    pub fn storage_of<'a>(&'a self, guest: &'a DesiredGuest) -> Option<&'a StorageId> {
+        let (own, copied_to) = match &guest.spec {
+            Spec::Container(container) => (&container.storage, container.clone_storage.as_ref()),
+            Spec::Vm(vm) => (&vm.storage, vm.clone_storage.as_ref()),
+        };
+        match guest.clone_source() {
+            None => Some(own),
+            // The graph has no rings.
+            Some(source) => copied_to.or_else(|| self.storage_of(self.guests.get(&source)?)),
+        }
+    }
+
     /// Everything that hangs on a guest: those that depend on it, and what depends on those in turn.
     #[must_use]
     pub fn hangs_on(&self, id: GuestId) -> BTreeMap<GuestId, &Hostname> {

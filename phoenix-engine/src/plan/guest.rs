@@ -6,7 +6,7 @@ use phoenix_config::model::{OnFailure, State};
 use phoenix_types::{ConfSection, DiskSize, KeyChange, KeyEffect, Power, SnapshotName, VolumeId};
 
 use super::judge::judge;
-use super::provisioning::{Now, Snapshots, VendorData, owes_proof, provisioning};
+use super::provisioning::{Now, Snapshots, Standing, VendorData, owes_proof, provisioning};
 use super::scripts::{Pending, pending};
 use super::unmanaged::{Unmanaged, unmanaged};
 use super::{Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, vm};
@@ -381,11 +381,11 @@ fn update(
         }
         _ => {}
     }
-    let has = |name: &Option<SnapshotName>| name.as_ref().is_some_and(|name| present.conf.has_snapshot(name));
+    let standing = |name: &Option<SnapshotName>| Standing::of(name.as_ref(), guest, &present.conf);
     let snapshots = Snapshots {
-        before: has(&guest.snapshot_before),
-        after: has(&guest.snapshot_after),
-        template: has(&guest.template_snapshot),
+        before: standing(&guest.snapshot_before),
+        after: standing(&guest.snapshot_after),
+        template: standing(&guest.template_snapshot),
     };
     let pending = pending(&guest.scripts, record, provision);
     let vendor_data = match present.conf.live.get("cicustom") {
@@ -429,17 +429,26 @@ fn make_undoable(plan: &mut Builder<'_>, present: &Present) {
         }
         return;
     }
-    if !plan.steps.is_empty() {
-        let guard = undo_step("take a snapshot to go back to", "`on_failure` is `rollback`", Work::Guard);
-        // A locked guest takes no snapshot.
-        let at = plan.steps.iter().take_while(|step| step.work == Work::BreakLock).count();
-        plan.steps.insert(at, guard);
-    } else if !plan.guest.health.is_empty() && present.power != Power::Stopped {
-        let reason = "a change was cut off before it was proven";
-        plan.steps.push(Step { stage: Stage::Health, ..undo_step("wait until healthy", reason, Work::Health) });
-    }
     let reason = "the new state is proven";
-    plan.steps.push(undo_step("remove the snapshot to go back to", reason, Work::ForgetGuard));
+    let forget = undo_step("remove the snapshot to go back to", reason, Work::ForgetGuard);
+    if plan.steps.is_empty() {
+        if !plan.guest.health.is_empty() && present.power != Power::Stopped {
+            let reason = "a change was cut off before it was proven";
+            plan.steps.push(Step { stage: Stage::Health, ..undo_step("wait until healthy", reason, Work::Health) });
+        }
+        plan.steps.push(forget);
+        return;
+    }
+    // Many storages go back to their newest snapshot only, so the others are taken before this one or after it is gone.
+    let before = plan.steps.iter().position(|step| step.stage == Stage::SnapshotBefore);
+    let before = before.map(|at| plan.steps.remove(at));
+    // A locked guest takes no snapshot.
+    let at = plan.steps.iter().take_while(|step| step.work == Work::BreakLock).count();
+    let guard = undo_step("take a snapshot to go back to", "`on_failure` is `rollback`", Work::Guard);
+    plan.steps.splice(at..at, before.into_iter().chain([guard]));
+    let comes_after = |step: &Step| matches!(step.work, Work::Snapshot { .. } | Work::Replace { .. } | Work::Stop);
+    let proven = plan.steps.iter().rposition(|step| !comes_after(step)).map_or(plan.steps.len(), |last| last + 1);
+    plan.steps.insert(proven, forget);
 }
 
 fn undo_step(summary: &str, reason: &str, work: Work) -> Step {

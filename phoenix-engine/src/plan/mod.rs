@@ -212,6 +212,11 @@ pub(crate) enum Work {
         name: SnapshotName,
         purpose: SnapshotPurpose,
     },
+    /// Takes a snapshot anew; the old one goes when its successor stands.
+    Replace {
+        name: SnapshotName,
+        purpose: SnapshotPurpose,
+    },
     WaitFor,
     Script(usize),
     Health,

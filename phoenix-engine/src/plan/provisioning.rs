@@ -2,20 +2,51 @@
 
 use phoenix_config::model::State;
 use phoenix_health::Gate;
-use phoenix_types::{GuestKind, Power, SnapshotName};
+use phoenix_types::{GuestConf, GuestKind, Power, SnapshotName};
 
 use super::guest::Builder;
-use super::scripts::Pending;
-use super::{Effect, SnapshotPurpose, Stage, Work, vm};
+use super::scripts::{Pending, pending};
+use super::{Effect, Provision, SnapshotPurpose, Stage, Work, vm};
+use crate::converge::successor;
 use crate::desired::{DesiredGuest, Spec};
 use crate::record::{Debt, Record};
 
-/// Which of the guest's own snapshots exist.
+/// How a snapshot of the guest's own stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Standing {
+    #[default]
+    Missing,
+    /// It shows what the guest is.
+    Current,
+    /// Scripts ran since, or its replacement was cut off.
+    Stale,
+}
+
+impl Standing {
+    /// How the named snapshot stands. One that Phoenix did not take is left as it is.
+    pub(super) fn of(name: Option<&SnapshotName>, guest: &DesiredGuest, conf: &GuestConf) -> Self {
+        let Some(name) = name else { return Self::Missing };
+        if conf.snapshots.contains_key(successor(name).as_str()) {
+            return Self::Stale;
+        }
+        if !conf.has_snapshot(name) {
+            return Self::Missing;
+        }
+        let notes = conf.snapshots.get(name.as_str()).and_then(|section| section.description.as_deref());
+        let record = notes.and_then(Record::find).filter(|record| record.id == guest.id);
+        match record {
+            Some(record) if pending(&guest.scripts, &record, Provision::WhenChanged).is_some() => Self::Stale,
+            _ => Self::Current,
+        }
+    }
+}
+
+/// The guest's own snapshots.
 #[derive(Default)]
 pub(super) struct Snapshots {
-    pub(super) before: bool,
-    pub(super) after: bool,
-    pub(super) template: bool,
+    pub(super) before: Standing,
+    pub(super) after: Standing,
+    pub(super) template: Standing,
 }
 
 /// What a guest is before its provisioning.
@@ -47,7 +78,10 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
         Spec::Container(spec) => spec.can_snapshot(),
         Spec::Vm(_) => guest.state != State::Template,
     };
-    let wants = |name: &Option<SnapshotName>, has: bool| if makes_snapshots && !has { name.clone() } else { None };
+    let wants = |name: &Option<SnapshotName>, has: Standing| {
+        let has = if has == Standing::Current && pending.is_some() { Standing::Stale } else { has };
+        name.clone().filter(|_| makes_snapshots && has != Standing::Current).map(|name| (name, has))
+    };
     if !makes_snapshots
         && [&guest.snapshot_before, &guest.snapshot_after, &guest.template_snapshot].iter().any(|name| name.is_some())
     {
@@ -59,7 +93,10 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
             .to_owned(),
         );
     }
-    let before = pending.filter(|pending| pending.from == 0).and_then(|_| wants(&guest.snapshot_before, have.before));
+    // What the guest was before its first provisioning does not come again.
+    let before = pending
+        .filter(|pending| pending.from == 0 && have.before == Standing::Missing)
+        .and_then(|_| wants(&guest.snapshot_before, have.before));
     let template = wants(&guest.template_snapshot, have.template);
     let after = wants(&guest.snapshot_after, have.after);
     let is_vm = guest.kind() == GuestKind::Vm;
@@ -100,8 +137,8 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
         };
         plan.step(Stage::Volumes, summary, reason, effect, Work::Volumes);
     }
-    if let Some(name) = before {
-        snapshot(plan, Stage::SnapshotBefore, name, "before provisioning", effect, SnapshotPurpose::Lifecycle);
+    if let Some(before) = before {
+        snapshot(plan, Stage::SnapshotBefore, before, "before provisioning", effect, SnapshotPurpose::Lifecycle);
     }
     if let Some(pending) = pending {
         if !guest.wait_for.is_empty() {
@@ -149,11 +186,11 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
         plan.step(Stage::Template, "convert to a template", "it should be one", effect, Work::ConvertToTemplate);
         return;
     }
-    if let Some(name) = template {
-        snapshot(plan, Stage::Template, name, "clones are made from it", effect, SnapshotPurpose::Template);
+    if let Some(template) = template {
+        snapshot(plan, Stage::Template, template, "clones are made from it", effect, SnapshotPurpose::Template);
     }
-    if let Some(name) = after {
-        snapshot(plan, Stage::SnapshotAfter, name, "the guest is done", effect, SnapshotPurpose::Lifecycle);
+    if let Some(after) = after {
+        snapshot(plan, Stage::SnapshotAfter, after, "the guest is done", effect, SnapshotPurpose::Lifecycle);
     }
     if stops {
         plan.step(Stage::Stop, "stop", "it should be off", effect, Work::Stop);
@@ -163,18 +200,18 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
 fn snapshot(
     plan: &mut Builder<'_>,
     stage: Stage,
-    name: SnapshotName,
+    (name, standing): (SnapshotName, Standing),
     reason: &str,
     effect: Effect,
     purpose: SnapshotPurpose,
 ) {
-    plan.step(
-        stage,
-        format!("take snapshot {name}"),
-        reason,
-        effect.min(Effect::Create),
-        Work::Snapshot { name, purpose },
-    );
+    let effect = effect.min(Effect::Create);
+    if standing == Standing::Stale {
+        let reason = "scripts ran since it was taken";
+        plan.step(stage, format!("replace snapshot {name}"), reason, effect, Work::Replace { name, purpose });
+    } else {
+        plan.step(stage, format!("take snapshot {name}"), reason, effect, Work::Snapshot { name, purpose });
+    }
 }
 
 fn names(gates: &[Gate]) -> String {

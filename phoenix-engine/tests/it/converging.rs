@@ -156,7 +156,7 @@ async fn a_thousand_guests_take_no_longer_than_their_critical_path() {
     }
     let desired = Arc::new(Folder::new(&containers.join(","), "", &[]).desired());
     let sim = SimNode::new(World::default());
-    let ran = up_with(&sim, &desired, &Options { jobs: 1000, ..Options::default() }).await;
+    let ran = up_with(&sim, &desired, &Options { jobs: 1000, jobs_per_storage: 1000, ..Options::default() }).await;
     assert_bounded_by_critical_path("1,000 guests", &ran, &desired);
 }
 

@@ -6,5 +6,6 @@ mod commands;
 mod converging;
 mod fleet;
 mod planning;
+mod rollback;
 mod run;
 mod templates;

@@ -37,6 +37,7 @@ pub(crate) fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [Gue
         lock: None,
         slots: Semaphore::new(1),
         clone_sources: BTreeMap::new(),
+        storages: BTreeMap::new(),
         urgency: BTreeMap::new(),
         words: BTreeMap::new(),
         gates: Gates::TakenAsPassed,

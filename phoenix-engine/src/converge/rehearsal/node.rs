@@ -234,7 +234,8 @@ impl Guest {
         match (verb, args.get(2)) {
             ("set", _) => set(&mut self.conf.live, args),
             ("snapshot", Some(name)) => {
-                let section = ConfSection { description: None, ..self.conf.live.clone() };
+                let notes = options(args).find(|(key, _)| *key == "description").map(|(_, notes)| notes.to_owned());
+                let section = ConfSection { description: notes, ..self.conf.live.clone() };
                 self.conf.snapshots.insert((*name).to_owned(), section);
             }
             ("delsnapshot", Some(name)) => {

@@ -79,7 +79,19 @@ pub(crate) fn rule_10_no_empty_firewall_and_no_snapshot_lost(ran: &Ran) -> Vec<B
                 let was_whole = id
                     .and_then(|id: u32| ran.before.guests.get(&id))
                     .is_some_and(|found| whole_snapshots(found).contains(&name));
-                findings.check(name == "phoenix-undo" || !was_whole, || format!("`{}` was sent", op.words()));
+                // What replaces it stands first: a snapshot under its name and `-new`, or the one that this was to replace.
+                let stands_in = name.strip_suffix("-new").map_or_else(|| format!("{name}-new"), str::to_owned);
+                let was_taken = ran.ops.iter().take_while(|other| !std::ptr::eq(*other, op)).any(|other| {
+                    matches!(&other.what, What::Command { argv, .. }
+                        if argv.get(1).is_some_and(|verb| verb == "snapshot") && argv.get(2) == Some(&id_text(id)) && argv.get(3) == Some(&stands_in))
+                });
+                let stood = id
+                    .and_then(|id| ran.before.guests.get(&id))
+                    .is_some_and(|found| whole_snapshots(found).contains(&stands_in));
+                let is_replaced = was_taken || stood;
+                findings.check(name == "phoenix-undo" || !was_whole || is_replaced, || {
+                    format!("`{}` was sent", op.words())
+                });
             }
             _ => {}
         }
@@ -91,10 +103,18 @@ pub(crate) fn rule_10_no_empty_firewall_and_no_snapshot_lost(ran: &Ran) -> Vec<B
         }
         let left = whole_snapshots(after);
         for name in whole_snapshots(before).iter().filter(|name| name.as_str() != "phoenix-undo") {
-            findings.check(left.contains(name), || format!("snapshot `{name}` of {id} is gone"));
+            // A replacement that was cut off leaves the successor; one that was finished leaves the name alone.
+            let stands_in = name.strip_suffix("-new").map_or_else(|| format!("{name}-new"), str::to_owned);
+            findings.check(left.contains(name) || left.contains(&stands_in), || {
+                format!("snapshot `{name}` of {id} is gone")
+            });
         }
     }
     findings.found()
+}
+
+fn id_text(id: Option<u32>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
 }
 
 /// The snapshots of a guest that are neither half made nor half deleted.

@@ -1,0 +1,202 @@
+//! Changes that go back when they fail, and snapshots that are replaced.
+
+use std::sync::Arc;
+
+use phoenix_engine::{GuestOutcome, Options, Plan, Record};
+use phoenix_host::Host as _;
+use phoenix_sim::{SimNode, World};
+use phoenix_types::{GuestConf, GuestKind};
+use pretty_assertions::assert_eq;
+
+use crate::fleet::{Folder, id};
+use crate::run::{Ran, up, up_with};
+
+const GATE: &str = r#""health_check": {"name": "good", "command": "test -e /etc/good", "retries": 2, "interval": 1}"#;
+
+fn container(more: &str) -> String {
+    format!(
+        r#""900": {{"name": "app", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "local-zfs",
+        "start_at_boot": true, "features": ["setup"], {GATE}, {more}}}"#
+    )
+}
+
+fn folder(more: &str, script: &str) -> Folder {
+    let folder = Folder::new(&container(more), "", &["setup"]);
+    folder.write("features/setup.sh", script);
+    folder
+}
+
+const GOOD: &str = "#!/bin/sh\ntouch /etc/good\n";
+
+async fn conf(sim: &SimNode) -> GuestConf {
+    let text = sim.read("/etc/pve/lxc/900.conf".into(), 1 << 20).await.unwrap();
+    GuestConf::parse(&String::from_utf8(text).unwrap(), GuestKind::Container)
+}
+
+fn failure(ran: &Ran) -> &phoenix_engine::Failure {
+    match &ran.summary.guests[&id(900)] {
+        GuestOutcome::Failed { failure } => failure,
+        other => panic!("{other:#?}"),
+    }
+}
+
+fn verbs(ran: &Ran) -> Vec<String> {
+    let words = |argv: &[String]| format!("{} {}", argv[1], argv.get(3).map_or("", String::as_str)).trim().to_owned();
+    let changing = ran.commands.iter().filter(|command| command.effect == phoenix_host::Effect::Change);
+    let tools = changing.filter(|command| command.argv[0] == "pct" && command.argv[1] != "exec");
+    tools.map(|command| words(&command.argv)).collect()
+}
+
+fn summaries(plan: &Plan) -> Vec<&str> {
+    plan.guests[0].steps.iter().map(|step| step.summary.as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_breaks_the_gate_goes_back_and_the_gate_is_asked_again() {
+    let rollback = r#""on_failure": "rollback", "memory_mb": 512"#;
+    let sim = SimNode::new(World::default());
+    assert!(up(&sim, &Arc::new(folder(rollback, GOOD).desired())).await.summary.is_good());
+    let before = conf(&sim).await;
+    let broken = folder(&rollback.replace("512", "1024"), "#!/bin/sh\nrm /etc/good\n");
+    let broken = Arc::new(broken.desired());
+    let ran = up(&sim, &broken).await;
+    let failure = failure(&ran);
+    assert!(failure.message.contains("gate `good`"), "{failure:#?}");
+    assert_eq!(
+        failure.rollback.as_deref(),
+        Some("it was rolled back to what it was before, and is healthy again"),
+        "{failure:#?}"
+    );
+    assert_eq!(
+        verbs(&ran),
+        ["snapshot phoenix-undo", "set --digest", "rollback phoenix-undo", "start", "delsnapshot phoenix-undo"]
+    );
+    let after = conf(&sim).await;
+    assert_eq!(after.live.keys, before.live.keys);
+    assert_eq!(
+        Record::find(after.live.description.as_deref().unwrap()),
+        Record::find(before.live.description.as_deref().unwrap())
+    );
+    assert!(after.snapshots.is_empty());
+    // The same change is planned again, and nothing else.
+    let again = up(&sim, &broken).await;
+    assert_eq!(summaries(&again.plan), summaries(&ran.plan));
+    assert!(up(&sim, &Arc::new(folder(rollback, GOOD).desired())).await.plan.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_snapshot_to_go_back_to_is_gone_only_after_the_gate_passed() {
+    let rollback = r#""on_failure": "rollback", "enable_lifecycle_snapshots": true"#;
+    let sim = SimNode::new(World::default());
+    assert!(up(&sim, &Arc::new(folder(rollback, GOOD).desired())).await.summary.is_good());
+    let ran = up(&sim, &Arc::new(folder(rollback, "#!/bin/sh\ntouch /etc/good /etc/better\n").desired())).await;
+    assert!(ran.summary.is_good(), "{:#?}", ran.summary);
+    assert_eq!(
+        summaries(&ran.plan),
+        [
+            "take a snapshot to go back to",
+            "run setup",
+            "wait until healthy: good",
+            "remove the snapshot to go back to",
+            "replace snapshot final-form",
+        ]
+    );
+    let last = ran.commands.iter().position(|command| command.argv.contains(&"delsnapshot".to_owned())).unwrap();
+    let asked = ran.commands.iter().rposition(|command| command.stage.as_deref() == Some("gate")).unwrap();
+    assert!(asked < last, "the gate is asked before the snapshot goes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_before_provisioning_does_not_stand_in_the_way_back() {
+    // Storages like ZFS go back to the newest snapshot only.
+    let sim = SimNode::new(World::default());
+    let plain = r#""on_failure": "rollback""#;
+    assert!(up(&sim, &Arc::new(folder(plain, GOOD).desired())).await.summary.is_good());
+    let both = r#""on_failure": "rollback", "enable_lifecycle_snapshots": true"#;
+    let ran = up(&sim, &Arc::new(folder(both, "#!/bin/sh\nexit 3\n").desired())).await;
+    let rollback = failure(&ran).rollback.as_deref().unwrap();
+    assert_eq!(rollback, "it was rolled back to what it was before, and is healthy again");
+    let left: Vec<String> = conf(&sim).await.snapshots.into_keys().collect();
+    assert_eq!(left, ["pre-configured"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_says_when_a_change_cannot_be_undone() {
+    let mounted = r#""on_failure": "rollback", "mount_points": [{"host_path": "/srv/x", "container_path": "/x"}]"#;
+    let sim = SimNode::new(World::default());
+    assert!(up(&sim, &Arc::new(folder(mounted, GOOD).desired())).await.summary.is_good());
+    let ran = up(&sim, &Arc::new(folder(mounted, "#!/bin/sh\nrm /etc/good\n").desired())).await;
+    let remarks = &ran.plan.guests[0].remarks;
+    assert!(remarks.iter().any(|remark| remark.starts_with("the change cannot be undone: ")), "{remarks:?}");
+    assert_eq!(failure(&ran).rollback, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_the_finished_guest_is_taken_anew_after_its_scripts_ran_again() {
+    let lifecycle = r#""enable_lifecycle_snapshots": true, "template_snapshot_name": "ready""#;
+    let sim = SimNode::new(World::default());
+    assert!(up(&sim, &Arc::new(folder(lifecycle, GOOD).desired())).await.summary.is_good());
+    let first = conf(&sim).await;
+    // A setting alone is no reason.
+    let memory = format!(r#"{lifecycle}, "memory_mb": 1024"#);
+    assert_eq!(verbs(&up(&sim, &Arc::new(folder(&memory, GOOD).desired())).await), ["set --digest"]);
+    let changed = Arc::new(folder(&memory, "#!/bin/sh\ntouch /etc/good /etc/better\n").desired());
+    let ran = up(&sim, &changed).await;
+    assert!(ran.summary.is_good(), "{:#?}", ran.summary);
+    let replaced = |name: &str| {
+        [
+            format!("snapshot {name}-new"),
+            format!("delsnapshot {name}"),
+            format!("snapshot {name}"),
+            format!("delsnapshot {name}-new"),
+        ]
+    };
+    assert_eq!(verbs(&ran), [replaced("ready"), replaced("final-form")].concat());
+    let last = conf(&sim).await;
+    assert!(last.snapshots.keys().eq(first.snapshots.keys()), "{:?}", last.snapshots.keys());
+    let ran_by = |conf: &GuestConf, name: &str| {
+        Record::find(conf.snapshots[name].description.as_deref().unwrap()).unwrap().scripts
+    };
+    assert_ne!(ran_by(&last, "final-form"), ran_by(&first, "final-form"));
+    assert_eq!(last.snapshots["pre-configured"], first.snapshots["pre-configured"]);
+    assert!(up(&sim, &changed).await.plan.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_was_cut_off_is_finished() {
+    let lifecycle = r#""enable_lifecycle_snapshots": true"#;
+    let desired = Arc::new(folder(lifecycle, GOOD).desired());
+    let sim = SimNode::new(World::default());
+    assert!(up(&sim, &desired).await.summary.is_good());
+    // Only the successor stands: the old one is gone, the new one not yet taken.
+    let notes = conf(&sim).await.snapshots["final-form"].description.clone().unwrap();
+    let taken = ["pct", "snapshot", "900", "final-form-new", "--description", &notes];
+    for argv in [&taken[..], &["pct", "delsnapshot", "900", "final-form"][..]] {
+        let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(sim.run(&argv, b"").await.exit, 0);
+    }
+    let ran = up(&sim, &desired).await;
+    assert!(ran.summary.is_good(), "{:#?}", ran.summary);
+    assert_eq!(verbs(&ran), ["snapshot final-form", "delsnapshot final-form-new"]);
+    assert!(up(&sim, &desired).await.plan.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn guests_on_one_storage_are_made_so_many_at_a_time_while_others_go_on() {
+    let on = |id: u32, storage: &str| {
+        format!(
+            r#""{id}": {{"name": "g{id}", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "{storage}"}}"#
+        )
+    };
+    let guests: Vec<String> = (901..=904).map(|id| on(id, "local-zfs")).chain([on(905, "local-lvm")]).collect();
+    let desired = Arc::new(Folder::new(&guests.join(","), "", &[]).desired());
+    let spans = async |jobs_per_storage| {
+        let options = Options { jobs_per_storage, ..Options::default() };
+        let ran = up_with(&SimNode::new(World::default()), &desired, &options).await;
+        assert!(ran.summary.is_good(), "{:#?}", ran.summary);
+        ran.summary.elapsed_ms
+    };
+    let (one, two, four) = (spans(1).await, spans(2).await, spans(4).await);
+    assert!(one > two + two / 2 && two > four + four / 2, "{one} ms, {two} ms, {four} ms");
+    assert!(one < 5 * four, "the one on another storage does not wait: {one} ms, {four} ms");
+}
