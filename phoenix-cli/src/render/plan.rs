@@ -118,6 +118,9 @@ fn one(step: &Step, is_new: bool, canvas: Canvas) -> String {
     let effect = match step.effect {
         // Everything about a new guest is new.
         _ if is_new => "",
+        // To switch it on or off, or to take a snapshot, is no change of what it is.
+        Effect::Hot if matches!(step.stage, Stage::Start | Stage::Stop | Stage::SnapshotBefore) => "",
+        Effect::Hot if matches!(step.stage, Stage::SnapshotAfter | Stage::Template) => "",
         Effect::Hot => " (while it runs)",
         Effect::Restart => " (restart)",
         Effect::Impossible => " (cannot be done)",

@@ -23,7 +23,7 @@ pub struct DesiredScript {
 
 /// Keys on which Phoenix itself acts and that mean nothing to what a script installs: changing one of them is no reason to
 /// run the scripts again. Everything else in the guest's configuration is.
-const NOT_FOR_SCRIPTS: [&str; 24] = [
+const NOT_FOR_SCRIPTS: [&str; 28] = [
     "application_script",
     "boot_delay",
     "boot_order",
@@ -44,9 +44,13 @@ const NOT_FOR_SCRIPTS: [&str; 24] = [
     "protection",
     "start_at_boot",
     "state",
+    "storage_pool",
     "storage_size_gb",
     "swap_mb",
     "tags",
+    "template",
+    "template_image",
+    "template_snapshot_name",
     "wait_for",
 ];
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use phoenix_config::model::{OnFailure, State};
-use phoenix_types::{ConfSection, DiskSize, KeyChange, KeyEffect, Power, SnapshotName, VolumeId};
+use phoenix_types::{ConfSection, DiskSize, GuestKind, KeyChange, KeyEffect, Power, SnapshotName, VolumeId};
 
 use super::judge::judge;
 use super::provisioning::{Now, Snapshots, Standing, VendorData, owes_proof, provisioning};
 use super::scripts::{Pending, pending};
 use super::unmanaged::{Unmanaged, unmanaged};
 use super::{Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, vm};
-use crate::converge::{changes, is_a_tasks, is_creation, line_digest, wanted_keys};
+use crate::converge::{changes, is_a_tasks, is_creation, line_digest, root_disk, wanted_keys};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::observe::{Observed, Present};
 use crate::record::{Debt, Digest, Record};
@@ -316,8 +316,10 @@ fn update(
     provision: Provision,
 ) {
     let guest = plan.guest;
-    let Settings { differences, remarks, disk } = settings_of(guest, present, record);
+    let Settings { mut differences, remarks, disk } = settings_of(guest, present, record);
+    differences.extend(notes_difference(guest, present));
     plan.remarks.extend(remarks);
+    plan.remarks.extend(other_storage(guest, desired, present));
     let running = present.power != Power::Stopped;
     let mut effect = differences.iter().map(|difference| difference.effect).max().unwrap_or(Effect::None);
     if !running && effect <= Effect::Restart {
@@ -394,6 +396,36 @@ fn update(
     };
     let now = Now { power: present.power, have: &snapshots, record, vendor_data };
     provisioning(plan, &now, pending.as_ref(), Effect::Hot);
+}
+
+/// The user's own notes, when the configuration has others; the record in them does not count.
+fn notes_difference(guest: &DesiredGuest, present: &Present) -> Option<Difference> {
+    let wanted = guest.notes.as_deref()?.trim_end();
+    let have = Record::strip(present.conf.live.description.as_deref().unwrap_or_default());
+    let text = |notes: &str| Some(notes.to_owned()).filter(|notes| !notes.is_empty());
+    (have.trim_end() != wanted).then(|| Difference {
+        key: "description".to_owned(),
+        from: text(&have),
+        to: text(wanted),
+        effect: Effect::None,
+    })
+}
+
+/// What to do when the root disk is on another storage than configured: disks are not moved.
+fn other_storage(guest: &DesiredGuest, desired: &Desired, present: &Present) -> Option<String> {
+    let wanted = desired.storage_of(guest)?;
+    let (disk, _) = root_disk(&present.conf.live, present.kind)?;
+    let (have, _) = present.conf.live.get(&disk)?.split_once(':')?;
+    let verb = match present.kind {
+        GuestKind::Container => "pct move-volume",
+        GuestKind::Vm => "qm disk move",
+    };
+    (have != wanted.as_str()).then(|| {
+        format!(
+            "its disk is on `{have}`, the configuration says `{wanted}`: it stays; `{verb} {} {disk} {wanted}` moves it",
+            guest.id
+        )
+    })
 }
 
 /// Whether a guest is a clone of one with a firewall: Proxmox copies the file along.

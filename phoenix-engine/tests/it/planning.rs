@@ -291,3 +291,20 @@ fn a_guest_that_should_be_off_is_started_when_it_is_named_and_its_clones_are_not
     let stop = plan_power(&desired, &observed, Some(&[id(900)].into()), PowerAction::Stop).unwrap();
     assert_eq!(stop.guests.iter().map(|guest| guest.id.get()).collect::<Vec<_>>(), [900]);
 }
+
+#[test]
+fn other_notes_are_a_change_and_another_storage_is_told() {
+    let noted = BASE.replace("\"cores\": 1,", "\"cores\": 1, \"description\": \"Mine.\",");
+    let folder = Folder::new(&noted, "", &["setup"]);
+    let plan = plan_for(&folder, &finished(&folder), Power::Running);
+    assert_eq!(summaries(&plan), ["change description"]);
+    let difference = &plan.guests[0].steps[0].differences[0];
+    assert_eq!((difference.from.as_deref(), difference.to.as_deref()), (None, Some("Mine.")));
+    let same = format!("#Mine.\n#\n{}", finished(&folder));
+    assert!(plan_for(&folder, &same, Power::Running).is_empty());
+
+    let folder = Folder::new(&BASE.replace("local-zfs", "local-lvm"), "", &["setup"]);
+    let plan = plan_for(&folder, &finished(&folder), Power::Running);
+    assert!(plan.is_empty(), "{:?}", summaries(&plan));
+    assert!(plan.guests[0].remarks[0].contains("`pct move-volume 900 rootfs local-lvm` moves it"));
+}
