@@ -1,7 +1,7 @@
 //! Tells random stories on simulated nodes for as long as asked, and prints those in which a rule was broken:
 //! `cargo run --release -p phoenix-engine --example campaign -- --runs 100000 --seed 1`.
 //!
-//! `--story life|kill|order` tells only one kind, `--only SEED` only one story, with everything that happened in it.
+//! `--story life|kill|order|power|crowd` tells only one kind, `--only SEED` only one story, with everything that happened in it.
 #![expect(clippy::print_stdout, reason = "an example is a program")]
 #![allow(dead_code, clippy::unwrap_used, reason = "the harness belongs to the tests")]
 
@@ -13,6 +13,8 @@ use std::process::ExitCode;
 
 use harness::case::{Detail, Ended, Story, tell};
 
+const ALL: [Story; 5] = [Story::Life, Story::Kill, Story::Order, Story::Power, Story::Crowd];
+
 struct Arguments {
     runs: usize,
     seed: u64,
@@ -21,8 +23,7 @@ struct Arguments {
 }
 
 fn arguments() -> Result<Arguments, Box<dyn Error>> {
-    let mut parsed =
-        Arguments { runs: 10_000, seed: 1, only: false, stories: vec![Story::Life, Story::Kill, Story::Order] };
+    let mut parsed = Arguments { runs: 10_000, seed: 1, only: false, stories: ALL.to_vec() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("`{word}` needs a value"));

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{Created, Host, HostError};
 use phoenix_types::GuestId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use crate::record::Digest;
+
 /// Where the lock stands on the node. `/run` is emptied at boot, so a lock never outlives the node's own run.
 const PATH: &str = "/run/phoenix.lock";
 
-/// Held for the moment in which a dead run's lock is replaced, so that two that find it dead do not both take it.
-const TAKEOVER: &str = "/run/phoenix.lock.takeover";
+/// How often the lock is asked for anew, when its holder gives it back between two looks.
+const TRIES: usize = 5;
 
 /// Who holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +51,11 @@ pub enum LockError {
     #[error("another run is under way on this node: {} (process {}) has run `{}` since {}", .0.who, .0.pid, .0.doing, .0.since)]
     Held(Box<Holder>),
     /// The lock file holds something else.
-    #[error("the lock file `{PATH}` on the node is not one of Phoenix: remove it when no run is under way")]
-    Foreign,
+    #[error("the lock file `{0}` on the node is not one of Phoenix: remove it when no run is under way")]
+    Foreign(Utf8PathBuf),
+    /// Others took it and gave it back, time and again.
+    #[error("other runs take and give back the lock of this node all the time: try again")]
+    Restless,
     /// The node's files.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -60,9 +65,9 @@ pub enum LockError {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Contents {
     holder: Holder,
-    /// Guests whose creating command runs now. Such a guest carries no record yet, so this is what proves that it is ours.
+    /// Guests that a command makes or destroys now. Such a guest carries no record, so this is what proves that it is ours.
     #[serde(default)]
-    making: BTreeSet<GuestId>,
+    half: BTreeSet<GuestId>,
 }
 
 /// The lock of a node, held. Give it back with [`NodeLock::release`]; a lock that is only dropped is left behind, and the
@@ -85,67 +90,47 @@ impl NodeLock {
         me: Holder,
         liveness: impl Fn(&Holder) -> Liveness,
     ) -> Result<Self, LockError> {
-        let mut contents = Contents { holder: me, making: BTreeSet::new() };
-        if host.create_new(Utf8Path::new(PATH), &text(&contents)).await? == Created::Made {
-            return Ok(Self::new(host, contents, BTreeSet::new()));
-        }
-        if host.create_new(Utf8Path::new(TAKEOVER), b"").await? == Created::Existed {
-            // Somebody replaces a dead lock just now, or died while doing so: the lock itself says who holds it.
-            let holder = held(&*host).await?.map_or_else(|| contents.holder.clone(), |found| found.holder);
-            if liveness(&holder) != Liveness::Dead {
-                return Err(LockError::Held(Box::new(holder)));
+        let mut contents = Contents { holder: me, half: BTreeSet::new() };
+        for _ in 0..TRIES {
+            if host.create_new(Utf8Path::new(PATH), &text(&contents)).await? == Created::Made {
+                return Ok(Self::new(host, contents, BTreeSet::new()));
+            }
+            // Given back since: asked for anew.
+            let Some(found) = held(&*host).await? else { continue };
+            if let Some(half) = succeed(&*host, &found, &mut contents, &liveness).await? {
+                return Ok(Self::new(host, contents, half));
             }
         }
-        let taken = Self::replace_dead(&*host, &mut contents, liveness).await;
-        host.remove(Utf8Path::new(TAKEOVER)).await?;
-        Ok(Self::new(host, contents, taken?))
-    }
-
-    async fn replace_dead(
-        host: &dyn Host,
-        contents: &mut Contents,
-        liveness: impl Fn(&Holder) -> Liveness,
-    ) -> Result<BTreeSet<GuestId>, LockError> {
-        let half_made = match held(host).await? {
-            Some(found) if liveness(&found.holder) != Liveness::Dead => {
-                return Err(LockError::Held(Box::new(found.holder)));
-            }
-            Some(found) => found.making,
-            None => BTreeSet::new(),
-        };
-        // What the dead run was making stays named until it is made, should this run die as well.
-        contents.making.clone_from(&half_made);
-        host.write(Utf8Path::new(PATH), &text(contents), 0o644).await?;
-        Ok(half_made)
+        Err(LockError::Restless)
     }
 
     fn new(host: Arc<dyn Host>, contents: Contents, half_made: BTreeSet<GuestId>) -> Self {
         Self { host, contents: Arc::new(Mutex::new(contents)), half_made: Arc::new(half_made) }
     }
 
-    /// The guests that a run was making when it died: those that exist without a record are ours all the same.
+    /// The guests that a run was making or destroying when it died: those that exist without a record are ours all the same.
     #[must_use]
     pub fn half_made(&self) -> &BTreeSet<GuestId> {
         &self.half_made
     }
 
-    /// Notes that the command that makes a guest is about to run.
+    /// Notes that a command that makes or destroys a guest is about to run.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub async fn making(&self, guest: GuestId) -> Result<(), HostError> {
+    pub async fn halve(&self, guest: GuestId) -> Result<(), HostError> {
         let mut contents = self.contents.lock().await;
-        contents.making.insert(guest);
+        contents.half.insert(guest);
         self.host.write(Utf8Path::new(PATH), &text(&contents), 0o644).await
     }
 
-    /// Notes that a guest is made: it carries its record, or it is gone again.
+    /// Notes that a guest is whole, with its record, or gone.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub async fn made(&self, guest: GuestId) -> Result<(), HostError> {
+    pub async fn settle(&self, guest: GuestId) -> Result<(), HostError> {
         let mut contents = self.contents.lock().await;
-        contents.making.remove(&guest);
+        contents.half.remove(&guest);
         self.host.write(Utf8Path::new(PATH), &text(&contents), 0o644).await
     }
 
@@ -156,6 +141,56 @@ impl NodeLock {
     pub async fn release(self) -> Result<(), HostError> {
         self.host.remove(Utf8Path::new(PATH)).await
     }
+}
+
+/// Takes the place of a dead holder, and gives what that one left half done; `None` when the lock was given back meanwhile.
+///
+/// Each holder has at most one successor, the one who makes its claim: the file that is named after the holder. Where the
+/// claimant is dead as well, its own successor is sought. A claim goes only after the lock names the new holder, so whoever made
+/// one looks whether the lock is still what it was.
+async fn succeed(
+    host: &dyn Host,
+    found: &Contents,
+    contents: &mut Contents,
+    liveness: &impl Fn(&Holder) -> Liveness,
+) -> Result<Option<BTreeSet<GuestId>>, LockError> {
+    let mut claims = Vec::new();
+    let mut last = found.holder.clone();
+    loop {
+        if liveness(&last) != Liveness::Dead {
+            return Err(LockError::Held(Box::new(last)));
+        }
+        let claim = claim_on(&last);
+        let made = host.create_new(&claim, &text(contents)).await? == Created::Made;
+        claims.push(claim.clone());
+        if made {
+            break;
+        }
+        match read(host, &claim).await? {
+            Some(claimant) => last = claimant.holder,
+            None => return Ok(None),
+        }
+    }
+    let now = held(host).await?;
+    let is_same = now.as_ref().is_some_and(|now| now.holder == found.holder);
+    if is_same {
+        // What the dead run left half done stays named until it is done, should this run die as well.
+        contents.half.clone_from(&found.half);
+        host.write(Utf8Path::new(PATH), &text(contents), 0o644).await?;
+    } else {
+        // Somebody was faster. The other claims are theirs.
+        claims.drain(..claims.len() - 1);
+    }
+    for claim in claims.iter().rev() {
+        host.remove(claim).await?;
+    }
+    Ok(is_same.then(|| found.half.clone()))
+}
+
+/// The file that says who takes a dead holder's place.
+fn claim_on(holder: &Holder) -> Utf8PathBuf {
+    let digest = Digest::of([serde_json::to_vec(holder).unwrap_or_default().as_slice()]);
+    format!("{PATH}.{}", digest.as_str()).into()
 }
 
 fn text(contents: &Contents) -> Vec<u8> {
@@ -171,8 +206,12 @@ pub(crate) async fn holder(host: &dyn Host) -> Result<Option<Holder>, LockError>
 }
 
 async fn held(host: &dyn Host) -> Result<Option<Contents>, LockError> {
-    match host.read(Utf8Path::new(PATH), 1 << 20).await {
-        Ok(found) => serde_json::from_slice(&found).map(Some).map_err(|_| LockError::Foreign),
+    read(host, Utf8Path::new(PATH)).await
+}
+
+async fn read(host: &dyn Host, path: &Utf8Path) -> Result<Option<Contents>, LockError> {
+    match host.read(path, 1 << 20).await {
+        Ok(found) => serde_json::from_slice(&found).map(Some).map_err(|_| LockError::Foreign(path.to_owned())),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -212,12 +251,31 @@ mod tests {
     async fn a_dead_runs_lock_is_taken_over_with_what_it_was_making() {
         let host: Arc<dyn Host> = Arc::new(SimNode::new(World::default()));
         let dead = NodeLock::take(host.clone(), holder(1), |_| Liveness::Alive).await.unwrap();
-        dead.making(guest(101)).await.unwrap();
-        dead.making(guest(102)).await.unwrap();
-        dead.made(guest(102)).await.unwrap();
+        dead.halve(guest(101)).await.unwrap();
+        dead.halve(guest(102)).await.unwrap();
+        dead.settle(guest(102)).await.unwrap();
         let alive = |holder: &Holder| if holder.pid == 1 { Liveness::Dead } else { Liveness::Alive };
         let lock = NodeLock::take(host.clone(), holder(2), alive).await.unwrap();
         assert_eq!(lock.half_made(), &BTreeSet::from([guest(101)]));
         assert!(NodeLock::take(host, holder(3), alive).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_that_find_it_dead_one_gets_it() {
+        let host: Arc<dyn Host> = Arc::new(SimNode::new(World::default()));
+        let alive = |holder: &Holder| if holder.pid < 10 { Liveness::Dead } else { Liveness::Alive };
+        drop(NodeLock::take(host.clone(), holder(1), alive).await.unwrap());
+        // One that died while it took the lock over, and left its claim.
+        let claimant = Contents { holder: holder(2), half: BTreeSet::new() };
+        host.create_new(&claim_on(&holder(1)), &text(&claimant)).await.unwrap();
+        let found = held(&*host).await.unwrap().unwrap();
+        // Both have looked; then the one takes it, and the other goes on with what it saw.
+        let lock = NodeLock::take(host.clone(), holder(11), alive).await.unwrap();
+        let mut late = Contents { holder: holder(12), half: BTreeSet::new() };
+        assert_eq!(succeed(&*host, &found, &mut late, &alive).await.unwrap(), None);
+        let error = NodeLock::take(host.clone(), holder(12), alive).await.unwrap_err();
+        assert!(error.to_string().contains("process 11"), "{error}");
+        lock.release().await.unwrap();
+        assert!(host.list("/run".into()).await.unwrap().iter().all(|name| !name.contains("phoenix")));
     }
 }

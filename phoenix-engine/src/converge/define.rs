@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use phoenix_host::pve::ErrorClass;
 use phoenix_types::{Change, GuestKind, VolumeId};
 use tokio::time::Instant;
 
@@ -51,12 +52,12 @@ impl Worker<'_> {
             self.voice.say(EventKind::StepHeld { stage: Stage::Define, ms: held });
         }
         if let Some(lock) = &self.run.lock {
-            lock.making(self.id()).await?;
+            lock.halve(self.id()).await?;
         }
         self.make(site, notes, vendor_data).await?;
         self.write_first_record(site).await?;
         if let Some(lock) = &self.run.lock {
-            lock.made(self.id()).await?;
+            lock.settle(self.id()).await?;
         }
         Ok(())
     }
@@ -120,6 +121,23 @@ impl Worker<'_> {
             }
         }
         Ok(site.destroy(self.kind(), self.id()).await?)
+    }
+
+    /// Destroys the guest. In the middle of that it carries no record any more, so the run's lock names it.
+    pub(super) async fn destroy(&self, site: &Site) -> Result<(), StepError> {
+        let (id, kind) = (self.id(), self.kind());
+        if let Some(lock) = &self.run.lock {
+            lock.halve(id).await?;
+        }
+        match while_busy(self.voice, Stage::Destroy, || site.destroy(kind, id)).await {
+            // What a dead run's command was destroying is gone by itself.
+            Err(error) if error.class() == Some(ErrorClass::NotFound) => {}
+            other => other?,
+        }
+        if let Some(lock) = &self.run.lock {
+            lock.settle(id).await?;
+        }
+        Ok(())
     }
 }
 

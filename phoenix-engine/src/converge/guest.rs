@@ -358,11 +358,6 @@ impl Worker<'_> {
         while_busy(self.voice, Stage::Template, || site.convert_to_template(kind, id)).await
     }
 
-    async fn destroy(&self, site: &Site) -> Result<(), StepError> {
-        let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Destroy, || site.destroy(kind, id)).await
-    }
-
     async fn script(&mut self, at: usize, site: &Site) -> Result<(), StepError> {
         let Some(desired) = self.guest.scripts.get(at) else { return Ok(()) };
         let inside = site.inside(self.kind(), self.id());

@@ -157,7 +157,7 @@ pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result
     }
     let notes = file.conf.live.description.as_deref().unwrap_or_default();
     let users = worker.guest.notes.clone().unwrap_or_else(|| Record::strip(notes));
-    let base = if Record::strip(notes) == users { notes.to_owned() } else { users };
+    let base = if Record::strip(notes) == users.trim_end() { notes.to_owned() } else { users };
     let text = worker.record.insert_into(&base);
     if text.chars().count() > crate::record::NOTES_LIMIT {
         return Err(StepError::NotesFull { length: text.chars().count() });

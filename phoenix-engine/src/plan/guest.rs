@@ -144,8 +144,11 @@ pub(crate) fn plan_guest(
         return plan.finish(Attitude::NotOurs, fresh);
     }
     if is_half_made(guest, present, observed) {
-        let reason = "a run that died was making it";
-        plan.step(Stage::Define, "destroy what was half made", reason, Effect::Create, Work::Undo);
+        let (summary, reason) = match present.conf.lock() {
+            Some("destroyed") => ("destroy what is left of it", "a run that died was destroying it"),
+            _ => ("destroy what was half made", "a run that died was making it"),
+        };
+        plan.step(Stage::Define, summary, reason, Effect::Create, Work::Undo);
         create(&mut plan, desired, observed);
         return plan.finish(Attitude::Finish, fresh);
     }
@@ -186,9 +189,9 @@ pub(crate) fn plan_guest(
     plan.finish(attitude, record)
 }
 
-/// Whether a run that died was making it: the lock of that run says so, or its own record, which the creating command
-/// writes before its disks are there.
-fn is_half_made(guest: &DesiredGuest, present: &Present, observed: &Observed) -> bool {
+/// Whether a run that died was making it, or destroying it: the lock of that run says so, or its own record, which the creating
+/// command writes before its disks are there.
+pub(super) fn is_half_made(guest: &DesiredGuest, present: &Present, observed: &Observed) -> bool {
     match present.record(guest.id) {
         Some(record) => record.check.is_none() && present.conf.lock().is_some_and(is_creation),
         None => observed.half_made.contains(&guest.id),
@@ -228,6 +231,17 @@ fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed) {
     };
     let vendor_data = agent_snippet(plan, observed);
     plan.step(Stage::Define, summary, reason, Effect::Create, Work::Define(vendor_data));
+    if let Spec::Container(spec) = &guest.spec
+        && !spec.host_paths.is_empty()
+    {
+        plan.step(
+            Stage::HostPaths,
+            "make the directories that it mounts",
+            "it is new",
+            Effect::Create,
+            Work::HostPaths,
+        );
+    }
     let is_clone = guest.clone_source().is_some();
     if is_clone {
         plan.step(
@@ -256,17 +270,6 @@ fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed) {
     } else if inherits_firewall(guest, desired) {
         let reason = "a clone begins with its source's";
         plan.step(Stage::Firewall, "remove the firewall file", reason, Effect::Create, Work::RemoveFirewall);
-    }
-    if let Spec::Container(spec) = &guest.spec
-        && !spec.host_paths.is_empty()
-    {
-        plan.step(
-            Stage::HostPaths,
-            "make the directories that it mounts",
-            "it is new",
-            Effect::Create,
-            Work::HostPaths,
-        );
     }
     // A container is made with its size; a VM begins with its image's, which is known only when it is there.
     let begins = match (&guest.spec, is_clone) {
@@ -326,6 +329,12 @@ fn update(
         effect = Effect::None;
     }
     let doable: Vec<Difference> = differences.into_iter().filter(|d| d.effect != Effect::Impossible).collect();
+    // A container does not start, or restart, while one of them is not there.
+    if let Spec::Container(spec) = &guest.spec
+        && let Some(reason) = container::host_paths_reason(spec, observed)
+    {
+        plan.step(Stage::HostPaths, "mend the directories that it mounts", reason, Effect::Hot, Work::HostPaths);
+    }
     let owes_restart = running && record.owes.contains(&Debt::Restart);
     if !doable.is_empty() || owes_restart || !is_recorded(guest, present, record) {
         let restart = if owes_restart || running && doable.iter().any(|d| d.effect == Effect::Restart) {
@@ -361,11 +370,6 @@ fn update(
     if guest.firewall.is_none() && (record.firewall || came_along) {
         let reason = if came_along { "a clone begins with its source's" } else { "it is configured no more" };
         plan.step(Stage::Firewall, "remove the firewall file", reason, Effect::Hot, Work::RemoveFirewall);
-    }
-    if let Spec::Container(spec) = &guest.spec
-        && let Some(reason) = container::host_paths_reason(spec, observed)
-    {
-        plan.step(Stage::HostPaths, "mend the directories that it mounts", reason, Effect::Hot, Work::HostPaths);
     }
     match (guest.disk, disk) {
         (Some(want), Some(have)) if want > have => {

@@ -34,12 +34,12 @@ pub enum Stage {
     Define,
     /// The lock that a task left when it died.
     Unlock,
+    /// Directories of the node that it mounts, and who owns them.
+    HostPaths,
     /// Its settings.
     Configure,
     /// Its firewall file.
     Firewall,
-    /// Directories of the node that it mounts, and who owns them.
-    HostPaths,
     /// Its root disk grows.
     Disk,
     /// It is started, or restarted so that settings act.

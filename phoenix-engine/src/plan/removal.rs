@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use phoenix_types::{GuestId, Power};
 
+use super::guest::is_half_made;
 use super::{Attitude, Effect, GuestPlan, Plan, Stage, Step, Work, finish};
 use crate::desired::{Desired, DesiredGuest};
 use crate::observe::Observed;
@@ -101,12 +102,20 @@ fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Attitude, Record,
     let Some(present) = observed.present.get(&guest.id) else {
         return Ok((Attitude::Keep, Record::new(guest.id), Vec::new()));
     };
+    let step = |stage, summary: &str, reason: &str, work| Step::new(stage, summary, reason, Effect::Destroy, work);
+    if present.kind == guest.kind() && is_half_made(guest, present, observed) {
+        let reason = "a run that died was making or destroying it";
+        let steps = vec![
+            step(Stage::Unlock, "take off its lock", reason, Work::BreakLock),
+            step(Stage::Destroy, "destroy what is left of it", "asked for", Work::Destroy),
+        ];
+        return Ok((Attitude::Destroy, Record::new(guest.id), steps));
+    }
     let record =
         present.record(guest.id).filter(|_| present.kind == guest.kind()).ok_or(RemovalRefused::NotOurs(guest.id))?;
     if present.conf.live.get("protection") == Some("1") {
         return Err(RemovalRefused::Protected(guest.id));
     }
-    let step = |stage, summary: &str, reason: &str, work| Step::new(stage, summary, reason, Effect::Destroy, work);
     let mut steps = Vec::new();
     if present.power != Power::Stopped {
         steps.push(step(Stage::Stop, "stop", "it runs", Work::Stop));

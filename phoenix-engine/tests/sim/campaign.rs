@@ -56,3 +56,13 @@ fn killed_runs_are_finished() {
 fn order_makes_no_difference() {
     tell_until(Story::Order, 150);
 }
+
+#[test]
+fn guests_are_switched_and_destroyed() {
+    tell_until(Story::Power, 300);
+}
+
+#[test]
+fn runs_keep_out_of_each_others_way() {
+    tell_until(Story::Crowd, 150);
+}

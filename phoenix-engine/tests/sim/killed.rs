@@ -1,108 +1,16 @@
 //! Runs that die at one certain moment, and what the next one makes of it: rule 5, one fault after the other.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_engine::{Desired, GuestOutcome};
+use phoenix_engine::GuestOutcome;
 use phoenix_host::Host as _;
-use phoenix_sim::SimNode;
-use serde_json::{Value, json};
+use phoenix_types::GuestId;
+use serde_json::json;
 
 use crate::harness::fleet::{Fleet, Kind};
-use crate::harness::folder::Folder;
-use crate::harness::run::{How, Ran, Scene};
-use crate::harness::watch::{Death, Fatal, Moment, Op};
-
-/// A node on which a service of every guest takes a minute until it can be used.
-fn slow_services(begins: &Value) -> SimNode {
-    let service = json!({"begins": begins, "events": [{"after": "60s", "open": [9000]}]});
-    let world = json!({"every_guest": {"services": {"app": service}, "scripts": {"tools": {"duration": "12700ms"}}}});
-    SimNode::new(serde_json::from_value(world).unwrap())
-}
-
-fn with(mut base: Value, more: Value) -> Value {
-    if let (Value::Object(base), Value::Object(more)) = (&mut base, more) {
-        base.extend(more);
-    }
-    base
-}
-
-fn container(more: Value) -> Value {
-    let template = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst";
-    with(json!({"state": "running", "template": template, "storage_pool": "tank", "storage_size_gb": 2}), more)
-}
-
-fn vm(more: Value) -> Value {
-    let image = "/srv/images/debian-12.qcow2";
-    with(json!({"state": "running", "template_image": image, "storage_pool": "tank", "disk_size_gb": 8}), more)
-}
-
-fn gate() -> Value {
-    json!({"command": "nc -z localhost 9000", "retries": 30, "interval": 5})
-}
-
-struct Tale {
-    scene: Scene,
-    folder: Folder,
-}
-
-impl Tale {
-    fn on(node: SimNode) -> Self {
-        Self { scene: Scene::new(node), folder: Folder::new() }
-    }
-
-    fn desired(&self, fleet: &Fleet) -> Arc<Desired> {
-        self.folder.desired(fleet)
-    }
-
-    async fn up(&mut self, fleet: &Fleet) -> Ran {
-        let desired = self.desired(fleet);
-        self.scene.up(&desired, How::default()).await
-    }
-
-    async fn up_well(&mut self, fleet: &Fleet) -> Ran {
-        let ran = self.up(fleet).await;
-        assert!(ran.is_good(), "{:#?}", ran.summary);
-        ran
-    }
-
-    /// A run that dies at the first command, or written file, whose words contain these.
-    async fn killed(&mut self, fleet: &Fleet, moment: Moment, words: &'static str) {
-        let desired = self.desired(fleet);
-        let how = How { death: Some(Death { at: Fatal::Words(words), moment }), ..How::default() };
-        let ran = self.scene.up(&desired, how).await;
-        assert!(ran.killed, "no change contained `{words}`: {:#?}", commands(&ran));
-    }
-
-    /// The next run ends well, and the one after it has nothing to do.
-    async fn recovers(&mut self, fleet: &Fleet) -> Ran {
-        let next = self.up_well(fleet).await;
-        let again = self.up_well(fleet).await;
-        assert!(again.plan.as_ref().unwrap().is_empty(), "{:#?}", again.plan);
-        assert!(
-            !again.after.guests.values().any(|found| found.conf.contains("proof") || found.conf.contains("restart"))
-        );
-        next
-    }
-
-    async fn by_hand(&self, line: &str) {
-        let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let answer = self.scene.node.run(&argv, b"").await;
-        assert_eq!(answer.exit, 0, "{line}: {}", answer.stderr);
-    }
-}
-
-fn commands(ran: &Ran) -> Vec<String> {
-    ran.ops.iter().filter(|op| op.changes()).map(Op::words).collect()
-}
-
-fn sent(ran: &Ran, words: &str) -> bool {
-    commands(ran).iter().any(|command| command.contains(words))
-}
-
-fn boot() -> Value {
-    json!("boot")
-}
+use crate::harness::run::Verb;
+use crate::harness::tale::{Tale, boot, commands, container, gate, sent, slow_services, vm, with};
+use crate::harness::watch::{Moment, Op};
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_a_dead_run_had_just_started_is_waited_for() {
@@ -245,4 +153,30 @@ async fn what_a_clones_source_is_given_later_is_none_of_the_clones_business() {
     tale.by_hand("pct set 101 --tags by-hand").await;
     let next = tale.recovers(&fleet(json!({"tags": ["golden"]}), 768)).await;
     assert_eq!(next.after.guests[&101].live().get("tags"), Some("by-hand"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_run_was_destroying_is_destroyed_by_the_next_or_made_anew() {
+    let fleet = Fleet::of([(100, Kind::Container, container(json!({}))), (200, Kind::Vm, vm(json!({})))]);
+    for (id, destroy) in [(100, "pct destroy"), (200, "qm destroy")] {
+        for goes_on in [Verb::Delete([GuestId::new(id).unwrap()].into()), Verb::Up] {
+            let mut tale = Tale::on(slow_services(&boot()));
+            tale.up_well(&fleet).await;
+            let delete = Verb::Delete([GuestId::new(id).unwrap()].into());
+            let moment = Moment::During(Duration::from_millis(500));
+            tale.killed_in(delete, &fleet, moment, destroy).await;
+            let left = text(&tale, id).await;
+            assert!(left.contains("lock: destroyed") && !left.contains("phoenix"), "{left}");
+            let next = tale.run(goes_on.clone(), &fleet).await;
+            assert!(next.is_good(), "{:#?} {:?}", next.summary, next.error);
+            assert_eq!(next.after.guests.contains_key(&id), goes_on == Verb::Up);
+            tale.recovers(&fleet).await;
+        }
+    }
+}
+
+async fn text(tale: &Tale, id: u32) -> String {
+    let folder = if id < 200 { "lxc" } else { "qemu-server" };
+    let path = format!("/etc/pve/{folder}/{id}.conf");
+    String::from_utf8(tale.scene.node.read(path.as_str().into(), 1 << 16).await.unwrap()).unwrap()
 }

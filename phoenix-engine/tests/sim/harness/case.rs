@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_engine::{Desired, GuestOutcome};
+use phoenix_engine::GuestOutcome;
 use phoenix_sim::SimNode;
 use serde::{Deserialize, Serialize};
 
 use super::fleet::{Fleet, Size};
 use super::folder::Folder;
-use super::hand;
 use super::random::Random;
 use super::rules::{Breach, Findings, check};
-use super::run::{How, Ran, Repeat, Scene};
-use super::watch::{Death, Fatal, Moment, Op, What};
+use super::run::{How, Ran, Scene};
+use super::watch::{Moment, What};
 use super::world::{self, Weather};
 
 /// What kind of story a seed tells.
@@ -28,6 +26,10 @@ pub(crate) enum Story {
     Kill,
     /// Each step is done twice, in another order, with fewer slots: the end is the same.
     Order,
+    /// Guests are switched off and on, and destroyed; some of those runs die.
+    Power,
+    /// Several runs begin at nearly the same time.
+    Crowd,
 }
 
 /// How a story ended.
@@ -69,13 +71,15 @@ pub(crate) fn tell(story: Story, seed: u64, detail: Detail) -> Ended {
             Story::Life => teller.life().await,
             Story::Kill => teller.kill().await,
             Story::Order => teller.order().await,
+            Story::Power => teller.power().await,
+            Story::Crowd => teller.crowd().await,
         }
     });
     teller.ended
 }
 
 /// Whether a change is only about the run's own lock.
-fn is_lock(what: &What) -> bool {
+pub(crate) fn is_lock(what: &What) -> bool {
     match what {
         What::Command { .. } => false,
         What::Write { path, .. } | What::Create { path } | What::Remove { path } => path.starts_with("/run"),
@@ -83,24 +87,17 @@ fn is_lock(what: &What) -> bool {
 }
 
 /// In every world whatever a guest does by itself is done by then.
-const SETTLED: Duration = Duration::from_secs(600);
+pub(crate) const SETTLED: Duration = Duration::from_secs(600);
 
-/// Whether all can be well in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hope {
-    Full,
-    None,
-}
-
-struct Teller {
-    random: Random,
-    folder: Folder,
-    ended: Ended,
+pub(crate) struct Teller {
+    pub(crate) random: Random,
+    pub(crate) folder: Folder,
+    pub(crate) ended: Ended,
     detail: Detail,
 }
 
 impl Teller {
-    fn note(&mut self, what: &str, ran: &Ran) {
+    pub(crate) fn note(&mut self, what: &str, ran: &Ran) {
         self.ended.runs += 1;
         let outcomes: Vec<String> = ran.summary.iter().flat_map(|summary| &summary.guests).map(outcome).collect();
         let ending = match (&ran.error, ran.killed) {
@@ -120,73 +117,13 @@ impl Teller {
         self.ended.breaches.extend(check(ran));
     }
 
-    fn breach(&mut self, rule: u8, what: impl Into<String>) {
+    pub(crate) fn breach(&mut self, rule: u8, what: impl Into<String>) {
         let mut findings = Findings::of(rule);
         findings.add(what);
         self.ended.breaches.extend(findings.found());
     }
 
-    async fn life(&mut self) {
-        let mut fleet = Fleet::random(&mut self.random.fork(), Size { guests: (1, 6) });
-        let weather =
-            *self.random.pick(&[Weather::Calm, Weather::Calm, Weather::Rough, Weather::Rough, Weather::Doomed]);
-        let world = world::random(&mut self.random.fork(), &fleet, weather);
-        let mut scene = Scene::new(SimNode::new(world));
-        let taken = hand::plant(&mut self.random.fork(), &scene.node, &fleet).await;
-        for round in 0..3 {
-            if round > 0 {
-                let meddling = self.random.once_in(2);
-                for _ in 0..self.random.between(1, 3) {
-                    fleet.edit(&mut self.random.fork());
-                }
-                if meddling {
-                    let line = hand::meddle(&mut self.random.fork(), &scene.node, &fleet).await;
-                    self.ended.log.push(line);
-                }
-            }
-            let desired = self.folder.desired(&fleet);
-            // Whatever was started has come up by now.
-            tokio::time::sleep(SETTLED).await;
-            let hope = if taken == hand::Taken::AnId || weather == Weather::Doomed { Hope::None } else { Hope::Full };
-            if !self.settle(&mut scene, &desired, weather, hope, round).await {
-                return;
-            }
-        }
-    }
-
-    /// Runs until all is well, at most as often as faults can strike, and then once more.
-    async fn settle(
-        &mut self,
-        scene: &mut Scene,
-        desired: &Arc<Desired>,
-        weather: Weather,
-        hope: Hope,
-        round: u32,
-    ) -> bool {
-        let jobs = Some(*self.random.pick(&[1, 2, 8]));
-        for attempt in 1..=if hope == Hope::Full { 24 } else { 2 } {
-            let how = How { jobs, ..How::default() };
-            let ran = scene.up(desired, how).await;
-            self.note(&format!("round {round}, run {attempt}"), &ran);
-            if ran.is_good() {
-                let again = scene.up(desired, How::default()).await;
-                self.note(&format!("round {round}, again"), &again);
-                self.expect_nothing_to_do(&again, weather);
-                return self.ended.breaches.is_empty();
-            }
-            if !self.ended.breaches.is_empty() {
-                return false;
-            }
-            tokio::time::sleep(SETTLED).await;
-        }
-        if hope == Hope::Full {
-            self.breach(5, "after as many runs as faults can spoil it is still not as it should be");
-            return false;
-        }
-        true
-    }
-
-    fn expect_nothing_to_do(&mut self, ran: &Ran, weather: Weather) {
+    pub(crate) fn expect_nothing_to_do(&mut self, ran: &Ran, weather: Weather) {
         let mut findings = Findings::of(4);
         findings.check(ran.plan.as_ref().is_some_and(phoenix_engine::Plan::is_empty), || {
             let steps = ran.plan.iter().flat_map(|plan| &plan.guests).flat_map(|guest| {
@@ -205,8 +142,19 @@ impl Teller {
         self.ended.breaches.extend(findings.found());
     }
 
+    /// When, seen from its last command, a run dies.
+    pub(crate) fn moment(&mut self) -> Moment {
+        let span = Duration::from_millis(*self.random.pick(&[1, 300, 470, 800, 1500, 4000]));
+        match self.random.below(6) {
+            0 => Moment::Before,
+            1 => Moment::After,
+            2 => Moment::Outlived(span),
+            _ => Moment::During(span),
+        }
+    }
+
     /// A fleet, what it was before when this is about a change, and the world.
-    fn setting(&mut self) -> (Option<Fleet>, Fleet, phoenix_sim::World) {
+    pub(crate) fn setting(&mut self) -> (Option<Fleet>, Fleet, phoenix_sim::World) {
         let first = Fleet::random(&mut self.random.fork(), Size { guests: (1, 4) });
         let world = world::random(&mut self.random.fork(), &first, Weather::Calm);
         if self.random.once_in(2) {
@@ -220,11 +168,11 @@ impl Teller {
     }
 
     /// A node on which the first fleet is up, when there is one.
-    async fn prepared(&mut self, first: Option<&Fleet>, world: &phoenix_sim::World) -> Option<Scene> {
-        let mut scene = Scene::new(SimNode::new(world.clone()));
+    pub(crate) async fn prepared(&mut self, first: Option<&Fleet>, world: &phoenix_sim::World) -> Option<Scene> {
+        let scene = Scene::new(SimNode::new(world.clone()));
         if let Some(first) = first {
             let desired = self.folder.desired(first);
-            let ran = scene.up(&desired, How::default()).await;
+            let ran = scene.run(&desired, How::default()).await;
             self.note("before", &ran);
             if !ran.is_good() {
                 self.breach(5, "an undisturbed run does not end well");
@@ -235,84 +183,7 @@ impl Teller {
         Some(scene)
     }
 
-    async fn kill(&mut self) {
-        let (first, fleet, world) = self.setting();
-        let Some(mut scene) = self.prepared(first.as_ref(), &world).await else { return };
-        let desired = self.folder.desired(&fleet);
-        let whole = scene.up(&desired, How::default()).await;
-        self.note("undisturbed", &whole);
-        if !whole.is_good() {
-            self.breach(5, "an undisturbed run does not end well");
-            return;
-        }
-        let expected = whole.after.normalised();
-        // Every one of a short run's changes is the last once; of a long one's, some are.
-        let mut deaths: Vec<usize> = (1..=whole.changes).collect();
-        while deaths.len() > 24 {
-            let at = self.random.below(deaths.len());
-            deaths.remove(at);
-        }
-        for at in deaths {
-            let moment = match self.random.below(4) {
-                0 => Moment::Before,
-                1 => Moment::After,
-                _ => Moment::During(Duration::from_millis(*self.random.pick(&[1u64, 300, 470, 800, 1500, 4000]))),
-            };
-            let Some(mut scene) = self.prepared(first.as_ref(), &world).await else { return };
-            let desired = self.folder.desired(&fleet);
-            let how = How { death: Some(Death { at: Fatal::Number(at), moment }), ..How::default() };
-            let killed = scene.up(&desired, how).await;
-            let last = killed.ops.iter().rev().find(|op| op.changes()).map(Op::words).unwrap_or_default();
-            self.note(&format!("killed at {at} ({moment:?}, `{last}`)"), &killed);
-            let next = scene.up(&desired, How::default()).await;
-            self.note("next", &next);
-            if !next.is_good() {
-                self.breach(5, format!("the run after one that was killed at {at} does not end well"));
-            }
-            self.compare(&expected, &next, &format!("killed at {at} ({moment:?}, `{last}`)"));
-            if self.ended.breaches.is_empty() {
-                let again = scene.up(&desired, How::default()).await;
-                self.note("again", &again);
-                self.expect_nothing_to_do(&again, Weather::Calm);
-            }
-            if !self.ended.breaches.is_empty() {
-                return;
-            }
-        }
-    }
-
-    async fn order(&mut self) {
-        let (first, fleet, world) = self.setting();
-        let Some(mut scene) = self.prepared(first.as_ref(), &world).await else { return };
-        let desired = self.folder.desired(&fleet);
-        let whole = scene.up(&desired, How::default()).await;
-        self.note("undisturbed", &whole);
-        if !whole.is_good() {
-            self.breach(5, "an undisturbed run does not end well");
-            return;
-        }
-        let expected = whole.after.normalised();
-        let ways = [
-            ("one slot", How { jobs: Some(1), ..How::default() }),
-            ("another order", How { jitter: Some(self.random.fork()), jobs: Some(2), ..How::default() }),
-            ("each step twice", How { repeat: Repeat::Twice, ..How::default() }),
-        ];
-        for (name, how) in ways {
-            let Some(mut scene) = self.prepared(first.as_ref(), &world).await else { return };
-            let desired = self.folder.desired(&fleet);
-            let ran = scene.up(&desired, how).await;
-            self.note(name, &ran);
-            if !ran.is_good() {
-                self.breach(5, format!("{name}: it does not end well"));
-            }
-            self.compare(&expected, &ran, name);
-            if !self.ended.breaches.is_empty() {
-                return;
-            }
-        }
-    }
-
-    fn compare(&mut self, expected: &BTreeMap<u32, String>, ran: &Ran, what: &str) {
+    pub(crate) fn compare(&mut self, expected: &BTreeMap<u32, String>, ran: &Ran, what: &str) {
         let found = ran.after.normalised();
         let ids: std::collections::BTreeSet<u32> = expected.keys().chain(found.keys()).copied().collect();
         for id in ids {

@@ -8,5 +8,7 @@ pub(crate) mod random;
 pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod state;
+mod stories;
+pub(crate) mod tale;
 pub(crate) mod watch;
 pub(crate) mod world;

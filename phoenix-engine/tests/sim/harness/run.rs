@@ -1,26 +1,38 @@
 //! One run of Phoenix on the simulated node, from taking the lock to giving it back.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use phoenix_engine::{
-    Desired, Event, Holder, Liveness, LockError, Node, NodeLock, Observed, Options, Plan, Provision, Summary, converge,
-    observe, plan,
+    Desired, Event, Holder, Liveness, LockError, Node, NodeLock, Observed, Options, Plan, PowerAction, Provision,
+    Summary, converge, observe, plan, plan_power, plan_removal,
 };
 use phoenix_host::{Host, Layered};
 use phoenix_sim::SimNode;
+use phoenix_types::GuestId;
 use tokio::time::Instant;
 
-use super::random::Random;
 use super::state::NodeState;
-use super::watch::{Death, Op, Watch};
+use super::watch::{Death, Jitter, Op, Watch};
+
+/// What a run is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Verb {
+    #[default]
+    Up,
+    Power(PowerAction, BTreeSet<GuestId>),
+    Delete(BTreeSet<GuestId>),
+}
 
 /// How a run is made.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct How {
+    pub(crate) verb: Verb,
     pub(crate) jobs: Option<usize>,
     pub(crate) death: Option<Death>,
-    pub(crate) jitter: Option<Random>,
+    pub(crate) jitter: Option<Jitter>,
     pub(crate) repeat: Repeat,
 }
 
@@ -35,6 +47,8 @@ pub(crate) enum Repeat {
 /// A run and everything that is known about it.
 #[derive(Debug)]
 pub(crate) struct Ran {
+    pub(crate) verb: Verb,
+    pub(crate) pid: u32,
     pub(crate) desired: Arc<Desired>,
     pub(crate) jobs: usize,
     pub(crate) before: NodeState,
@@ -47,6 +61,7 @@ pub(crate) struct Ran {
     pub(crate) ops: Vec<Op>,
     pub(crate) changes: usize,
     pub(crate) started: Instant,
+    pub(crate) ended: Instant,
     /// Why nothing could be done at all.
     pub(crate) error: Option<String>,
     /// Whether it was still under way after a week.
@@ -65,7 +80,9 @@ impl Ran {
 #[derive(Debug, Clone)]
 pub(crate) struct Scene {
     pub(crate) node: SimNode,
-    runs: u32,
+    runs: Arc<AtomicU32>,
+    /// The processes of the runs that are under way.
+    alive: Arc<Mutex<BTreeSet<u32>>>,
 }
 
 /// Nothing in a generated world takes longer.
@@ -73,16 +90,17 @@ const FOREVER: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Scene {
     pub(crate) fn new(node: SimNode) -> Self {
-        Self { node, runs: 0 }
+        Self { node, runs: Arc::default(), alive: Arc::default() }
     }
 
-    /// `phoenix up`.
-    pub(crate) async fn up(&mut self, desired: &Arc<Desired>, how: How) -> Ran {
-        self.runs += 1;
-        let pid = self.runs;
+    /// One run of Phoenix.
+    pub(crate) async fn run(&self, desired: &Arc<Desired>, how: How) -> Ran {
+        let pid = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         let before = NodeState::of(&self.node).await;
         let watch = Watch::new(self.node.clone(), how.death, how.jitter.clone());
         let mut ran = Ran {
+            verb: how.verb.clone(),
+            pid,
             desired: desired.clone(),
             jobs: how.jobs.unwrap_or(8),
             before,
@@ -94,12 +112,14 @@ impl Scene {
             ops: Vec::new(),
             changes: 0,
             started: Instant::now(),
+            ended: Instant::now(),
             error: None,
             endless: false,
             killed: false,
         };
         let outcome = {
-            let work = work(watch.clone(), desired.clone(), &how, pid, &mut ran);
+            self.alive.lock().unwrap().insert(pid);
+            let work = work(watch.clone(), desired.clone(), &how, self.alive.clone(), &mut ran);
             tokio::select! {
                 biased;
                 () = watch.died() => Outcome::Killed,
@@ -110,6 +130,8 @@ impl Scene {
                 },
             }
         };
+        self.alive.lock().unwrap().remove(&pid);
+        ran.ended = Instant::now();
         match outcome {
             Outcome::Killed => ran.killed = true,
             Outcome::Ended => {}
@@ -143,23 +165,54 @@ pub(crate) fn holder(pid: u32) -> Holder {
     }
 }
 
-async fn work(watch: Arc<Watch>, desired: Arc<Desired>, how: &How, pid: u32, ran: &mut Ran) -> Result<(), String> {
+async fn work(
+    watch: Arc<Watch>,
+    desired: Arc<Desired>,
+    how: &How,
+    alive: Arc<Mutex<BTreeSet<u32>>>,
+    ran: &mut Ran,
+) -> Result<(), String> {
     let host: Arc<dyn Host> = watch;
-    // Runs are made one after the other, so whoever held the lock before is dead.
-    let alive = |holder: &Holder| if holder.pid == pid { Liveness::Alive } else { Liveness::Dead };
-    let lock = NodeLock::take(host.clone(), holder(pid), alive).await.map_err(|error: LockError| error.to_string())?;
+    let liveness = |holder: &Holder| match alive.lock().unwrap().contains(&holder.pid) {
+        true => Liveness::Alive,
+        false => Liveness::Dead,
+    };
+    let lock =
+        NodeLock::take(host.clone(), holder(ran.pid), liveness).await.map_err(|error: LockError| error.to_string())?;
+    ran.started = Instant::now();
+    let ended = under_lock(host, desired, how, &lock, ran).await;
+    lock.release().await.map_err(|error| error.to_string())?;
+    ended
+}
+
+fn words(refusals: &[impl std::fmt::Display]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+async fn under_lock(
+    host: Arc<dyn Host>,
+    desired: Arc<Desired>,
+    how: &How,
+    lock: &NodeLock,
+    ran: &mut Ran,
+) -> Result<(), String> {
     let node = Node::new(Layered::new(host));
     let site = node.labelled(None, "observe");
     let mut observed =
         observe(&*site.host, &*site.containers, &*site.machines, &desired).await.map_err(|error| error.to_string())?;
     observed.half_made.clone_from(lock.half_made());
-    let mut plan = plan(&desired, &observed, Provision::WhenChanged);
+    let planned = match &how.verb {
+        Verb::Up => Ok(plan(&desired, &observed, Provision::WhenChanged)),
+        Verb::Power(action, ids) => plan_power(&desired, &observed, Some(ids), *action).map_err(|all| words(&all)),
+        Verb::Delete(ids) => plan_removal(&desired, &observed, ids).map_err(|all| words(&all)),
+    };
+    ran.observed = Some(observed);
+    let mut plan = planned?;
     if how.repeat == Repeat::Twice {
         for guest in &mut plan.guests {
             guest.steps = guest.steps.iter().flat_map(|step| [step.clone(), step.clone()]).collect();
         }
     }
-    ran.observed = Some(observed);
     ran.plan = Some(plan.clone());
     let mut options = Options { lock: Some(lock.clone()), ..Options::default() };
     if let Some(jobs) = how.jobs {
@@ -168,5 +221,5 @@ async fn work(watch: Arc<Watch>, desired: Arc<Desired>, how: &How, pid: u32, ran
     ran.started = Instant::now();
     let summary = converge(&node, desired, plan, &options, &mut [&mut ran.events]).await;
     ran.summary = Some(summary);
-    lock.release().await.map_err(|error| error.to_string())
+    Ok(())
 }

@@ -89,6 +89,8 @@ pub(crate) enum Moment {
     During(Duration),
     /// When it has ended and before the run hears of it.
     After,
+    /// So long after it began, and it goes on without the run.
+    Outlived(Duration),
 }
 
 /// Where a run dies.
@@ -116,6 +118,15 @@ pub(crate) struct Death {
     pub(crate) moment: Moment,
 }
 
+/// Small pauses, so that what runs at the same time runs in another order.
+#[derive(Debug, Clone)]
+pub(crate) enum Jitter {
+    /// Before the commands of guests: independent branches change places.
+    Guests(Random),
+    /// Before whatever is done on the node: so do two runs.
+    Everything(Random),
+}
+
 #[derive(Debug)]
 pub(crate) struct Watch {
     node: SimNode,
@@ -125,12 +136,11 @@ pub(crate) struct Watch {
     /// Whether the fatal change has come.
     struck: AtomicBool,
     dead: Notify,
-    /// Small pauses before commands, so that independent branches run in another order.
-    jitter: Option<Mutex<Random>>,
+    jitter: Option<Mutex<Jitter>>,
 }
 
 impl Watch {
-    pub(crate) fn new(node: SimNode, death: Option<Death>, jitter: Option<Random>) -> Arc<Self> {
+    pub(crate) fn new(node: SimNode, death: Option<Death>, jitter: Option<Jitter>) -> Arc<Self> {
         Arc::new(Self {
             node,
             ops: Mutex::default(),
@@ -178,15 +188,21 @@ impl Watch {
             self.die::<()>().await;
         }
         op.begin = Instant::now();
-        // What is about no guest, such as the run's own lock, has no order among branches.
-        let pause =
-            self.jitter.as_ref().filter(|_| op.guest.is_some()).map(|jitter| jitter.lock().unwrap().below(400) as u64);
-        if let Some(pause) = pause {
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
+        self.pause(op.guest).await;
         let mut ops = self.ops.lock().unwrap();
         ops.push(op);
         (ops.len() - 1, moment)
+    }
+
+    async fn pause(&self, guest: Option<u32>) {
+        let pause = self.jitter.as_ref().and_then(|jitter| match &mut *jitter.lock().unwrap() {
+            // What is about no guest, such as the run's own lock, has no order among branches.
+            Jitter::Guests(random) => guest.map(|_| random.below(400)),
+            Jitter::Everything(random) => Some(random.below(400)),
+        });
+        if let Some(pause) = pause {
+            tokio::time::sleep(Duration::from_millis(pause as u64)).await;
+        }
     }
 
     fn end(&self, at: usize, result: Option<&Output>) {
@@ -262,6 +278,13 @@ impl Host for Watch {
             self.end(at, None);
             return self.die().await;
         }
+        if let Some(Moment::Outlived(span)) = moment {
+            let node = self.node.clone();
+            tokio::spawn(async move { Host::run(&node, command).await });
+            tokio::time::sleep(span).await;
+            self.end(at, None);
+            return self.die().await;
+        }
         let result = Host::run(&self.node, command).await;
         self.end(at, result.as_ref().ok());
         if moment.is_some() {
@@ -271,6 +294,7 @@ impl Host for Watch {
     }
 
     async fn read(&self, path: &Utf8Path, limit: u64) -> Result<Vec<u8>, HostError> {
+        self.pause(None).await;
         self.node.read(path, limit).await
     }
 

@@ -4,13 +4,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use phoenix_config::State;
-use phoenix_engine::{EventKind, GuestOutcome, Stage};
+use phoenix_engine::{EventKind, GuestOutcome, PowerAction, Stage};
 use phoenix_types::GuestId;
 use tokio::time::Instant;
 
 use super::{Breach, Findings};
-use crate::harness::run::Ran;
+use crate::harness::run::{Ran, Verb};
 use crate::harness::watch::by_guest;
+
+/// What must be done before a guest is touched: what it needs; where guests are switched off or destroyed, what needs it.
+fn before(ran: &Ran, guest: GuestId) -> Vec<GuestId> {
+    let needs = |id: GuestId| ran.desired.guests.get(&id).map(|guest| guest.needs.as_slice()).unwrap_or_default();
+    // A clone needs its source to be made, not to run.
+    let depends = |id: GuestId, on: GuestId| ran.desired.dependants.get(&on).is_some_and(|by| by.contains_key(&id));
+    let comes_first = |other: GuestId| match ran.verb {
+        Verb::Up => needs(guest).contains(&other),
+        Verb::Power(PowerAction::Start | PowerAction::Restart, _) => depends(guest, other),
+        Verb::Power(PowerAction::Stop, _) => depends(other, guest),
+        Verb::Delete(_) => needs(other).contains(&guest),
+    };
+    let guests = ran.plan.iter().flat_map(|plan| &plan.guests);
+    guests.map(|guest| guest.id).filter(|other| comes_first(*other)).collect()
+}
 
 /// The first step of a dependant comes after the gates of everything that it needs have passed in this run.
 pub(crate) fn rule_1_dependants_come_after_gates(ran: &Ran) -> Vec<Breach> {
@@ -21,10 +36,10 @@ pub(crate) fn rule_1_dependants_come_after_gates(ran: &Ran) -> Vec<Breach> {
         let Some(first) = groups.get(&id).and_then(|ops| ops.iter().find(|op| op.changes() && !op.is_gate())) else {
             continue;
         };
-        for need in &guest.needs {
+        for need in before(ran, guest.id) {
             match ran.finished(need.get()) {
                 Some((at, outcome)) if outcome.is_good() => findings.check(at <= first.begin, || {
-                    format!("{id} began (`{}`) before {need}, which it needs, was done", first.words())
+                    format!("{id} began (`{}`) before {need}, which comes first, was done", first.words())
                 }),
                 Some((_, outcome)) => {
                     findings.add(format!(
@@ -37,13 +52,14 @@ pub(crate) fn rule_1_dependants_come_after_gates(ran: &Ran) -> Vec<Breach> {
                 None if ran.killed => continue,
                 None => findings.add(format!("{id} began (`{}`) and {need} never ended", first.words())),
             }
-            let Some(needed) = ran.desired.guests.get(need) else { continue };
-            if needed.state != State::Running {
+            let Some(needed) = ran.desired.guests.get(&need) else { continue };
+            if needed.state != State::Running || matches!(ran.verb, Verb::Power(PowerAction::Stop, _) | Verb::Delete(_))
+            {
                 continue;
             }
             for gate in &needed.health {
                 let passed = ran.events.iter().any(|event| {
-                    event.guest == Some(*need)
+                    event.guest == Some(need)
                         && ran.at(event.at_ms) <= first.begin
                         && matches!(&event.kind, EventKind::GatePassed { gate: name, .. } if *name == gate.name)
                 });
@@ -57,9 +73,9 @@ pub(crate) fn rule_1_dependants_come_after_gates(ran: &Ran) -> Vec<Breach> {
 /// Every guest has an outcome; those that were stopped by another name it, and only they were stopped.
 pub(crate) fn rule_6_a_failure_stops_only_what_depends_on_it(ran: &Ran) -> Vec<Breach> {
     let mut findings = Findings::of(6);
-    let Some(summary) = &ran.summary else { return Vec::new() };
+    let (Some(summary), Some(plan)) = (&ran.summary, &ran.plan) else { return Vec::new() };
     let above = ancestors(ran);
-    for guest in ran.desired.guests.values() {
+    for guest in &plan.guests {
         let Some(outcome) = summary.guests.get(&guest.id) else {
             findings.add(format!("{} has no outcome", guest.id));
             continue;
@@ -88,15 +104,16 @@ pub(crate) fn rule_6_a_failure_stops_only_what_depends_on_it(ran: &Ran) -> Vec<B
     findings.found()
 }
 
+/// Everything that must be done before each guest of the plan.
 fn ancestors(ran: &Ran) -> BTreeMap<GuestId, BTreeSet<GuestId>> {
     let mut above: BTreeMap<GuestId, BTreeSet<GuestId>> = BTreeMap::new();
-    for id in &ran.desired.order {
+    for guest in ran.plan.iter().flat_map(|plan| &plan.guests) {
         let mut all = BTreeSet::new();
-        for need in &ran.desired.guests[id].needs {
-            all.insert(*need);
-            all.extend(above.get(need).into_iter().flatten().copied());
+        for first in before(ran, guest.id) {
+            all.insert(first);
+            all.extend(above.get(&first).into_iter().flatten().copied());
         }
-        above.insert(*id, all);
+        above.insert(guest.id, all);
     }
     above
 }

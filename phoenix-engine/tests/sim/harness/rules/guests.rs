@@ -6,7 +6,7 @@ use phoenix_engine::Record;
 use phoenix_types::{ConfSection, DiskSize, GuestConf, GuestId, PropertyString};
 
 use super::{Breach, Findings};
-use crate::harness::run::Ran;
+use crate::harness::run::{Ran, Verb};
 use crate::harness::state::Found;
 use crate::harness::watch::What;
 
@@ -42,17 +42,26 @@ pub(crate) fn rule_2_what_is_not_ours_stays(ran: &Ran) -> Vec<Breach> {
     findings.found()
 }
 
-/// `up` destroys nothing but what a run that died left half made.
+/// Nothing is destroyed but what was named for that, and what a run that died left half made; what is protected stays.
 pub(crate) fn rule_3_nothing_is_destroyed_unasked(ran: &Ran) -> Vec<Breach> {
     let mut findings = Findings::of(3);
+    let is_asked = |id: u32| match &ran.verb {
+        Verb::Delete(ids) => {
+            let found = ran.before.guests.get(&id);
+            let is_protected = found.is_some_and(|found| found.live().get("protection") == Some("1"));
+            ids.iter().any(|named| named.get() == id) && !is_protected
+        }
+        Verb::Up | Verb::Power(..) => false,
+    };
     for op in &ran.ops {
         if op.is(&["*", "destroy"]) {
             let id = op.argv().get(2).and_then(|word| word.parse::<u32>().ok()).unwrap_or(0);
-            findings.check(half_made(ran, id), || format!("`{}` was sent unasked", op.words()));
+            findings.check(is_asked(id) || half_made(ran, id), || format!("`{}` was sent unasked", op.words()));
         }
     }
     for id in ran.before.guests.keys() {
-        findings.check(ran.after.guests.contains_key(id) || half_made(ran, *id), || format!("{id} is gone"));
+        let is_there = ran.after.guests.contains_key(id);
+        findings.check(is_there || is_asked(*id) || half_made(ran, *id), || format!("{id} is gone"));
     }
     findings.found()
 }

@@ -1,0 +1,81 @@
+//! A fleet lives: runs, edits, changes by hand, faults.
+
+use std::sync::Arc;
+
+use phoenix_engine::Desired;
+use phoenix_sim::SimNode;
+
+use crate::harness::case::{SETTLED, Teller};
+use crate::harness::fleet::{Fleet, Size};
+use crate::harness::hand;
+use crate::harness::run::{How, Scene};
+use crate::harness::world::{self, Weather};
+
+/// Whether all can be well in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hope {
+    Full,
+    None,
+}
+
+impl Teller {
+    pub(crate) async fn life(&mut self) {
+        let mut fleet = Fleet::random(&mut self.random.fork(), Size { guests: (1, 6) });
+        let weather =
+            *self.random.pick(&[Weather::Calm, Weather::Calm, Weather::Rough, Weather::Rough, Weather::Doomed]);
+        let world = world::random(&mut self.random.fork(), &fleet, weather);
+        let scene = Scene::new(SimNode::new(world));
+        let taken = hand::plant(&mut self.random.fork(), &scene.node, &fleet).await;
+        for round in 0..3 {
+            if round > 0 {
+                let meddling = self.random.once_in(2);
+                for _ in 0..self.random.between(1, 3) {
+                    fleet.edit(&mut self.random.fork());
+                }
+                if meddling {
+                    let line = hand::meddle(&mut self.random.fork(), &scene.node, &fleet).await;
+                    self.ended.log.push(line);
+                }
+            }
+            let desired = self.folder.desired(&fleet);
+            // Whatever was started has come up by now.
+            tokio::time::sleep(SETTLED).await;
+            let hope = if taken == hand::Taken::AnId || weather == Weather::Doomed { Hope::None } else { Hope::Full };
+            if !self.settle(&scene, &desired, weather, hope, round).await {
+                return;
+            }
+        }
+    }
+
+    /// Runs until all is well, at most as often as faults can strike, and then once more.
+    async fn settle(
+        &mut self,
+        scene: &Scene,
+        desired: &Arc<Desired>,
+        weather: Weather,
+        hope: Hope,
+        round: u32,
+    ) -> bool {
+        let jobs = Some(*self.random.pick(&[1, 2, 8]));
+        for attempt in 1..=if hope == Hope::Full { 24 } else { 2 } {
+            let how = How { jobs, ..How::default() };
+            let ran = scene.run(desired, how).await;
+            self.note(&format!("round {round}, run {attempt}"), &ran);
+            if ran.is_good() {
+                let again = scene.run(desired, How::default()).await;
+                self.note(&format!("round {round}, again"), &again);
+                self.expect_nothing_to_do(&again, weather);
+                return self.ended.breaches.is_empty();
+            }
+            if !self.ended.breaches.is_empty() {
+                return false;
+            }
+            tokio::time::sleep(SETTLED).await;
+        }
+        if hope == Hope::Full {
+            self.breach(5, "after as many runs as faults can spoil it is still not as it should be");
+            return false;
+        }
+        true
+    }
+}

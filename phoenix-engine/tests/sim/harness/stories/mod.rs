@@ -1,0 +1,7 @@
+//! The stories, one a file.
+
+mod crowd;
+mod kill;
+mod life;
+mod order;
+mod power;
