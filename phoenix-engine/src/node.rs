@@ -105,6 +105,17 @@ impl Site {
         })
     }
 
+    /// How long a guest has been running; `None` when it is not there or its tool does not say.
+    ///
+    /// # Errors
+    /// When the tool or the host fails.
+    pub async fn uptime(&self, kind: GuestKind, id: GuestId) -> Result<Option<Duration>, GuestError> {
+        Ok(match kind {
+            GuestKind::Container => self.containers.inspect(id).await?.and_then(|guest| guest.uptime),
+            GuestKind::Vm => self.machines.inspect(id).await?.and_then(|guest| guest.uptime),
+        })
+    }
+
     /// Grows a disk: `rootfs` or `mpN` of a container, a drive of a VM.
     ///
     /// # Errors

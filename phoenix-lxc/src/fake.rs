@@ -134,6 +134,7 @@ impl Guest {
             conf: self.conf.clone(),
             digest: conf_digest(&self.conf.print(GuestKind::Container)),
             power: if self.running { Power::Running } else { Power::Stopped },
+            uptime: None,
             firewall: self.firewall.clone(),
         }
     }

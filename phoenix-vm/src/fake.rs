@@ -132,6 +132,7 @@ impl Guest {
             conf: self.conf.clone(),
             digest: conf_digest(&self.conf.print(GuestKind::Vm)),
             power: if self.running { Power::Running } else { Power::Stopped },
+            uptime: None,
             firewall: self.firewall.clone(),
         }
     }

@@ -67,7 +67,7 @@ mod tests {
     fn a_command_is_broken_between_arguments_and_can_be_pasted() {
         let argv = ["pct", "set", "103", "--memory", "1024", "--tags", "a b"].map(str::to_owned);
         assert_eq!(lines(&argv, 80), ["$ pct set 103 --memory 1024 --tags 'a b'"]);
-        assert_eq!(lines(&argv, 24), ["$ pct set 103 \\", "    --memory 1024 \\", "    --tags 'a b'"]);
+        assert_eq!(lines(&argv, 23), ["$ pct set 103 \\", "    --memory 1024 \\", "    --tags 'a b'"]);
     }
 
     #[test]

@@ -66,16 +66,35 @@ async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, voice: &Voice) 
     if steps > 0 {
         return GuestOutcome::Changed { steps, gates: guest.health.len() };
     }
-    // Health is part of the state, so the gates of a guest that needs no change are asked once.
+    // Health is part of the state.
     if guest.state != State::Running || guest.health.is_empty() {
         return GuestOutcome::Unchanged { gates: 0 };
     }
     let started = Instant::now();
-    match gates::ask_all(&guest.health, &gates::surroundings(&run.node, guest), voice).await {
+    match still_healthy(run, guest, voice).await {
         Ok(()) => GuestOutcome::Unchanged { gates: guest.health.len() },
-        Err(failure) => {
-            GuestOutcome::Failed { failure: report(Stage::Health, &StepError::Gate(failure), started.elapsed()) }
+        Err(StepError::Cancelled) => GuestOutcome::Cancelled,
+        Err(error) => GuestOutcome::Failed { failure: report(Stage::Health, &error, started.elapsed()) },
+    }
+}
+
+/// Asks the gates of a guest that needs no change once: it should be healthy already. One that was started so recently that its
+/// gates would still be waited for, by the node as it booted or by a person, gets that time.
+async fn still_healthy(run: &Run, guest: &DesiredGuest, voice: &Voice) -> Result<(), StepError> {
+    let around = gates::surroundings(&run.node, guest);
+    let Err(failure) = gates::ask_all(&guest.health, &around, voice).await else { return Ok(()) };
+    let patience = guest.health.iter().map(|gate| gate.schedule.longest()).max().unwrap_or_default();
+    match run.node.at(guest.id, Stage::Health).uptime(guest.kind(), guest.id).await {
+        Ok(Some(uptime)) if uptime < patience => {
+            let text = format!("it was started {} s ago and gets the time of a start", uptime.as_secs());
+            voice.say(EventKind::Notice { text });
+            tokio::select! {
+                biased;
+                passed = gates::wait_all(&guest.health, &around, voice) => passed.map_err(StepError::Gate),
+                () = run.cancel.cancelled() => Err(StepError::Cancelled),
+            }
         }
+        _ => Err(StepError::Gate(failure)),
     }
 }
 

@@ -193,3 +193,37 @@ async fn a_firewall_that_is_configured_no_more_goes_and_one_of_somebody_else_sta
     let unmanaged = &left_alone.plan.guests[0].unmanaged;
     assert_eq!((unmanaged[0].key.as_str(), unmanaged[0].value.as_str()), ("firewall", "a file with 1 rule"));
 }
+
+async fn on_the_node(sim: &SimNode, line: &str) {
+    let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    let ended = sim.run(&words, b"").await;
+    assert_eq!(ended.exit, 0, "{line}: {}", ended.stderr);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_the_node_has_just_started_gets_the_time_of_a_start() {
+    let (sim, desired) = example("step-ca", "world.json");
+    assert!(up(&sim, &desired).await.summary.is_good());
+    on_the_node(&sim, "pct stop 103").await;
+    on_the_node(&sim, "pct start 103").await;
+    let ran = up(&sim, &desired).await;
+    assert!(ran.plan.is_empty(), "{:#?}", ran.plan);
+    assert_eq!(ran.summary.guests[&id(103)], GuestOutcome::Unchanged { gates: 1 }, "{:#?}", ran.summary);
+    let healthy = ran.at(103, |kind| matches!(kind, EventKind::GatePassed { .. }));
+    assert!(healthy >= 70_000, "the CA takes 80 s: {healthy} ms");
+    let asked = ran.at(102, |kind| matches!(kind, EventKind::GateAsked { .. }));
+    assert!(asked >= healthy, "a dependant was asked at {asked} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_fell_ill_long_after_its_start_is_asked_once() {
+    let (sim, desired) = example("step-ca", "world.json");
+    assert!(up(&sim, &desired).await.summary.is_good());
+    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    on_the_node(&sim, "pct exec 103 -- systemctl stop step-ca").await;
+    let ran = up(&sim, &desired).await;
+    let GuestOutcome::Failed { failure } = &ran.summary.guests[&id(103)] else { panic!("{:#?}", ran.summary) };
+    assert_eq!((failure.stage, failure.attempts), (Stage::Health, Some(1)));
+    assert!(failure.elapsed_ms < 30_000, "{failure:#?}");
+    assert_eq!(ran.summary.guests[&id(102)], GuestOutcome::Blocked { by: id(103) });
+}

@@ -28,6 +28,8 @@ pub struct ObservedGuest {
     /// Whether it runs. Observing all VMs takes a paused one for a running one, since their list does not tell them apart;
     /// inspecting it does.
     pub power: Power,
+    /// How long it has been running. Known when it was inspected, not when it was listed.
+    pub uptime: Option<Duration>,
     /// The text of its firewall file.
     pub firewall: Option<String>,
 }
@@ -170,11 +172,6 @@ impl Guests {
         GuestError::Unreadable { node: self.host().name(), command, line: line.to_owned() }
     }
 
-    async fn observed(&self, id: GuestId, file: ConfFile, power: Power) -> Result<ObservedGuest, GuestError> {
-        let firewall = self.files.firewall(id).await?;
-        Ok(ObservedGuest { id, conf: file.conf, digest: file.digest, power, firewall })
-    }
-
     /// All guests of the kind, at the cost of one process. `row` reads a line of the tool's list.
     ///
     /// # Errors
@@ -200,7 +197,7 @@ impl Guests {
             let firewall = if firewalls.contains(&id) { self.files.firewall(id).await? } else { None };
             // One that came since the process ran is being made, so it is off.
             let power = powers.get(&id).copied().unwrap_or(Power::Stopped);
-            seen.insert(id, ObservedGuest { id, conf: file.conf, digest: file.digest, power, firewall });
+            seen.insert(id, ObservedGuest { id, conf: file.conf, digest: file.digest, power, uptime: None, firewall });
         }
         Ok(seen)
     }
@@ -215,16 +212,20 @@ impl Guests {
         power: fn(&str) -> Option<Power>,
     ) -> Result<Option<ObservedGuest>, GuestError> {
         let Some(file) = self.files.conf(id).await? else { return Ok(None) };
-        let command = self.quick(Effect::Read).arg("status").arg(id);
+        let command = self.quick(Effect::Read).arg("status").arg(id).arg("--verbose");
         let shown = command.display();
         let output = match self.run(id, command).await {
             Err(error) if error.class() == ErrorClass::NotFound => return Ok(None),
             result => result?,
         };
         let text = output.stdout_text();
-        let word = text.trim().strip_prefix("status: ").and_then(power);
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+        // A VM that is paused has the status `running`; QEMU's own word tells more (qemu-server `CLI/qm.pm`, `status`).
+        let word = value("qmpstatus").or_else(|| value("status")).and_then(power);
         let power = word.ok_or_else(|| self.unreadable(shown, text.trim()))?;
-        self.observed(id, file, power).await.map(Some)
+        let uptime = value("uptime").and_then(|text| text.parse().ok()).map(Duration::from_secs);
+        let firewall = self.files.firewall(id).await?;
+        Ok(Some(ObservedGuest { id, conf: file.conf, digest: file.digest, power, uptime, firewall }))
     }
 
     /// The command that clones `source`; `name` is the option for the clone's name.
