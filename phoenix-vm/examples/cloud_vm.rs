@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use phoenix_host::pve::ErrorClass;
 use phoenix_host::{Chunk, Command, Effect, Host, Local};
+use phoenix_sim::world::{AgentWorld, GuestWorld};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{GuestId, MemoryMib};
 use phoenix_vm::{CreateVm, Image, IpConfig, Purge, Qm, VirtualMachines, VmNet, VmSettings};
@@ -27,7 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // On the simulated node the clock leaps from one thing that happens to the next.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(!local).build()?;
     runtime.block_on(async {
-        let host: Arc<dyn Host> = if local { Arc::new(Local) } else { Arc::new(SimNode::new(World::default())) };
+        let every_guest = GuestWorld { guest_agent: Some(AgentWorld::Installed), ..GuestWorld::default() };
+        let world = World { every_guest, ..World::default() };
+        let host: Arc<dyn Host> = if local { Arc::new(Local) } else { Arc::new(SimNode::new(world)) };
         show(&Qm::new(host), image, storage).await
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use phoenix_host::pve::ErrorClass;
 use phoenix_host::{Chunk, Command, Effect, Input, InsideError};
+use phoenix_sim::world::{AgentWorld, GuestWorld};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{Change, GuestId, KeyEffect, MemoryMib, Power, SnapshotName};
 use phoenix_vm::{
@@ -17,8 +18,10 @@ fn id(id: u32) -> GuestId {
     GuestId::new(id).unwrap()
 }
 
+/// A node with images that bring the guest agent.
 fn qm() -> Qm {
-    Qm::new(Arc::new(SimNode::new(World::default())))
+    let every_guest = GuestWorld { guest_agent: Some(AgentWorld::Installed), ..GuestWorld::default() };
+    Qm::new(Arc::new(SimNode::new(World { every_guest, ..World::default() })))
 }
 
 fn settings() -> VmSettings {
@@ -41,8 +44,10 @@ fn spec() -> CreateVm {
 }
 
 async fn wait_for_agent(qm: &Qm, guest: u32) {
+    let started = tokio::time::Instant::now();
     while let Err(error) = qm.ping(id(guest)).await {
         assert_eq!(error.class(), ErrorClass::AgentSilent, "{error}");
+        assert!(started.elapsed() < Duration::from_secs(600), "{error}");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
