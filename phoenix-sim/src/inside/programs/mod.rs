@@ -195,7 +195,7 @@ pub(crate) fn is_there(machine: &Machine, name: &str) -> bool {
 const KNOWN: &str = " : [ basename base64 cat chgrp chmod chown cloud-init cp curl cut date df dir dirname du echo egrep env \
     exportfs expr false fgrep find findmnt flock getent grep groups head hostname hostnamectl id install ionice ip journalctl \
     kill killall ln logger ls md5sum mkdir mkfifo mktemp mount mountpoint mv nc ncat netcat netstat nice nohup nproc pgrep \
-    pidof ping pkill printenv printf ps pwd readlink realpath rm rmdir runuser sed seq service setsid sha1sum sha256sum sleep \
+    pidof ping pkill printenv printf ps pwd readlink realpath rm rmdir runuser sed seq service setpriv setsid sha1sum sha256sum sleep \
     sort ss stat stdbuf sudo sync systemctl systemd-detect-virt tac tail tee test timeout touch tr true truncate umount uname \
     uniq unlink uptime wc wget which whoami xargs yes ";
 
@@ -388,6 +388,7 @@ impl Call {
             }
             "env" => self.env().await,
             "timeout" => self.timeout().await,
+            "setpriv" => self.as_another_user().await,
             "nohup" | "setsid" | "sudo" | "stdbuf" | "nice" | "ionice" | "runuser" => self.wrapper(program).await,
             "flock" => self.flock().await,
             "xargs" => self.xargs().await,

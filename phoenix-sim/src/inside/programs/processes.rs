@@ -7,6 +7,7 @@ use super::super::machine::Machine;
 use super::super::process::{End, KILL, Process, TERM, signal_number};
 use super::arguments::Arguments;
 use super::{Call, Ending, Invocation, Role};
+use crate::grammar::Tool;
 
 /// Sends a signal to a process, or with a negative number to a group; whether anyone was there.
 pub(crate) fn send_signal(machine: &Machine, id: i64, signal: i32, own: &Process) -> bool {
@@ -161,6 +162,50 @@ impl Call {
             _ => {}
         }
         self.run_in(argv, environment).await
+    }
+
+    /// `setpriv`: nothing here asks who runs it, but the cluster's file system answers the node's tools for root only.
+    pub(super) async fn as_another_user(&self) -> End {
+        const VALUED: [&str; 11] = [
+            "--reuid",
+            "--regid",
+            "--ruid",
+            "--euid",
+            "--rgid",
+            "--egid",
+            "--groups",
+            "--inh-caps",
+            "--ambient-caps",
+            "--bounding-set",
+            "--securebits",
+        ];
+        let (mut user, mut words) = ("root", self.arguments());
+        while let [option, rest @ ..] = words
+            && option.starts_with("--")
+        {
+            let (name, value) =
+                option.split_once('=').map_or((option.as_str(), None), |(name, value)| (name, Some(value)));
+            words = rest;
+            let value = match (value, words) {
+                (None, [value, rest @ ..]) if VALUED.contains(&name) => {
+                    words = rest;
+                    Some(value.as_str())
+                }
+                (value, _) => value,
+            };
+            if let ("--reuid" | "--euid", Some(value)) = (name, value) {
+                user = value;
+            }
+        }
+        let Some(program) = words.first() else { return End::Exit(127) };
+        let is_tool = self.machine().guest.is_none() && Tool::from_program(program).is_some();
+        if is_tool && user != "root" && user != "0" {
+            let refused: String =
+                (1..=3).map(|call| format!("ipcc_send_rec[{call}] failed: Unknown error -1\n")).collect();
+            self.err(&format!("{refused}Unable to load access control list: Unknown error -1\n")).await;
+            return End::Exit(255);
+        }
+        self.run_in(words.to_vec(), self.invocation.environment.clone()).await
     }
 
     pub(super) async fn flock(&self) -> End {
