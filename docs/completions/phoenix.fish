@@ -54,6 +54,7 @@ complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "stop" -d 'Shut gues
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "restart" -d 'Stop and start guests, with everything that needs them'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "doctor" -d 'Look whether the node has what the configuration needs; changes nothing'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "graph" -d 'Draw who needs whom, and what holds whom back; touches no node'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "adopt" -d 'Take over guests that exist and are configured, but that Phoenix did not make'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "delete" -d 'Destroy guests; refused while others need them'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "down" -d 'Destroy all guests of the configuration'
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
@@ -318,6 +319,23 @@ always\t'Always'
 never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l write -d 'Instead of taking guests over, write configuration files that describe them as they are into this folder; without GUEST all guests of the node' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l provisioned -d 'Count their scripts as run, and NFS volumes as mounted; otherwise the next `up` sees to both'
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s y -l yes -d 'Do not ask before writing on the node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l dry-run -d 'Show what would be taken over, and end there'
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r

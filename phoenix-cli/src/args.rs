@@ -105,6 +105,8 @@ pub(crate) enum Verb {
     Doctor(Guests),
     /// Draw who needs whom, and what holds whom back; touches no node
     Graph(Graph),
+    /// Take over guests that exist and are configured, but that Phoenix did not make
+    Adopt(Adopt),
     /// Destroy guests; refused while others need them
     Delete(Delete),
     /// Destroy all guests of the configuration
@@ -266,6 +268,26 @@ pub(crate) enum Awaited {
     Running,
     /// They are off
     Stopped,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Adopt {
+    /// The guests, by id or name [default: all that can be taken over]
+    #[arg(value_name = "GUEST")]
+    pub(crate) guests: Vec<String>,
+    /// Count their scripts as run, and NFS volumes as mounted; otherwise the next `up` sees to both
+    #[arg(long)]
+    pub(crate) provisioned: bool,
+    /// Instead of taking guests over, write configuration files that describe them as they are into this folder; without GUEST
+    /// all guests of the node
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["provisioned", "yes", "dry_run"])]
+    pub(crate) write: Option<Utf8PathBuf>,
+    /// Do not ask before writing on the node
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Show what would be taken over, and end there
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

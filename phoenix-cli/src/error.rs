@@ -4,7 +4,7 @@ use std::io;
 
 use camino::Utf8PathBuf;
 
-use phoenix_engine::{LockError, LowerError, ObserveError, PowerRefused, RemovalRefused};
+use phoenix_engine::{LockError, LowerError, NotAdoptable, ObserveError, PowerRefused, RemovalRefused};
 use phoenix_host::HostError;
 use phoenix_types::Span;
 
@@ -114,6 +114,23 @@ pub enum CliError {
         /// The file.
         path: Utf8PathBuf,
     },
+    /// Guests are not taken over.
+    #[error("nothing was taken over")]
+    NotAdopted(Vec<NotAdoptable>),
+    /// A guest that is not on the node.
+    #[error("no guest `{asked}` is on {host}")]
+    NotOnNode {
+        /// What was asked for.
+        asked: String,
+        /// The node.
+        host: String,
+    },
+    /// A file that is there already is not written over.
+    #[error("`{path}` is there already")]
+    WouldOverwrite {
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// Guests are not destroyed.
     #[error("nothing was destroyed")]
     RemovalRefused(Vec<RemovalRefused>),
@@ -152,6 +169,9 @@ impl CliError {
             | Self::CannotAsk { .. }
             | Self::Lower(_)
             | Self::RemovalRefused(_)
+            | Self::NotAdopted(_)
+            | Self::NotOnNode { .. }
+            | Self::WouldOverwrite { .. }
             | Self::File { .. } => ExitStatus::Invalid,
             Self::Lock(LockError::Held(_)) => ExitStatus::Locked,
             Self::NotANode => ExitStatus::NoNode,
@@ -175,6 +195,7 @@ impl CliError {
         match self {
             Self::RemovalRefused(refused) => refused.iter().map(ToString::to_string).collect(),
             Self::PowerRefused(refused) => refused.iter().map(ToString::to_string).collect(),
+            Self::NotAdopted(why) => why.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
     }
@@ -192,6 +213,7 @@ impl CliError {
             Self::SimulatedOnly { .. } => "add `--host sim:` or leave it out".to_owned(),
             Self::World { .. } => "`phoenix schema world` prints what the file may hold".to_owned(),
             Self::Drifted { path } => format!("look at the new one with `phoenix plan --out {path}`"),
+            Self::WouldOverwrite { .. } => "name a folder without configuration files".to_owned(),
             Self::CannotAsk { .. } => "look with `phoenix plan`, then add `--yes`".to_owned(),
             _ => return None,
         })

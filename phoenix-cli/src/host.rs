@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use phoenix_engine::Node;
 use phoenix_host::{Changes, Host, Layered, Local, Ssh};
 use phoenix_sim::{SimNode, World};
 
@@ -10,7 +11,7 @@ use crate::args::HostArg;
 use crate::command_log::CommandLog;
 use crate::error::CliError;
 use crate::render::{Canvas, Tone};
-use crate::runtime::Time;
+use crate::runtime::{Time, block_on};
 use crate::settings::Settings;
 
 /// The description of a simulated node beside a configuration or in the node's own folder.
@@ -105,6 +106,21 @@ impl Choice {
             Some(log) => host.recorded(log.clone()),
             None => host,
         })
+    }
+
+    /// Connects to the node and works with it, on the runtime that it needs.
+    pub(crate) fn work<T>(
+        &self,
+        settings: &Settings,
+        changes: Changes,
+        work: impl AsyncFnOnce(&Node) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let done = block_on(self.time, async {
+            let node = Node::new(self.connect(changes)?);
+            work(&node).await
+        })?;
+        self.finish(settings);
+        done
     }
 
     /// Reports a command log that could not be written to its end.

@@ -13,7 +13,6 @@ use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::holder;
 use crate::host::Choice;
-use crate::runtime::block_on;
 use crate::settings::Settings;
 
 /// Which guests take part.
@@ -54,12 +53,7 @@ impl<'a> Session<'a> {
         changes: Changes,
         work: impl AsyncFnOnce(&Node) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let done = block_on(self.choice.time(), async {
-            let node = Node::new(self.choice.connect(changes)?);
-            work(&node).await
-        })?;
-        self.choice.finish(self.settings);
-        done
+        self.choice.work(self.settings, changes, work)
     }
 
     /// Whether a guest was named, or all are meant.

@@ -160,6 +160,7 @@ impl Table<'_> {
             let domain =
                 if guest.vm().is_some() && network.search_domain.is_some() { domain } else { [Fallback::Source] };
             self.add("network_config.searchdomain", json!(network.search_domain), &[&at("searchdomain")], &domain);
+            self.add("network_config.firewall", json!(network.firewall), &[&at("firewall"), &["firewall".into()]], &[]);
             self.plain("mac_address", json!(network.mac), &[]);
         }
         self.plain("features", json!(guest.features.iter().map(|script| &script.name).collect::<Vec<_>>()), &[]);

@@ -39,10 +39,12 @@
 //! # }
 //! ```
 
+mod adopt;
 mod converge;
 mod desired;
 mod doctor;
 mod event;
+mod export;
 mod health;
 mod lock;
 mod node;
@@ -52,6 +54,7 @@ mod record;
 mod snippets;
 mod status;
 
+pub use adopt::{AdoptError, Adoptee, Adoption, NotAdoptable, Provisioned, plan_adoption};
 pub use converge::{Options, Summary, converge};
 pub use desired::{
     ContainerOrigin, Desired, DesiredContainer, DesiredGuest, DesiredScript, DesiredVm, HostPath, ImageSource,
@@ -59,6 +62,7 @@ pub use desired::{
 };
 pub use doctor::{Check, Examination, Finding, Gravity, examine};
 pub use event::{Event, EventKind, EventSink, Failure, GuestOutcome};
+pub use export::{Export, export, remaining};
 pub use health::{GuestHealth, ask};
 pub use lock::{Holder, Liveness, LockError, NodeLock};
 pub use node::{Node, Site};

@@ -15,6 +15,11 @@ pub(crate) const NOTES_LIMIT: usize = 8192;
 /// The name of the variable in a container's raw `lxc.environment` line that carries the check value.
 pub(crate) const CHECK_VARIABLE: &str = "PHOENIX_RECORD";
 
+/// The raw line that carries a container's check value.
+pub(crate) fn mark(check: &str) -> (String, String) {
+    ("lxc.environment".to_owned(), format!("{CHECK_VARIABLE}={check}"))
+}
+
 /// One script that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RanScript {
@@ -118,6 +123,12 @@ impl Record {
     pub fn find(notes: &str) -> Option<Self> {
         let (_, text, _) = split(notes)?;
         serde_json::from_str::<Self>(text).ok().filter(|record| record.version == 1)
+    }
+
+    /// Whether notes carry a record, be it one that this program does not understand.
+    #[must_use]
+    pub fn is_marked(notes: &str) -> bool {
+        split(notes).is_some()
     }
 
     /// `notes` with this record in it: in its old place, or after the user's text.

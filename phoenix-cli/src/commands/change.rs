@@ -154,7 +154,7 @@ async fn under_lock(
     let plan = make(&observed)?;
     show(session, &plan)?;
     if !plan.is_empty() {
-        agree(session, change, node)?;
+        agree(session, change.consent, node, "Do this on")?;
     } else if change.goal != Goal::Configured || plan.guests.is_empty() {
         report(session, &plan, None)?;
         return Ok(End::Ended(ExitStatus::Done));
@@ -246,8 +246,8 @@ fn show(session: &Session<'_>, planned: &Plan) -> Result<(), CliError> {
 }
 
 /// Makes sure that somebody wants a real node changed.
-fn agree(session: &Session<'_>, change: &Change, node: &Node) -> Result<(), CliError> {
-    if change.consent == Consent::Given || session.choice.is_simulated() {
+pub(super) fn agree(session: &Session<'_>, consent: Consent, node: &Node, question: &str) -> Result<(), CliError> {
+    if consent == Consent::Given || session.choice.is_simulated() {
         return Ok(());
     }
     let host = node.host().name();
@@ -255,7 +255,7 @@ fn agree(session: &Session<'_>, change: &Change, node: &Node) -> Result<(), CliE
     if !terminal.can_ask() {
         return Err(CliError::CannotAsk { host });
     }
-    match terminal.ask(&format!("Do this on {host}?")) {
+    match terminal.ask(&format!("{question} {host}?")) {
         Ok(true) => Ok(()),
         Ok(false) => Err(CliError::Declined),
         Err(error) => Err(CliError::Start(error)),

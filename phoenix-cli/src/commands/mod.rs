@@ -1,5 +1,6 @@
 //! The verbs: each calls the library, shows what came of it, and says how it ended.
 
+mod adopt;
 mod change;
 mod doctor;
 mod graph;
@@ -16,6 +17,7 @@ mod wait;
 use phoenix_engine::PowerAction;
 use serde::Serialize;
 
+pub(crate) use adopt::Written;
 pub(crate) use graph::GraphNode;
 pub(crate) use status::Standing;
 
@@ -43,6 +45,7 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliErro
         Verb::Doctor(args) => doctor::run(&args, settings),
         Verb::Graph(args) => graph::run(&args, settings),
         Verb::Wait(args) => wait::run(&args, settings),
+        Verb::Adopt(args) => adopt::run(&args, settings),
         Verb::Delete(args) => removal::delete(&args, settings),
         Verb::Down(args) => removal::down(&args, settings),
     }

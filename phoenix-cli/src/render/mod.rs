@@ -1,5 +1,6 @@
 //! From values to text. Pure: what the terminal can show is passed in, nothing is written.
 
+pub(crate) mod adoption;
 mod deeds;
 mod diagnostics;
 pub(crate) mod doctor;

@@ -142,7 +142,7 @@ fn network(
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> Network {
-    let (name, bridge, ip, gw, nameservers, searchdomain, vlan, mtu) = match config {
+    let (name, bridge, ip, gw, nameservers, searchdomain, vlan, mtu, own_firewall) = match config {
         Some(config) => {
             let nameservers = either(
                 ("nameservers", config.nameservers),
@@ -160,9 +160,10 @@ fn network(
                 config.searchdomain,
                 config.vlan,
                 config.mtu,
+                config.firewall,
             )
         }
-        None => (None, None, None, None, None, None, None, None),
+        None => (None, None, None, None, None, None, None, None, None),
     };
     Network {
         interface: name.map_or_else(|| defaults::INTERFACE.to_owned(), String::from),
@@ -174,7 +175,7 @@ fn network(
         mac,
         vlan: vlan.and_then(|vlan| u16::try_from(vlan.get()).ok()),
         mtu: mtu.and_then(|mtu| u16::try_from(mtu.get()).ok()),
-        firewall,
+        firewall: own_firewall.unwrap_or(firewall),
     }
 }
 

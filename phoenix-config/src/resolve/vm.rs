@@ -33,8 +33,9 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
         .and_then(|config| config.bridge.clone())
         .or(entry.network_bridge)
         .or_else(|| usual.and_then(|usual| usual.network_bridge.clone()));
+    let own_firewall = entry.network_config.as_ref().and_then(|config| config.firewall);
     let network = Network {
-        firewall: firewalled,
+        firewall: own_firewall.unwrap_or(firewalled),
         bridge: bridge.unwrap_or_else(defaults::bridge),
         ..network(entry.network_config, entry.mac_address, around, target, findings)
     };

@@ -14,7 +14,7 @@ use crate::desired::{DesiredGuest, Spec};
 use crate::node::Site;
 use crate::observe::check_value;
 use crate::plan::{Restart, Stage};
-use crate::record::{CHECK_VARIABLE, Debt, Digest, Record};
+use crate::record::{CHECK_VARIABLE, Debt, Digest, Record, mark};
 
 /// How long a command on the node's own files may take.
 pub(super) const QUICK: Duration = Duration::from_secs(60);
@@ -138,7 +138,7 @@ pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result
     match worker.kind() {
         GuestKind::Container => {
             let check = worker.record.fresh_check();
-            let mark = ("lxc.environment".to_owned(), format!("{CHECK_VARIABLE}={check}"));
+            let mark = mark(&check);
             edit.remove_raw = file
                 .conf
                 .live

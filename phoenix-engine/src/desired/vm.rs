@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use camino::Utf8PathBuf;
 use phoenix_config::model::{CloudImage, CloudUser, Fleet, Guest, Vm, VmSource};
 use phoenix_host::pve::InvalidSettings;
-use phoenix_types::{GuestId, Hostname, SnapshotName, StorageId, VolumeId};
+use phoenix_types::{GuestId, Hostname, Ipv4Setting, SnapshotName, StorageId, VolumeId};
 use phoenix_vm::{Agent, CloneMode, CloneVm, CreateVm, CustomData, Image, IpConfig, VmNet, VmSettings};
 
 use super::LowerError;
@@ -176,7 +176,10 @@ fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
             Some(IpAddr::V6(gateway)) => ip.gw6 = Some(gateway),
             None => {}
         }
-        settings.ip_configs.insert(0, ip);
+        // Whoever is inside sees to its address: cloud-init is told nothing.
+        if network.ipv4 != Ipv4Setting::Manual {
+            settings.ip_configs.insert(0, ip);
+        }
         if !network.nameservers.is_empty() {
             settings.nameservers = Some(network.nameservers.clone());
         }

@@ -157,8 +157,10 @@ pub(crate) fn plan_guest(
             Some(lock) => {
                 format!("it has no record of Phoenix and is locked (`{lock}`); nothing proves that it is ours")
             }
-            None => "it exists and carries no record of Phoenix: left alone; choose another id, or remove it by hand"
-                .to_owned(),
+            None => format!(
+                "it carries no record of Phoenix: take it over with `phoenix adopt {}`, or choose another id",
+                guest.id
+            ),
         });
         return plan.finish(Attitude::NotOurs, fresh);
     };
@@ -185,7 +187,7 @@ pub(crate) fn plan_guest(
     if guest.on_failure == OnFailure::Rollback {
         make_undoable(&mut plan, present);
     }
-    let attitude = if record.check.is_none() { Attitude::Finish } else { Attitude::Keep };
+    let attitude = if is_checked(present, &record) { Attitude::Keep } else { Attitude::Finish };
     plan.finish(attitude, record)
 }
 
@@ -196,6 +198,11 @@ pub(super) fn is_half_made(guest: &DesiredGuest, present: &Present, observed: &O
         Some(record) => record.check.is_none() && present.conf.lock().is_some_and(is_creation),
         None => observed.half_made.contains(&guest.id),
     }
+}
+
+/// Whether the record has its check value. A VM that has no `vmgenid`, which Phoenix makes none of, has nothing to check.
+fn is_checked(present: &Present, record: &Record) -> bool {
+    record.check.is_some() || (present.kind == GuestKind::Vm && present.check().is_none())
 }
 
 /// Whether the record says all that it should, and nothing that is no longer so. Not when a run was cut off between a change and
@@ -209,7 +216,7 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
         Debt::Restart => present.power != Power::Stopped,
         Debt::Proof => owes_proof(guest, record),
     };
-    record.check.is_some()
+    is_checked(present, record)
         && record.owes.iter().all(owed)
         && record.lines == lines
         && (record.firewall || guest.firewall.is_none())
@@ -366,7 +373,7 @@ fn update(
         plan.step(Stage::Firewall, "write the firewall file", reason, Effect::Hot, Work::Firewall(file.clone()));
     }
     // Before the first record is written, what a clone brought along stands in its source's.
-    let came_along = record.check.is_none() && inherits_firewall(guest, desired);
+    let came_along = !is_checked(present, record) && inherits_firewall(guest, desired);
     if guest.firewall.is_none() && (record.firewall || came_along) {
         let reason = if came_along { "a clone begins with its source's" } else { "it is configured no more" };
         plan.step(Stage::Firewall, "remove the firewall file", reason, Effect::Hot, Work::RemoveFirewall);

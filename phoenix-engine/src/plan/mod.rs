@@ -359,6 +359,13 @@ impl Plan {
         Self::of(self.guests)
     }
 
+    /// The same plan for the guests for which `wanted` holds, and no others.
+    #[must_use]
+    pub(crate) fn only(mut self, wanted: impl Fn(GuestId) -> bool) -> Self {
+        self.guests.retain(|guest| wanted(guest.id));
+        Self::of(self.guests)
+    }
+
     /// How many steps there are in all.
     #[must_use]
     pub fn step_count(&self) -> usize {

@@ -153,7 +153,7 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
         for (at, script) in guest.scripts.iter().enumerate().skip(pending.from) {
             let reason = if at == pending.from {
                 pending.reason.clone()
-            } else if is_new {
+            } else if !record.scripts.iter().any(|ran| ran.name == script.name) {
                 "it has not run yet".to_owned()
             } else {
                 "one before it runs again".to_owned()

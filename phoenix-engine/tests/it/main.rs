@@ -1,6 +1,7 @@
 //! The engine over hand-made and simulated nodes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod adopting;
 mod agent;
 mod commands;
 mod converging;

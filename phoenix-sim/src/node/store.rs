@@ -56,6 +56,12 @@ pub enum StoreError {
     },
 }
 
+/// Whether a file is one that an editor keeps beside the one that it edits. Of the hidden files that the cluster file system
+/// has itself, the list of the cluster's guests is read.
+fn is_scratch(name: &str) -> bool {
+    name.starts_with('.') && name != ".vmlist"
+}
+
 fn file_error<'a>(action: &'static str, path: &'a Utf8Path) -> impl FnOnce(io::Error) -> StoreError + use<'a> {
     move |source| StoreError::File { action, path: path.to_owned(), source }
 }
@@ -275,7 +281,7 @@ impl Store {
             let meta = fs::symlink_metadata(entry.path()).map_err(file_error("look at", entry.path()))?;
             if meta.is_dir() {
                 self.collect(&path, inner, found)?;
-            } else if meta.is_file() && !entry.file_name().starts_with('.') {
+            } else if meta.is_file() && !is_scratch(entry.file_name()) {
                 let modified = meta.modified().ok();
                 let known = inner
                     .seen

@@ -1,6 +1,8 @@
 //! Tests over all crates and the real program.
 
 #[cfg(test)]
+mod adopt;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod bad_input;
@@ -14,6 +16,8 @@ mod doctor;
 mod gates;
 #[cfg(test)]
 mod interrupts;
+#[cfg(test)]
+mod lab;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use phoenix_host::Host as _;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
-use super::lab::{Lab, container, machine};
+use crate::lab::{Lab, container, machine};
 use crate::program::Place;
 
 #[test]

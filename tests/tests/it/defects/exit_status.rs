@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::json;
 use test_case::test_case;
 
-use super::lab::{Lab, container, machine};
+use crate::lab::{Lab, container, machine};
 
 fn lab() -> Lab {
     let lab = Lab::of(&json!({

@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
-use super::lab::{Lab, container};
+use crate::lab::{Lab, container};
 
 /// The GPUs whose devices a container sees.
 fn gpus(lab: &Lab, id: u32) -> Vec<String> {

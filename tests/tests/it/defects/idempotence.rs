@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
-use super::lab::{Lab, container, machine};
+use crate::lab::{Lab, container, machine};
 
 /// A run on a node where nothing has changed: all guests as before, and no command that changes anything.
 fn assert_second_run_changes_nothing(lab: &Lab, ids: &[u32]) {

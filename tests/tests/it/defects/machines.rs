@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
-use super::lab::{Lab, container, machine};
+use crate::lab::{Lab, container, machine};
 
 #[test]
 fn defect_13_a_clone_has_its_own_disk_user_and_name_server() {

@@ -5,7 +5,6 @@ mod containment;
 mod exit_status;
 mod gpu;
 mod idempotence;
-mod lab;
 mod machines;
 mod power;
 mod scripts;

@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
-use super::lab::{Lab, container, machine};
+use crate::lab::{Lab, container, machine};
 
 /// A base, the authority, and two guests that need the authority; one of them is a VM.
 fn lab() -> Lab {

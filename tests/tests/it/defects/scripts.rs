@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
-use super::lab::{Lab, container, machine};
+use crate::lab::{Lab, container, machine};
 
 #[test]
 fn defect_01_a_fleet_comes_up_whole_and_again() {

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::lab::{Lab, container, machine};
+use crate::lab::{Lab, container, machine};
 
 const SECRET: &str = "correct$$horse'battery";
 

@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
-use super::lab::{Lab, container};
+use crate::lab::{Lab, container};
 
 #[test]
 fn defect_07_the_profile_unconfined_is_set_and_not_removed() {

@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
-use super::lab::{Lab, container};
+use crate::lab::{Lab, container};
 
 const PROFILE: &str = "lxc.apparmor.profile: unconfined";
 

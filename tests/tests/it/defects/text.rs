@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use test_case::test_case;
 
-use super::lab::{Lab, container, machine};
+use crate::lab::{Lab, container, machine};
 
 #[test_case("mount_points", &json!([{"host_path": "/tank/a", "container_path": "/a", "owner_uid": "x[$(touch /tmp/gotcha)]"}]); "an owner")]
 #[test_case("features", &json!(["base; touch /tmp/gotcha"]); "a feature")]

@@ -12,14 +12,14 @@ use crate::program::{Place, Run};
 const TEMPLATE: &str = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst";
 
 /// A container that is made from a template, with these settings besides.
-pub(super) fn container(name: &str, more: &Value) -> Value {
+pub(crate) fn container(name: &str, more: &Value) -> Value {
     let base = json!({"name": name, "template": TEMPLATE, "storage_pool": "local-zfs", "storage_size_gb": 8, "cores": 1,
         "memory_mb": 512, "start_at_boot": true});
     merged(base, more)
 }
 
 /// A VM that is made from an image, with these settings besides.
-pub(super) fn machine(id: u32, name: &str, more: &Value) -> Value {
+pub(crate) fn machine(id: u32, name: &str, more: &Value) -> Value {
     let base = json!({"vmid": id, "name": name, "template_image": "noble-server-cloudimg-amd64.img", "storage_pool": "local-zfs",
         "cores": 1, "memory_mb": 1024, "start_at_boot": true, "network_config": {"ip": format!("10.9.0.{}/24", 10 + id % 90)}});
     merged(base, more)
@@ -36,52 +36,52 @@ fn merged(mut base: Value, more: &Value) -> Value {
 }
 
 /// A configuration and a node.
-pub(super) struct Lab {
+pub(crate) struct Lab {
     place: Place,
 }
 
 impl Lab {
     /// A lab with these containers by id, and no VM.
-    pub(super) fn of(containers: &Value) -> Self {
+    pub(crate) fn of(containers: &Value) -> Self {
         let lab = Self { place: Place::empty() };
         lab.containers(containers);
         lab
     }
 
     /// Describes other containers.
-    pub(super) fn containers(&self, containers: &Value) {
+    pub(crate) fn containers(&self, containers: &Value) {
         self.write("phoenix_lxc_configs.json", &json!({"lxc_configs": containers}).to_string());
     }
 
     /// Describes the VMs.
-    pub(super) fn machines(&self, machines: &Value) {
+    pub(crate) fn machines(&self, machines: &Value) {
         self.write("phoenix_vm_configs.json", &json!({"vms": machines}).to_string());
     }
 
     /// Describes the node.
-    pub(super) fn hypervisor(&self, hypervisor: &Value) {
+    pub(crate) fn hypervisor(&self, hypervisor: &Value) {
         self.write("phoenix_hypervisor_config.json", &hypervisor.to_string());
     }
 
     /// Says how the simulated node behaves.
-    pub(super) fn world(&self, world: &Value) {
+    pub(crate) fn world(&self, world: &Value) {
         self.write("world.json", &world.to_string());
     }
 
     /// Writes the script of a feature. It may be read, and not executed.
-    pub(super) fn feature(&self, name: &str, body: &str) {
+    pub(crate) fn feature(&self, name: &str, body: &str) {
         self.write(&format!("features/{name}.sh"), &format!("#!/bin/sh\n{body}\n"));
     }
 
     /// Writes a file of the configuration's folder.
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.place.config().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// The program on the node.
-    pub(super) fn phoenix(&self, args: &[&str]) -> Run {
+    pub(crate) fn phoenix(&self, args: &[&str]) -> Run {
         let node = format!("sim:{}", self.node());
         let log = self.place.beside("commands.jsonl");
         let _ = fs::remove_file(&log);
@@ -89,14 +89,14 @@ impl Lab {
     }
 
     /// A run that must go well.
-    pub(super) fn done(&self, args: &[&str]) -> Run {
+    pub(crate) fn done(&self, args: &[&str]) -> Run {
         let run = self.phoenix(args);
         assert_eq!(run.exit, Some(0), "{args:?}: {}", run.all());
         run
     }
 
     /// A run that must be refused before anything is done.
-    pub(super) fn refused(&self, args: &[&str]) -> Run {
+    pub(crate) fn refused(&self, args: &[&str]) -> Run {
         let run = self.phoenix(args);
         assert_eq!(run.exit, Some(2), "{args:?}: {}", run.all());
         assert_eq!(self.changes(), Vec::<String>::new(), "{args:?}");
@@ -104,17 +104,17 @@ impl Lab {
     }
 
     /// The command lines of the last run that changed the node.
-    pub(super) fn changes(&self) -> Vec<String> {
+    pub(crate) fn changes(&self) -> Vec<String> {
         self.lines(|command| command["effect"] == "change")
     }
 
     /// The command lines of the last run.
-    pub(super) fn commands(&self) -> Vec<String> {
+    pub(crate) fn commands(&self) -> Vec<String> {
         self.lines(|_| true)
     }
 
     /// The probes of gates in the last run.
-    pub(super) fn probes(&self) -> Vec<String> {
+    pub(crate) fn probes(&self) -> Vec<String> {
         self.lines(|command| command["stage"] == "gate")
     }
 
@@ -128,7 +128,7 @@ impl Lab {
     }
 
     /// A guest's configuration file, with its snapshots.
-    pub(super) fn file(&self, id: u32) -> String {
+    pub(crate) fn file(&self, id: u32) -> String {
         let found = ["lxc", "qemu-server"].iter().find_map(|folder| {
             fs::read_to_string(self.node().join("etc/pve").join(folder).join(format!("{id}.conf"))).ok()
         });
@@ -136,33 +136,33 @@ impl Lab {
     }
 
     /// The lines of a guest as it is now, without notes and without its snapshots.
-    pub(super) fn live(&self, id: u32) -> Vec<String> {
+    pub(crate) fn live(&self, id: u32) -> Vec<String> {
         let file = self.file(id);
         let lines = file.lines().take_while(|line| !line.starts_with('['));
         lines.filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_owned).collect()
     }
 
     /// The values of the live lines whose key begins so.
-    pub(super) fn values(&self, id: u32, key: &str) -> Vec<String> {
+    pub(crate) fn values(&self, id: u32, key: &str) -> Vec<String> {
         let live = self.live(id);
         let values = live.iter().filter_map(|line| line.split_once(": ").filter(|(found, _)| found.starts_with(key)));
         values.map(|(_, value)| value.to_owned()).collect()
     }
 
     /// The lines of one of a guest's snapshots.
-    pub(super) fn snapshot(&self, id: u32, name: &str) -> Vec<String> {
+    pub(crate) fn snapshot(&self, id: u32, name: &str) -> Vec<String> {
         let file = self.file(id);
         let lines = file.lines().skip_while(|line| *line != format!("[{name}]")).skip(1);
         lines.take_while(|line| !line.starts_with('[')).map(str::to_owned).collect()
     }
 
     /// A file of the node below `/etc/pve`.
-    pub(super) fn pve(&self, path: &str) -> Option<String> {
+    pub(crate) fn pve(&self, path: &str) -> Option<String> {
         fs::read_to_string(self.node().join("etc/pve").join(path)).ok()
     }
 
     /// Somebody runs a command on the node; what it prints.
-    pub(super) fn by_hand(&self, argv: &[&str]) -> String {
+    pub(crate) fn by_hand(&self, argv: &[&str]) -> String {
         let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
         let answer = self.on_node(async |node| node.run(&argv, b"").await);
         assert_eq!(answer.exit, 0, "{argv:?}: {}{}", answer.stdout, answer.stderr);
@@ -170,7 +170,7 @@ impl Lab {
     }
 
     /// Works with the node's files, as no command does.
-    pub(super) fn on_node<T>(&self, work: impl AsyncFnOnce(&SimNode) -> T) -> T {
+    pub(crate) fn on_node<T>(&self, work: impl AsyncFnOnce(&SimNode) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async { work(&self.open()).await })
     }
@@ -182,23 +182,23 @@ impl Lab {
     }
 
     /// The names in a folder of the node.
-    pub(super) fn list(&self, folder: &str) -> Vec<String> {
+    pub(crate) fn list(&self, folder: &str) -> Vec<String> {
         self.on_node(async |node| node.list(folder.into()).await.unwrap())
     }
 
     /// The power of a guest: `running` or `stopped`.
-    pub(super) fn power(&self, id: u32) -> String {
+    pub(crate) fn power(&self, id: u32) -> String {
         let tool = if self.node().join(format!("etc/pve/lxc/{id}.conf")).exists() { "pct" } else { "qm" };
         self.by_hand(&[tool, "status", &id.to_string()]).trim().trim_start_matches("status: ").to_owned()
     }
 
     /// The folder that keeps the node.
-    pub(super) fn node(&self) -> Utf8PathBuf {
+    pub(crate) fn node(&self) -> Utf8PathBuf {
         Utf8PathBuf::from_path_buf(self.place.beside("node")).unwrap()
     }
 
     /// A path beside the configuration.
-    pub(super) fn beside(&self, name: &str) -> String {
+    pub(crate) fn beside(&self, name: &str) -> String {
         self.place.beside(name).to_str().unwrap().to_owned()
     }
 }

@@ -1,0 +1,288 @@
+//! Guests that exist and are configured, but carry no record of Phoenix: taking them over.
+//!
+//! The state is taken as it is. Nothing about a guest changes but its notes, and for a container the one raw line beside
+//! them; what differs from the configuration is changed by the next `up`, which says so first.
+
+mod claim;
+mod take;
+
+use std::collections::BTreeSet;
+
+use phoenix_config::model::State;
+use phoenix_host::pve::InvalidSettings;
+use phoenix_types::{GuestId, GuestKind};
+use serde::Serialize;
+
+use crate::converge::{line_digest, wanted_keys};
+use crate::desired::{Desired, DesiredGuest, Spec};
+use crate::observe::{Observed, Present};
+use crate::plan::{Plan, Provision, plan};
+use crate::record::{NOTES_LIMIT, RanScript, Record};
+
+pub use take::AdoptError;
+
+/// Whether the scripts of the configuration have run on the guests that are taken over. Nothing on the node tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Provisioned {
+    /// As far as is known they have not, so the next `up` runs them.
+    #[default]
+    NotYet,
+    /// They have, and NFS volumes are set up as well: somebody says so.
+    Already,
+}
+
+/// Why a guest is not taken over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NotAdoptable {
+    /// It does not exist.
+    #[error("guest {guest} does not exist: `phoenix up` makes it")]
+    Absent {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// Its id is taken by the other kind of guest.
+    #[error("guest {guest} is a {actual} on the node, and the configuration describes a {configured}")]
+    OtherKind {
+        /// The guest.
+        guest: GuestId,
+        /// What it is on the node.
+        actual: GuestKind,
+        /// What it is in the configuration.
+        configured: GuestKind,
+    },
+    /// It is on another node.
+    #[error("guest {guest} is on node `{node}`: run Phoenix there")]
+    Elsewhere {
+        /// The guest.
+        guest: GuestId,
+        /// The node.
+        node: String,
+    },
+    /// Somebody works on it.
+    #[error(
+        "guest {guest} is locked (`{lock}`): wait for the task that holds the lock, or take a stale one off with `{tool} unlock {guest}`"
+    )]
+    Locked {
+        /// The guest.
+        guest: GuestId,
+        /// The lock.
+        lock: String,
+        /// The tool that takes it off.
+        tool: &'static str,
+    },
+    /// A template never runs again.
+    #[error(
+        "guest {guest} is a template, and the configuration wants one that runs: write `is_template` into it, or choose another id"
+    )]
+    Template {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// A record that this program cannot read.
+    #[error("guest {guest} carries a record of another version of Phoenix: use that one")]
+    OtherVersion {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// A run that died was making it.
+    #[error("guest {guest} was being made by a run that ended early: `phoenix up` finishes it")]
+    HalfMade {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// Its notes or tags say that something else manages it. Whoever names it means it.
+    #[error(
+        "guest {guest} is managed by {by}, as its notes or tags say: name it if Phoenix is to take it over all the same"
+    )]
+    Managed {
+        /// The guest.
+        guest: GuestId,
+        /// Who.
+        by: String,
+    },
+    /// Its notes have no room for a record.
+    #[error(
+        "the notes of guest {guest} are full: they would have {length} characters, and Proxmox keeps {NOTES_LIMIT}"
+    )]
+    NotesFull {
+        /// The guest.
+        guest: GuestId,
+        /// How long they would be.
+        length: usize,
+    },
+    /// Its configured settings cannot be written.
+    #[error("the settings of guest {guest} cannot be written: {reason}")]
+    Settings {
+        /// The guest.
+        guest: GuestId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A guest that is taken over.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Adoptee {
+    /// The guest.
+    pub id: GuestId,
+    /// Its configured name.
+    pub name: String,
+    /// Container or VM.
+    pub kind: GuestKind,
+    /// What a person should know.
+    pub remarks: Vec<String>,
+    /// The record that it gets.
+    pub record: Record,
+    #[serde(skip)]
+    seen: Present,
+}
+
+/// Which guests are taken over, and what follows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Adoption {
+    /// Those that are.
+    pub guests: Vec<Adoptee>,
+    /// Those that carry a record already.
+    pub ours: Vec<GuestId>,
+    /// Those that are not, and why.
+    pub left: Vec<NotAdoptable>,
+    /// What `up` does with the guests that are taken over, from then on.
+    pub then: Plan,
+}
+
+/// Decides which guests can be taken over: the named ones, or all of the configuration. Pure.
+///
+/// # Errors
+/// When guests were named, everything that stands against one of them; none is taken over then.
+pub fn plan_adoption(
+    desired: &Desired,
+    observed: &Observed,
+    named: Option<&BTreeSet<GuestId>>,
+    provisioned: Provisioned,
+) -> Result<Adoption, Vec<NotAdoptable>> {
+    let (mut guests, mut ours, mut left) = (Vec::new(), Vec::new(), Vec::new());
+    for guest in desired.guests.values().filter(|guest| named.is_none_or(|named| named.contains(&guest.id))) {
+        match consider(guest, observed, provisioned) {
+            Ok(Standing::Ours) => ours.push(guest.id),
+            Ok(Standing::Adoptable(adoptee)) => match claim::claimed_by(&adoptee.seen.conf.live) {
+                Some(by) if named.is_none() => left.push(NotAdoptable::Managed { guest: guest.id, by }),
+                claim => guests.push(with_claim(*adoptee, claim)),
+            },
+            Err(why) => left.push(why),
+        }
+    }
+    if named.is_some() && !left.is_empty() {
+        return Err(left);
+    }
+    let then = afterwards(desired, observed, &guests);
+    Ok(Adoption { guests, ours, left, then })
+}
+
+/// What `up` would do if every guest that could be taken over were, with its scripts run.
+pub(crate) fn supposed(desired: &Desired, observed: &Observed) -> Plan {
+    let considered = desired.guests.values().map(|guest| consider(guest, observed, Provisioned::Already));
+    let adoptees = considered.filter_map(|standing| match standing {
+        Ok(Standing::Adoptable(adoptee)) => Some(*adoptee),
+        Ok(Standing::Ours) | Err(_) => None,
+    });
+    afterwards(desired, observed, &adoptees.collect::<Vec<_>>())
+}
+
+enum Standing {
+    Ours,
+    Adoptable(Box<Adoptee>),
+}
+
+fn consider(guest: &DesiredGuest, observed: &Observed, provisioned: Provisioned) -> Result<Standing, NotAdoptable> {
+    let id = guest.id;
+    if let Some(node) = observed.elsewhere.get(&id) {
+        return Err(NotAdoptable::Elsewhere { guest: id, node: node.clone() });
+    }
+    let Some(present) = observed.present.get(&id) else { return Err(NotAdoptable::Absent { guest: id }) };
+    let (actual, configured) = (present.kind, guest.kind());
+    if actual != configured {
+        return Err(NotAdoptable::OtherKind { guest: id, actual, configured });
+    }
+    if present.record(id).is_some() {
+        return Ok(Standing::Ours);
+    }
+    if observed.half_made.contains(&id) {
+        return Err(NotAdoptable::HalfMade { guest: id });
+    }
+    if let Some(lock) = present.conf.lock() {
+        let tool = match actual {
+            GuestKind::Container => "pct",
+            GuestKind::Vm => "qm",
+        };
+        return Err(NotAdoptable::Locked { guest: id, lock: lock.to_owned(), tool });
+    }
+    if present.conf.is_template() && guest.state != State::Template {
+        return Err(NotAdoptable::Template { guest: id });
+    }
+    let notes = present.conf.live.description.as_deref().unwrap_or_default();
+    let mut remarks = Vec::new();
+    match Record::find(notes) {
+        Some(other) => remarks.push(format!(
+            "its notes carry the record of guest {}, from which it was cloned: it gets its own instead",
+            other.id
+        )),
+        None if Record::is_marked(notes) => return Err(NotAdoptable::OtherVersion { guest: id }),
+        None => {}
+    }
+    let record = record(guest, present, provisioned)
+        .map_err(|error| NotAdoptable::Settings { guest: id, reason: error.to_string() })?;
+    let length = record.insert_into(notes).chars().count();
+    if length > NOTES_LIMIT {
+        return Err(NotAdoptable::NotesFull { guest: id, length });
+    }
+    let adoptee = Adoptee { id, name: guest.name.to_string(), kind: actual, remarks, record, seen: present.clone() };
+    Ok(Standing::Adoptable(Box::new(adoptee)))
+}
+
+fn with_claim(mut adoptee: Adoptee, claim: Option<String>) -> Adoptee {
+    if let Some(by) = claim {
+        let warning = "two that manage one guest undo each other's work";
+        adoptee.remarks.push(format!("its notes or tags say that it is managed by {by}: {warning}"));
+    }
+    adoptee
+}
+
+/// The record of a guest as it would be had Phoenix set what is configured: the configured keys and lines become Phoenix's to
+/// change and to take away again, and everything else on the guest stays its owner's.
+fn record(guest: &DesiredGuest, present: &Present, provisioned: Provisioned) -> Result<Record, InvalidSettings> {
+    let mut record = Record::new(guest.id);
+    record.keys = wanted_keys(guest, &present.conf.after_restart())?;
+    record.firewall = guest.firewall.is_some();
+    if let Spec::Container(container) = &guest.spec {
+        record.lines = container.raw_lines.iter().map(line_digest).collect();
+    }
+    if provisioned == Provisioned::Already {
+        let ran = |script: &crate::desired::DesiredScript| RanScript {
+            name: script.name.clone(),
+            digest: script.digest.clone(),
+        };
+        record.scripts = guest.scripts.iter().map(ran).collect();
+        if let Spec::Vm(vm) = &guest.spec {
+            record.volumes = vm.volumes.iter().map(|volume| volume.mount_point.to_string()).collect();
+        }
+    }
+    record.check = match present.kind {
+        GuestKind::Container => Some(record.fresh_check()),
+        GuestKind::Vm => present.check().map(str::to_owned),
+    };
+    Ok(record)
+}
+
+/// What `up` does with these guests when they carry their records.
+fn afterwards(desired: &Desired, observed: &Observed, adoptees: &[Adoptee]) -> Plan {
+    let mut observed = observed.clone();
+    for adoptee in adoptees {
+        let mut present = adoptee.seen.clone();
+        take::write_into(&mut present.conf.live, present.kind, &adoptee.record);
+        observed.present.insert(adoptee.id, present);
+    }
+    let ids: BTreeSet<GuestId> = adoptees.iter().map(|adoptee| adoptee.id).collect();
+    plan(desired, &observed, Provision::WhenChanged).only(|id| ids.contains(&id))
+}
