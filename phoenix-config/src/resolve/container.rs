@@ -54,6 +54,9 @@ pub(crate) fn container(
     }
     raw::add(&mut raw_lines, raw::gpus(&gpus));
     raw::id_maps(&id_maps, &mut raw_lines, target, findings);
+    if entry.vllm_engine_config.is_some() {
+        findings.extend(crate::rules::secrets::in_vllm(&context, target));
+    }
     let url = entry.bootstrap_ca_url.as_ref().map_or("", |url| url.as_str());
     findings.extend(crate::rules::secrets::in_guest(target, url, &["bootstrap_ca_url"]));
     let (before, after) = defaults::CONTAINER_SNAPSHOTS;

@@ -78,7 +78,9 @@ const FAMILIES: [&str; 4] = ["lxc.cgroup2.", "lxc.net.", "lxc.prlimit.", "lxc.sy
 pub(super) fn written(options: Vec<LxcOption>, target: Target, findings: &mut Vec<Finding>) -> Vec<RawLine> {
     let mut lines = Vec::with_capacity(options.len());
     for (index, LxcOption(line)) in options.into_iter().enumerate() {
-        if !KEYS.contains(&line.key.as_str()) && !FAMILIES.iter().any(|family| line.key.starts_with(family)) {
+        if KEYS.binary_search(&line.key.as_str()).is_err()
+            && !FAMILIES.iter().any(|family| line.key.starts_with(family))
+        {
             findings.push(unread(&line.key, target).at(["lxc_options"]).nth(index));
         }
         if !lines.contains(&line) {
@@ -226,4 +228,14 @@ fn id_map_lines(maps: &[IdMap], target: Target, findings: &mut Vec<Finding>) -> 
     let mut seen = BTreeSet::new();
     lines.retain(|line| seen.insert(line.clone()));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_in_order_so_that_they_can_be_looked_up() {
+        assert!(KEYS.is_sorted());
+    }
 }

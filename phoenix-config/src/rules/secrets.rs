@@ -1,7 +1,7 @@
 //! Secrets that everybody who reads the files knows.
 
 use crate::diagnostic::{Code, FileKind, Finding, Target};
-use crate::model::{CloudImage, Command, Guest, Probe, SecretSource, VmSource};
+use crate::model::{CloudImage, Command, Context, Guest, Probe, SecretSource, VmSource};
 use crate::rules::{Rule, View};
 use crate::source::Segment;
 
@@ -13,22 +13,24 @@ impl Rule for Secrets {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         for guest in view.guests.values() {
             let target = Target::Guest(guest.id);
-            let health = super::health_key(guest);
-            for (key, gates) in [(health, &guest.health), ("wait_for", &guest.wait_for)] {
+            let mut found = Vec::new();
+            for (key, gates) in [("health_check", &guest.health), ("wait_for", &guest.wait_for)] {
                 for (index, gate) in gates.iter().enumerate() {
-                    in_probe(&gate.probe, target, &[key.into(), index.into()], findings);
+                    in_probe(&gate.probe, target, &[key.into(), index.into()], &mut found);
                 }
             }
-            if let Some(container) = guest.container() {
-                // Only the lines that are written; those that Phoenix adds hold no secrets.
-                for (index, line) in
-                    crate::source::elements(guest.context.text(), &["lxc_options".into()]).iter().enumerate()
-                {
-                    findings.extend(revealed(line).map(|what| finding(target, what).at(["lxc_options"]).nth(index)));
+            // The other name of the key, looked up in the text, which only a finding is worth.
+            for finding in &mut found {
+                if let Some(key) = finding.path.first_mut().filter(|key| **key == "health_check".into()) {
+                    *key = super::health_key(guest).into();
                 }
-                if container.gpu_memory_share.is_some() || guest.context.text().contains("api_key") {
-                    findings.extend(vllm(guest, target));
-                }
+            }
+            findings.append(&mut found);
+            if guest
+                .container()
+                .is_some_and(|container| container.raw_lines.iter().any(|line| revealed(&line.value).is_some()))
+            {
+                in_raw_lines(guest, target, findings);
             }
             if let Some(VmSource::Image(CloudImage::Download { url, .. })) = guest.vm().map(|vm| &vm.source) {
                 findings.extend(revealed(url).map(|what| finding(target, what).at(["template_image"])));
@@ -37,10 +39,17 @@ impl Rule for Secrets {
     }
 }
 
+/// The lines as they are written: looked up in the text, which only a secret is worth.
+fn in_raw_lines(guest: &Guest, target: Target, findings: &mut Vec<Finding>) {
+    let lines = crate::source::elements(guest.context.text(), &["lxc_options".into()]);
+    let found = lines.iter().enumerate().filter_map(|(index, line)| Some((index, revealed(line)?)));
+    findings.extend(found.map(|(index, what)| finding(target, what).at(["lxc_options"]).nth(index)));
+}
+
 /// A key of vLLM's own server, which is written as `ServerConfig.api_key`.
-fn vllm(guest: &Guest, target: Target) -> Option<Finding> {
+pub(crate) fn in_vllm(context: &Context, target: Target) -> Option<Finding> {
     let path = ["vllm_engine_config", "ServerConfig", "api_key"];
-    guest.context.writes(&path).then(|| finding(target, "a key").at(path).on_key())
+    context.writes(&path).then(|| finding(target, "a key").at(path).on_key())
 }
 
 fn in_probe(probe: &Probe, target: Target, path: &[Segment], findings: &mut Vec<Finding>) {
