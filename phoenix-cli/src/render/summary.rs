@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use phoenix_engine::{Failure, GuestOutcome};
 use phoenix_types::GuestId;
 
-use super::style::{tame, wrap};
+use super::style::{columns, tame, wrap};
 use super::timeline::tone;
-use super::{Canvas, Column, Table, Tone, span};
+use super::{Canvas, Column, Overflow, Table, Tone, span};
 use crate::chronicle::{Chronicle, Story};
 
 /// How many lines of output are shown for a failure.
@@ -78,7 +78,8 @@ pub(crate) fn verdict(chronicle: &Chronicle, canvas: Canvas) -> String {
         true => (Tone::Good, canvas.glyph("✓", "OK")),
         false => (Tone::Bad, canvas.glyph("✗", "FAILED")),
     };
-    format!("{}\n", canvas.paint(tone, format!("{sign} {}", sentence(chronicle))))
+    let lines = wrap(&format!("{sign} {}", sentence(chronicle)), canvas.width);
+    lines.iter().map(|line| format!("{}\n", canvas.paint(tone, line))).collect()
 }
 
 /// Whether every guest is as it should be.
@@ -177,10 +178,34 @@ fn block(text: &mut String, name: &str, value: &str, canvas: Canvas) {
             };
             text.push_str(&format!("  {}\n", canvas.paint(Tone::Faint, format!("{name}{note}"))));
             let bar = canvas.paint(Tone::Faint, canvas.glyph("│", "|"));
-            for line in &lines[left_out..] {
-                text.push_str(format!("    {bar} {}", tame(line)).trim_end());
+            for line in lines[left_out..].iter().flat_map(|line| pieces(&tame(line), canvas)) {
+                text.push_str(format!("    {bar} {line}").trim_end());
                 text.push('\n');
             }
         }
     }
+}
+
+/// A line of output as it fits a terminal, broken where it must be: what it says is kept to the last sign. Elsewhere it stays
+/// in one piece.
+fn pieces(line: &str, canvas: Canvas) -> Vec<String> {
+    const BAR: usize = 6;
+    if canvas.overflow == Overflow::Keep {
+        return vec![line.to_owned()];
+    }
+    let room = canvas.width.saturating_sub(BAR).max(20);
+    let mut pieces = vec![String::new()];
+    let mut used = 0;
+    for c in line.chars() {
+        let wide = columns(c.encode_utf8(&mut [0; 4]));
+        if used + wide > room {
+            pieces.push(String::new());
+            used = 0;
+        }
+        used += wide;
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(c);
+        }
+    }
+    pieces
 }

@@ -6,7 +6,8 @@ use insta::assert_snapshot;
 use phoenix_engine::{Event, EventKind, Failure, GuestOutcome, Stage};
 use phoenix_types::{GuestId, GuestKind};
 
-use super::{Canvas, Colour, Glyphs, progress, report, summary, timeline};
+use super::style::columns;
+use super::{Canvas, Colour, Glyphs, Overflow, progress, report, summary, timeline};
 use crate::chronicle::{Chronicle, Story};
 
 fn id(number: u32) -> GuestId {
@@ -146,6 +147,22 @@ fn a_healthy_run() {
 #[test]
 fn a_run_that_fails() {
     assert_snapshot!("never_ready_80", after(&never_ready(), Canvas::plain(80)));
+}
+
+#[test]
+fn at_a_terminal_nothing_is_wider_than_it() {
+    for width in [40, 60, 80, 120] {
+        let canvas = Canvas { overflow: Overflow::Cut, ..Canvas::plain(width) };
+        let mut script = never_ready();
+        let story = script.chronicle.guests.get_mut(&id(103)).unwrap();
+        story.name = "a-name-that-is-as-long-as-names-of-hosts-may-be-which-is-sixty-three".into();
+        if let Some((_, GuestOutcome::Failed { failure })) = &mut story.end {
+            failure.evidence.push(("sockets".into(), "漢字 and a long line ".repeat(20)));
+        }
+        for line in after(&script, canvas).lines() {
+            assert!(columns(line) <= width || !line.trim().contains(' '), "{width}: {line:?}");
+        }
+    }
 }
 
 #[test]

@@ -153,6 +153,8 @@ fn legend(drawn: &[Cell], label: usize, canvas: Canvas) -> String {
         (Cell::End(Tone::Bad), "failed"),
         (Cell::End(Tone::Warn), "not touched"),
     ];
+    // Where the names leave no room for the longest entry it begins at the margin.
+    let label = if label + 24 > canvas.width { 0 } else { label };
     let indent = " ".repeat(label);
     let mut text = indent.clone();
     let mut used = label;

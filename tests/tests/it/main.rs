@@ -13,6 +13,8 @@ mod defects;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod interrupts;

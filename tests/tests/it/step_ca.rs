@@ -200,3 +200,21 @@ fn a_report_is_one_page() {
     }
     assert!(page.contains("default-src 'none'"), "and nothing would be");
 }
+
+#[test]
+fn hostile_output_is_told_and_does_no_harm() {
+    let place = example();
+    let script = "#!/bin/sh\nprintf 'a\\377\\376b\\033[2J</pre><script>alert(1)</script>\\n' >&2\nexit 3\n";
+    fs::write(place.config().join("features/lxc/step_ca.sh"), script).unwrap();
+    // Without a world that tells what the script does, it does what it says.
+    fs::remove_file(place.config().join("world.json")).unwrap();
+    let file = place.beside("report.html");
+    let run = place.phoenix(&["--host", "sim:", "-v", "up", "103", "--report", file.to_str().unwrap()]);
+    assert_eq!(run.exit, Some(1), "{}", run.all());
+    assert!(!run.all().contains('\u{1b}') && run.stderr.contains("a\u{fffd}\u{fffd}b"), "{}", run.all());
+    let page = fs::read_to_string(file).unwrap();
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(1)"), "{page}");
+    let json = place.phoenix(&["--host", "sim:", "--format", "jsonl", "up", "103"]);
+    assert_eq!(json.exit, Some(1));
+    assert!(events(&json).iter().any(|event| event["event"] == "output"), "{}", json.all());
+}
