@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::fleet::{Fleet, Size};
 use super::folder::Folder;
+use super::log::Log;
 use super::random::Random;
-use super::rules::{Breach, Findings, check};
+use super::rules::{Breach, Findings, check, rule_9_no_secret_in_the_log};
 use super::run::{How, Ran, Scene};
 use super::watch::{Moment, What};
 use super::world::{self, Weather};
@@ -66,6 +67,8 @@ pub(crate) enum Detail {
 pub(crate) fn tell(story: Story, seed: u64, detail: Detail) -> Ended {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let mut teller = Teller { random: Random::new(seed), folder: Folder::new(), ended: Ended::default(), detail };
+    let log = Log::default();
+    let _heard = tracing::subscriber::set_default(log.clone());
     runtime.expect("a runtime").block_on(async {
         match story {
             Story::Life => teller.life().await,
@@ -75,6 +78,9 @@ pub(crate) fn tell(story: Story, seed: u64, detail: Detail) -> Ended {
             Story::Crowd => teller.crowd().await,
         }
     });
+    for breach in rule_9_no_secret_in_the_log(&log.text()) {
+        teller.ended.breaches.push(breach);
+    }
     teller.ended
 }
 

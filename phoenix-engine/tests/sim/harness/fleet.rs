@@ -6,8 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::random::Random;
 
-/// Stands for every secret.
+/// Stands for every secret that a guest may see: in scripts, headers of probes, and what scripts are handed.
 pub(crate) const SECRET: &str = "s3cr3t-hunter2";
+
+/// Stands for every secret of the node, which no guest and no script may see either.
+pub(crate) const HIDDEN: &str = "n0de-passw0rd-hunter3";
 
 /// The port that every guest's service opens some time after it was started, and the file that appears a little later.
 pub(crate) const PORT: u16 = 9000;
@@ -49,7 +52,7 @@ pub(crate) struct Size {
 /// A script that leaves a trace and may be run twice, as all must.
 fn script(name: &str, version: u32) -> String {
     format!(
-        "#!/bin/sh\nset -eu\necho \"$PHOENIX_SCRIPT on $PHOENIX_GUEST_ID\"\necho {version} > /var/lib/{name}.version\n"
+        "#!/bin/sh\nset -eu\nTOKEN={SECRET}\nexport TOKEN\necho \"$PHOENIX_SCRIPT on $PHOENIX_GUEST_ID\"\necho {version} > /var/lib/{name}.version\n"
     )
 }
 
@@ -420,6 +423,8 @@ impl Fleet {
     pub(crate) fn files(&self) -> [(&'static str, String); 3] {
         let hypervisor = json!({
             "network": {"interfaces": {"name": "vmbr0", "address": format!("{NODE}/24"), "gateway": "10.20.0.1"}, "nfs_server": NODE},
+            "users": {"username": "admin", "password_hash": HIDDEN},
+            "portainer_api": {"admin_user": "admin", "admin_password": HIDDEN},
             "nfs": {"exports": [{"path": "/srv/nfs", "clients": ["10.20.0.0/24"], "options": ["rw", "sync"]}]},
         });
         let mut containers = Map::new();

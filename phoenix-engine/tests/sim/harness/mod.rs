@@ -4,6 +4,7 @@ pub(crate) mod case;
 pub(crate) mod fleet;
 pub(crate) mod folder;
 pub(crate) mod hand;
+mod log;
 pub(crate) mod random;
 pub(crate) mod rules;
 pub(crate) mod run;

@@ -9,7 +9,7 @@ use phoenix_engine::{
     Desired, Event, Holder, Liveness, LockError, Node, NodeLock, Observed, Options, Plan, PowerAction, Provision,
     Summary, converge, observe, plan, plan_power, plan_removal,
 };
-use phoenix_host::{Host, Layered};
+use phoenix_host::{CommandRecord, Host, Layered, Recorder};
 use phoenix_sim::SimNode;
 use phoenix_types::GuestId;
 use tokio::time::Instant;
@@ -59,6 +59,8 @@ pub(crate) struct Ran {
     pub(crate) summary: Option<Summary>,
     pub(crate) events: Vec<Event>,
     pub(crate) ops: Vec<Op>,
+    /// The command log.
+    pub(crate) records: Vec<CommandRecord>,
     pub(crate) changes: usize,
     pub(crate) started: Instant,
     pub(crate) ended: Instant,
@@ -110,6 +112,7 @@ impl Scene {
             summary: None,
             events: Vec::new(),
             ops: Vec::new(),
+            records: Vec::new(),
             changes: 0,
             started: Instant::now(),
             ended: Instant::now(),
@@ -117,9 +120,11 @@ impl Scene {
             endless: false,
             killed: false,
         };
+        let records = Arc::new(Records::default());
         let outcome = {
             self.alive.lock().unwrap().insert(pid);
-            let work = work(watch.clone(), desired.clone(), &how, self.alive.clone(), &mut ran);
+            let host = Layered::new(watch.clone()).recorded(records.clone());
+            let work = work(host, desired.clone(), &how, self.alive.clone(), &mut ran);
             tokio::select! {
                 biased;
                 () = watch.died() => Outcome::Killed,
@@ -142,8 +147,18 @@ impl Scene {
         tokio::task::yield_now().await;
         ran.changes = watch.changes();
         ran.ops = watch.take();
+        ran.records = std::mem::take(&mut *records.0.lock().unwrap());
         ran.after = NodeState::of(&self.node).await;
         ran
+    }
+}
+
+#[derive(Debug, Default)]
+struct Records(Mutex<Vec<CommandRecord>>);
+
+impl Recorder for Records {
+    fn record(&self, record: CommandRecord) {
+        self.0.lock().unwrap().push(record);
     }
 }
 
@@ -166,21 +181,20 @@ pub(crate) fn holder(pid: u32) -> Holder {
 }
 
 async fn work(
-    watch: Arc<Watch>,
+    layered: Layered,
     desired: Arc<Desired>,
     how: &How,
     alive: Arc<Mutex<BTreeSet<u32>>>,
     ran: &mut Ran,
 ) -> Result<(), String> {
-    let host: Arc<dyn Host> = watch;
+    let host: Arc<dyn Host> = Arc::new(layered.clone());
     let liveness = |holder: &Holder| match alive.lock().unwrap().contains(&holder.pid) {
         true => Liveness::Alive,
         false => Liveness::Dead,
     };
-    let lock =
-        NodeLock::take(host.clone(), holder(ran.pid), liveness).await.map_err(|error: LockError| error.to_string())?;
+    let lock = NodeLock::take(host, holder(ran.pid), liveness).await.map_err(|error: LockError| error.to_string())?;
     ran.started = Instant::now();
-    let ended = under_lock(host, desired, how, &lock, ran).await;
+    let ended = under_lock(layered, desired, how, &lock, ran).await;
     lock.release().await.map_err(|error| error.to_string())?;
     ended
 }
@@ -190,13 +204,13 @@ fn words(refusals: &[impl std::fmt::Display]) -> String {
 }
 
 async fn under_lock(
-    host: Arc<dyn Host>,
+    layered: Layered,
     desired: Arc<Desired>,
     how: &How,
     lock: &NodeLock,
     ran: &mut Ran,
 ) -> Result<(), String> {
-    let node = Node::new(Layered::new(host));
+    let node = Node::new(layered);
     let site = node.labelled(None, "observe");
     let mut observed =
         observe(&*site.host, &*site.containers, &*site.machines, &desired).await.map_err(|error| error.to_string())?;

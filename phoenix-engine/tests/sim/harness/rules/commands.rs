@@ -2,22 +2,61 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use phoenix_sim::grammar::{Tool, Verdict, parse};
 
 use super::{Breach, Findings};
-use crate::harness::fleet::SECRET;
+use crate::harness::fleet::{HIDDEN, SECRET};
 use crate::harness::run::Ran;
+use crate::harness::watch::What;
 
-/// The text that stands for every secret of a generated fleet is in no command line, event or plan.
+/// Whether a text holds a secret, as it is or in base64.
+fn shows(text: &str, secret: &str) -> bool {
+    text.contains(secret) || in_base64(secret).iter().any(|code| text.contains(code))
+}
+
+/// What a text looks like in the middle of something in base64: three ways, by where it begins.
+fn in_base64(secret: &str) -> [String; 3] {
+    [0, 1, 2].map(|shift| {
+        let mut bytes = vec![b' '; shift];
+        bytes.extend(secret.as_bytes());
+        let code = BASE64.encode(bytes);
+        // The first and the last digits depend on what stands beside it.
+        code[(shift * 8).div_ceil(6)..code.len() - 2].to_owned()
+    })
+}
+
+/// The texts that stand for secrets are in no command line, event, plan, summary or command log; those of the node are in nothing
+/// at all that leaves the program.
 pub(crate) fn rule_9_no_secret_is_seen(ran: &Ran) -> Vec<Breach> {
     let mut findings = Findings::of(9);
     for op in &ran.ops {
-        findings.check(!op.words().contains(SECRET), || format!("a secret stands in `{}`", op.words()));
+        for secret in [SECRET, HIDDEN] {
+            findings.check(!shows(&op.words(), secret), || format!("a secret stands in `{}`", op.words()));
+        }
+        let (What::Command { stdin: bytes, .. } | What::Write { text: bytes, .. }) = &op.what else { continue };
+        findings.check(!shows(&String::from_utf8_lossy(bytes), HIDDEN), || {
+            format!("a secret of the node is handed to `{}`", op.words())
+        });
     }
-    let shown = [serde_json::to_string(&ran.events), serde_json::to_string(&ran.plan)];
-    for text in shown.into_iter().flatten() {
-        findings.check(!text.contains(SECRET), || "a secret stands in an event or in the plan".to_owned());
+    let shown = [
+        ("an event", serde_json::to_string(&ran.events)),
+        ("the plan", serde_json::to_string(&ran.plan)),
+        ("the summary", serde_json::to_string(&ran.summary)),
+        ("the command log", serde_json::to_string(&ran.records)),
+    ];
+    for (place, text) in shown {
+        let text = text.unwrap_or_default();
+        findings.check(!shows(&text, SECRET) && !shows(&text, HIDDEN), || format!("a secret stands in {place}"));
     }
+    findings.found()
+}
+
+/// The same for the log of the program.
+pub(crate) fn rule_9_no_secret_in_the_log(log: &str) -> Vec<Breach> {
+    let mut findings = Findings::of(9);
+    findings.check(!shows(log, SECRET) && !shows(log, HIDDEN), || "a secret stands in the log".to_owned());
     findings.found()
 }
 
@@ -53,4 +92,18 @@ pub(crate) fn rule_12_waiting_is_bounded(ran: &Ran) -> Vec<Breach> {
         });
     }
     findings.found()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_wherever_it_stands() {
+        for before in ["", "x", "xy", "xyz"] {
+            let text = format!("{before}{SECRET} and more");
+            assert!(shows(&text, SECRET) && shows(&BASE64.encode(&text), SECRET), "{text}");
+        }
+        assert!(!shows(&BASE64.encode("nothing of that kind"), SECRET));
+    }
 }

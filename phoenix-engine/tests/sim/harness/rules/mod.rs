@@ -5,6 +5,8 @@ mod branches;
 mod commands;
 mod guests;
 
+pub(crate) use commands::rule_9_no_secret_in_the_log;
+
 use std::fmt;
 use std::time::Duration;
 
