@@ -1,6 +1,6 @@
 //! What Phoenix knows of a guest beyond Proxmox's own settings, kept in the guest's notes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_types::GuestId;
 use serde::{Deserialize, Serialize};
@@ -95,9 +95,9 @@ pub struct Record {
     /// Whether Phoenix wrote the guest's firewall file, so that it may take it away again.
     #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
     pub firewall: bool,
-    /// The mount points of NFS volumes that Phoenix set up inside.
-    #[serde(rename = "m", default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub volumes: BTreeSet<String>,
+    /// The NFS volumes that Phoenix set up inside: each mount point, with a digest over what is mounted there and how.
+    #[serde(rename = "m", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, Digest>,
 }
 
 impl Record {
@@ -114,7 +114,7 @@ impl Record {
             cleaned: false,
             owes: BTreeSet::new(),
             firewall: false,
-            volumes: BTreeSet::new(),
+            volumes: BTreeMap::new(),
         }
     }
 

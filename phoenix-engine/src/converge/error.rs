@@ -75,6 +75,10 @@ impl StepError {
                  `qemu-guest-agent`",
                 failure.guest
             )),
+            Self::Volumes { tail, .. } if tail.contains("busy") => Some(
+                "something in the VM still uses it: `fuser -vm` and its mount point tell what; stop that and run `phoenix up` again"
+                    .to_owned(),
+            ),
             Self::ScriptLost { .. } => Some("run `phoenix up` again: the script runs once more".to_owned()),
             _ => None,
         }

@@ -1,5 +1,6 @@
 //! NFS volumes of a VM: the source directory on the node, the line in the VM's fstab, the mount, and a look whether it is there.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use phoenix_host::{Command, Effect};
@@ -7,8 +8,9 @@ use phoenix_host::{Command, Effect};
 use super::error::StepError;
 use super::guest::Worker;
 use super::settings;
-use crate::desired::{NfsMount, NfsServer, Spec};
+use crate::desired::{DesiredVm, NfsMount, NfsServer, Spec};
 use crate::node::Site;
+use crate::record::Digest;
 
 /// What is done inside the VM; its own comment says how it is called.
 const SCRIPT: &str = include_str!("volumes.sh");
@@ -21,11 +23,39 @@ fn fstab_field(path: &str) -> String {
     path.replace('\\', "\\134").replace(' ', "\\040").replace('\t', "\\011")
 }
 
-fn mount_arguments(volume: &NfsMount) -> [String; 5] {
-    let source = format!("{}:{}", volume.server, volume.path);
-    let field = fstab_field(volume.mount_point.as_str());
-    let line = format!("{} {field} nfs {} 0 0", fstab_field(&source), volume.options);
-    ["mount".to_owned(), source, volume.mount_point.to_string(), field, line]
+impl NfsMount {
+    fn source(&self) -> String {
+        format!("{}:{}", self.server, self.path)
+    }
+
+    /// Its line in fstab.
+    fn line(&self) -> String {
+        let fields = [self.source(), self.mount_point.to_string()].map(|field| fstab_field(&field));
+        format!("{} nfs {} 0 0", fields.join(" "), self.options)
+    }
+
+    fn arguments(&self) -> [String; 5] {
+        let target = self.mount_point.to_string();
+        let field = fstab_field(&target);
+        ["mount".to_owned(), self.source(), target, field, self.line()]
+    }
+}
+
+/// What the record says when the volumes of a VM are in place.
+pub(crate) fn mounted_by(spec: &DesiredVm) -> BTreeMap<String, Digest> {
+    spec.volumes.iter().map(|volume| (volume.mount_point.to_string(), Digest::of([volume.line().as_bytes()]))).collect()
+}
+
+/// What the script is told: volumes that are no more, those further down first; then the others, those further up first, so that
+/// one may be mounted below another.
+fn arguments(spec: &DesiredVm, before: &BTreeMap<String, Digest>) -> Vec<String> {
+    let wanted = mounted_by(spec);
+    let gone = before.keys().rev().filter(|target| !wanted.contains_key(*target));
+    let gone = gone
+        .flat_map(|target| ["unmount".to_owned(), String::new(), target.clone(), fstab_field(target), String::new()]);
+    let mut volumes: Vec<&NfsMount> = spec.volumes.iter().collect();
+    volumes.sort_by_key(|volume| &volume.mount_point);
+    gone.chain(volumes.into_iter().flat_map(NfsMount::arguments)).collect()
 }
 
 /// Mounts the volumes that are configured, and unmounts those that Phoenix mounted and that are configured no more.
@@ -36,13 +66,7 @@ pub(super) async fn mount(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
             settings::on_node(site, "mkdir", &["-p", "--", volume.path.as_str()], settings::QUICK).await?;
         }
     }
-    let wanted: std::collections::BTreeSet<String> =
-        spec.volumes.iter().map(|volume| volume.mount_point.to_string()).collect();
-    let gone = worker.record.volumes.difference(&wanted);
-    let arguments: Vec<String> = gone
-        .flat_map(|target| ["unmount".to_owned(), String::new(), target.clone(), fstab_field(target), String::new()])
-        .chain(spec.volumes.iter().flat_map(mount_arguments))
-        .collect();
+    let arguments = arguments(spec, &worker.record.volumes);
     if arguments.is_empty() {
         return Ok(());
     }
@@ -54,6 +78,7 @@ pub(super) async fn mount(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
             tail: output.stderr_text().trim().to_owned(),
         });
     }
+    let wanted = mounted_by(spec);
     if worker.record.volumes != wanted {
         worker.record.volumes = wanted;
         settings::write_record(worker, site).await?;

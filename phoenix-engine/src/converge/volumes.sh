@@ -35,7 +35,11 @@ while [ "$#" -gt 0 ]; do
         replace
     fi
     if ! command -v mount.nfs > /dev/null 2>&1; then
-        DEBIAN_FRONTEND=noninteractive apt-get install -y nfs-common > /dev/null
+        # A fresh cloud image has no lists of packages yet, and its first boot may still hold the lock of the package system.
+        export DEBIAN_FRONTEND=noninteractive
+        wait='-o DPkg::Lock::Timeout=120'
+        apt-get $wait install -y nfs-common > /dev/null 2>&1 \
+            || { apt-get $wait update > /dev/null && apt-get $wait install -y nfs-common > /dev/null; }
     fi
     mkdir -p "$target"
     if mountpoint -q "$target" && [ "$(findmnt -n -o SOURCE -M "$target")" != "$source" ]; then

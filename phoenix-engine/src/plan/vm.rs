@@ -1,7 +1,7 @@
 //! What differs of a VM.
 
 use super::guest::Settings;
-use crate::converge::root_disk;
+use crate::converge::{mounted_by, root_disk};
 use crate::desired::{DesiredGuest, DesiredVm, VmOrigin};
 use crate::observe::Present;
 use crate::record::Record;
@@ -24,7 +24,5 @@ pub(super) fn settings(guest: &DesiredGuest, present: &Present, record: &Record)
 
 /// Why the volumes have to be looked at inside; `None` when what was mounted is what is configured.
 pub(super) fn volumes_reason(spec: &DesiredVm, record: &Record) -> Option<&'static str> {
-    let wanted: std::collections::BTreeSet<String> =
-        spec.volumes.iter().map(|volume| volume.mount_point.to_string()).collect();
-    (wanted != record.volumes).then_some("what it mounts differs")
+    (mounted_by(spec) != record.volumes).then_some("what it mounts differs")
 }

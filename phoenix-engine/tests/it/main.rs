@@ -10,3 +10,4 @@ mod planning;
 mod rollback;
 mod run;
 mod templates;
+mod volumes;

@@ -94,6 +94,15 @@ impl Call {
         for target in &arguments.rest {
             let path = FileTree::normalise(&self.absolute(target));
             let mut gone = false;
+            // What is mounted below keeps it in use.
+            let below = format!("{}/", path.trim_end_matches('/'));
+            if self.mounts().iter().any(|(_, at, _)| at.starts_with(&below))
+                && self.mounts().iter().any(|(_, at, _)| *at == path)
+            {
+                self.complain(&format!("{target}: target is busy.")).await;
+                status = 32;
+                continue;
+            }
             {
                 let mut state = self.machine().node.state();
                 if let Some(running) = state.inside.get_mut(&vmid)
