@@ -265,7 +265,7 @@ fn record(guest: &DesiredGuest, present: &Present, provisioned: Provisioned) -> 
         };
         record.scripts = guest.scripts.iter().map(ran).collect();
         if let Spec::Vm(vm) = &guest.spec {
-            record.volumes = vm.volumes.iter().map(|volume| volume.mount_point.to_string()).collect();
+            record.volumes = crate::converge::mounted_by(vm);
         }
     }
     record.check = match present.kind {

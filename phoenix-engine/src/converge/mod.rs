@@ -4,6 +4,7 @@ mod clean;
 mod define;
 mod disk;
 mod error;
+mod follow;
 mod gates;
 mod guard;
 mod guest;

@@ -1,36 +1,53 @@
 # Runs a script detached from the connection that started it, and follows it.
-# usage: start|follow DIR OFFSET SECONDS GUEST-ID GUEST-NAME SCRIPT-NAME
-# `start` reads the script's files from standard input, a line each: name, blank, base64.
+# usage: start|resume|follow DIR OFFSET SECONDS LINGER GUEST-ID GUEST-NAME SCRIPT-NAME
+# `start` and `resume` read the script's files from standard input, a line each: name, blank, base64. `start` joins one that runs
+# and begins anew otherwise; `resume`, when nobody knows whether a start got through, joins one that was begun at all.
 # The script's output goes to standard output from byte OFFSET on; the last line on standard error is
-# `phoenix-run ended STATUS`, `phoenix-run at OFFSET` when SECONDS have passed, or `phoenix-run lost`.
+# `phoenix-run ended STATUS`, `phoenix-run at OFFSET` when SECONDS have passed or LINGER after the first output, or
+# `phoenix-run lost`.
 umask 077
-mode=$1 dir=$2 at=$3 left=$4
+mode=$1 dir=$2 at=$3 left=$4 linger=$5
 
 alive() { [ -f "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null; }
 
-if [ "$mode" = start ] && ! alive; then
+begin() {
+    # What ended before, and was heard of.
+    for old in /run/phoenix-*; do
+        if [ -f "$old/status" ] && [ ! -f "$old/script" ]; then rm -rf "$old"; fi
+    done
     rm -rf "$dir"
     mkdir -p "$dir" || exit 1
     while read -r name data; do
         printf '%s' "$data" | base64 -d > "$dir/$name" || exit 1
     done
     chmod 700 "$dir/script"
-    export PHOENIX_CONTEXT="$dir/context.json" PHOENIX_GUEST_ID="$5" PHOENIX_GUEST_NAME="$6" PHOENIX_SCRIPT="$7"
-    export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive
-    cd / || exit 1
-    setsid sh -c '"$1/script" "$2" > "$1/log" 2>&1; echo $? > "$1/status.part"; mv "$1/status.part" "$1/status"' \
-        phoenix-script "$dir" "$5" < /dev/null > /dev/null 2>&1 &
-    echo $! > "$dir/pid"
-fi
+    # A guest agent that is a service takes what it started with it when it is restarted, by an upgrade for one. So the script gets
+    # a service of its own there.
+    leave=setsid
+    if grep -q '\.service$' /proc/self/cgroup 2> /dev/null && command -v systemd-run > /dev/null 2>&1; then
+        leave="systemd-run --quiet --collect --unit=${dir##*/} --"
+    fi
+    $leave sh -c '
+        export PHOENIX_CONTEXT="$1/context.json" PHOENIX_GUEST_ID="$2" PHOENIX_GUEST_NAME="$3" PHOENIX_SCRIPT="$4"
+        export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+        umask 077
+        cd / && echo $$ > "$1/pid.part" && mv "$1/pid.part" "$1/pid"
+        "$1/script" "$2" > "$1/log" 2>&1
+        echo $? > "$1/status.part"; mv "$1/status.part" "$1/status"' \
+        phoenix-script "$dir" "$1" "$2" "$3" < /dev/null > /dev/null 2>&1 &
+    tries=0
+    while [ ! -f "$dir/pid" ] && [ "$tries" -lt 50 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+}
 
-# Whoever asked before may be gone while its follower goes on; the last one to come is the one that is heard.
-[ -d "$dir" ] && echo $$ > "$dir/follower"
+case $mode in
+    start) alive || begin "$6" "$7" "$8" ;;
+    resume) [ -f "$dir/pid" ] || [ -f "$dir/status" ] || begin "$6" "$7" "$8" ;;
+esac
 
 while :; do
-    if [ -f "$dir/follower" ] && [ "$(cat "$dir/follower")" != $$ ]; then
-        echo "phoenix-run at $at" >&2
-        exit 0
-    fi
     # Whether it still runs is looked at before the log, so that its last output is never missed.
     running=; alive && running=1
     status=; [ -f "$dir/status" ] && status=$(cat "$dir/status")
@@ -39,10 +56,12 @@ while :; do
         if [ "$size" -gt "$at" ]; then
             tail -c "+$((at + 1))" "$dir/log" | head -c "$((size - at))"
             at=$((size))
+            if [ "$left" -gt "$linger" ]; then left=$linger; fi
         fi
     fi
     if [ -n "$status" ]; then
-        rm -rf "$dir"
+        # The status stays for whoever asks once more because this answer was lost on its way; all else goes.
+        rm -f "$dir/script" "$dir/context.json" "$dir/log" "$dir/pid"
         echo "phoenix-run ended $status" >&2
         exit 0
     fi

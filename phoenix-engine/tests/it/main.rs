@@ -9,5 +9,6 @@ mod fleet;
 mod planning;
 mod rollback;
 mod run;
+mod scripts;
 mod templates;
 mod volumes;

@@ -58,6 +58,9 @@ pub(crate) fn entry(state: &State, vmid: u32, path: &str) -> Option<Entry> {
             file(format!("Linux version {release} (build@debian) (gcc (Debian 12.2.0-14) 12.2.0) {version}\n"))
         }
         ("cmdline", []) => file("BOOT_IMAGE=/boot/vmlinuz root=/dev/sda1 ro console=ttyS0\n".to_owned()),
+        // Processes come into a VM by its agent, into a container by the node.
+        ("self", ["cgroup"]) if running.is_vm => file(format!("0::/system.slice/{}.service\n", super::services::AGENT)),
+        ("self", ["cgroup"]) => file("0::/.lxc\n".to_owned()),
         ("mounts", []) | ("self", ["mounts"]) => file(mounts(state, vmid)),
         ("sys", ["kernel", "hostname"]) => file(format!("{}\n", running.facts.hostname)),
         ("sys", ["kernel", "random", "boot_id"]) => {

@@ -148,7 +148,9 @@ pub(crate) async fn exec(node: &SimNode, exec: Exec<'_>, console: &mut Console) 
     if !programs::is_there(&machine, program) {
         return Ended::NotFound;
     }
-    let process = machine.processes.start(&exec.argv.join(" "), None);
+    let is_vm = exec.guest.is_some_and(|vmid| node.state().inside.get(&vmid).is_some_and(|running| running.is_vm));
+    // What reaches a VM is started by its agent, and is part of that service.
+    let process = machine.processes.start_unit(&exec.argv.join(" "), if is_vm { services::AGENT } else { "" });
     let (out, mut out_chunks) = mpsc::unbounded_channel();
     let (err, mut err_chunks) = mpsc::unbounded_channel();
     let files = BTreeMap::from([

@@ -71,6 +71,8 @@ pub(crate) struct Process {
     pub(crate) id: u32,
     pub(crate) parent: u32,
     pub(crate) name: String,
+    /// The systemd service that it belongs to, whose end is its end too; empty for none.
+    pub(crate) unit: String,
     state: Mutex<Inner>,
     woken: Notify,
 }
@@ -204,13 +206,30 @@ impl Processes {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a new process. It is in its parent's group and ignores what its parent ignores.
+    /// Enters a new process. It is in its parent's group and service, and ignores what its parent ignores.
     pub(crate) fn start(&self, name: &str, parent: Option<&Process>) -> Arc<Process> {
+        self.enter(name, parent, parent.map_or("", |parent| parent.unit.as_str()))
+    }
+
+    /// Enters the first process of a service.
+    pub(crate) fn start_unit(&self, name: &str, unit: &str) -> Arc<Process> {
+        self.enter(name, None, unit)
+    }
+
+    /// Ends all processes of a service at once.
+    pub(crate) fn kill_unit(&self, unit: &str) {
+        for process in self.list().into_iter().filter(|process| process.unit == unit) {
+            process.signal(KILL);
+        }
+    }
+
+    fn enter(&self, name: &str, parent: Option<&Process>, unit: &str) -> Arc<Process> {
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let process = Arc::new(Process {
             id,
             parent: parent.map_or(1, |parent| parent.id),
             name: name.to_owned(),
+            unit: unit.to_owned(),
             state: Mutex::new(Inner {
                 group: parent.map_or(id, Process::group),
                 caught: BTreeSet::new(),

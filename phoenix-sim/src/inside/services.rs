@@ -15,6 +15,10 @@ use crate::files::{Content, Entry};
 use crate::node::{SimNode, State};
 use crate::world::World;
 
+/// The service of the guest agent.
+pub(crate) const AGENT: &str = "qemu-guest-agent";
+/// How long it takes to come up when it is started in a running system.
+const AGENT_START: Duration = Duration::from_secs(1);
 /// Where units are enabled.
 const WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
 /// Lines of a journal that are kept.
@@ -121,6 +125,27 @@ fn agent_is_installed(state: &mut State, vmid: u32) -> bool {
 fn start_agent(state: &mut State, merged: Merged<'_>, vmid: u32) {
     if let Some(running) = state.inside.get_mut(&vmid) {
         running.agent = merged.agent().map(|after| running.started + after);
+    }
+}
+
+/// The guest agent is started anew in a running system: what it had started ends with it, unless that left its service, and it
+/// knows of no process any more (systemd.kill(5), `KillMode=control-group`).
+pub(crate) fn restart_agent(state: &mut State, world: &World, vmid: u32, now: Duration) {
+    let is_there = agent_is_installed(state, vmid) && facts::world_of(world, vmid).agent().is_some();
+    stop_agent(state, vmid);
+    if let Some(running) = state.inside.get_mut(&vmid).filter(|_| is_there) {
+        running.agent = Some(now + AGENT_START);
+    }
+}
+
+/// The guest agent stops.
+pub(crate) fn stop_agent(state: &mut State, vmid: u32) {
+    if let Some(processes) = state.agent.get_mut(&vmid) {
+        processes.forget();
+    }
+    if let Some(running) = state.inside.get_mut(&vmid) {
+        running.agent = None;
+        running.processes.kill_unit(AGENT);
     }
 }
 

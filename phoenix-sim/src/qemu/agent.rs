@@ -29,6 +29,13 @@ pub(crate) struct AgentProcesses {
     processes: BTreeMap<u32, Option<Outcome>>,
 }
 
+impl AgentProcesses {
+    /// The agent was started anew and knows of none of them.
+    pub(crate) fn forget(&mut self) {
+        self.processes.clear();
+    }
+}
+
 /// How a process of the agent ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Outcome {

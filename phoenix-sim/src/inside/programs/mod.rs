@@ -196,7 +196,7 @@ const KNOWN: &str = " : [ basename base64 cat chgrp chmod chown cloud-init cp cu
     exportfs expr false fgrep find findmnt flock getent grep groups head hostname hostnamectl id install ionice ip journalctl \
     kill killall ln logger ls md5sum mkdir mkfifo mktemp mount mountpoint mv nc ncat netcat netstat nice nohup nproc pgrep \
     pidof ping pkill printenv printf ps pwd readlink realpath rm rmdir runuser sed seq service setpriv setsid sha1sum sha256sum sleep \
-    sort ss stat stdbuf sudo sync systemctl systemd-detect-virt tac tail tee test timeout touch tr true truncate umount uname \
+    sort ss stat stdbuf sudo sync systemctl systemd-detect-virt systemd-run tac tail tee test timeout touch tr true truncate umount uname \
     uniq unlink uptime wc wget which whoami xargs yes ";
 
 /// Programs that systems usually have, besides those that are known here.
@@ -390,6 +390,7 @@ impl Call {
             "timeout" => self.timeout().await,
             "setpriv" => self.as_another_user().await,
             "nohup" | "setsid" | "sudo" | "stdbuf" | "nice" | "ionice" | "runuser" => self.wrapper(program).await,
+            "systemd-run" => self.systemd_run(),
             "flock" => self.flock().await,
             "xargs" => self.xargs().await,
             tool if self.machine().guest.is_none() && Tool::from_program(tool).is_some() => self.tool(tool).await,

@@ -142,19 +142,7 @@ impl Call {
                 let forks = arguments.has('f') || arguments.has_long("fork");
                 if forks {
                     let child = self.machine().processes.start(&argv.join(" "), Some(&self.process));
-                    child.lead();
-                    let invocation = Invocation {
-                        argv,
-                        parent: Arc::clone(&child),
-                        role: Role::Replacement,
-                        nesting: self.invocation.nesting + 1,
-                        ..self.invocation.clone()
-                    };
-                    let call = self.clone();
-                    let processes = Arc::clone(&self.machine().processes);
-                    tokio::spawn(async move {
-                        processes.run(&child, async move { call.run_invocation(invocation).await }).await
-                    });
+                    self.leave_running(&child, argv, environment);
                     return End::Exit(0);
                 }
                 self.process.lead();
@@ -206,6 +194,35 @@ impl Call {
             return End::Exit(255);
         }
         self.run_in(words.to_vec(), self.invocation.environment.clone()).await
+    }
+
+    /// Runs a program as the leader of a group of its own, and does not wait for it.
+    fn leave_running(&self, child: &Arc<Process>, argv: Vec<String>, environment: Vec<(String, String)>) {
+        child.lead();
+        let invocation = Invocation {
+            argv,
+            environment,
+            parent: Arc::clone(child),
+            role: Role::Replacement,
+            nesting: self.invocation.nesting + 1,
+            ..self.invocation.clone()
+        };
+        let (call, child, processes) = (self.clone(), Arc::clone(child), Arc::clone(&self.machine().processes));
+        tokio::spawn(async move { processes.run(&child, async move { call.run_invocation(invocation).await }).await });
+    }
+
+    /// `systemd-run`: a service of its own for a program, with the environment of services.
+    pub(super) fn systemd_run(&self) -> End {
+        let arguments = Arguments::read_prefix(self.arguments(), "pEu");
+        let argv = arguments.rest.clone();
+        if argv.is_empty() {
+            return End::Exit(1);
+        }
+        let unit = arguments.long_value("unit").or(arguments.value('u')).unwrap_or("run-u1").to_owned();
+        let path = ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin".to_owned());
+        let child = self.machine().processes.start_unit(&argv.join(" "), &unit);
+        self.leave_running(&child, argv, vec![path]);
+        End::Exit(0)
     }
 
     pub(super) async fn flock(&self) -> End {

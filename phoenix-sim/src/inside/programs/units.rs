@@ -37,6 +37,9 @@ impl Call {
         let node = &self.machine().node;
         let now = node.clock().now();
         let mut state = node.state();
+        if name == services::AGENT {
+            services::restart_agent(&mut state, node.world(), vmid, now);
+        }
         match self.machine().world().service(name) {
             // A service that its script brings about counts from the end of that script, which may start it itself.
             Some(ServiceWorld { begins: Begins::Script(script), .. })
@@ -52,6 +55,9 @@ impl Call {
 
     fn end_unit(&self, vmid: u32, name: &str) {
         let mut state = self.machine().node.state();
+        if name == services::AGENT {
+            services::stop_agent(&mut state, vmid);
+        }
         services::end(&mut state, vmid, name);
         services::set_state(&mut state, vmid, name, UnitState::Inactive);
         services::log(&mut state, vmid, "systemd[1]", &format!("Stopped {name}.service."));
