@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use phoenix_health::{Addresses, Agent, AskGuest, Attempt, FixedAddress, Gate, GateFailure, Outcome, Surroundings};
+use camino::Utf8Path;
+use phoenix_health::{Addresses, Agent, AskGuest, Attempt, Gate, GateFailure, Outcome, Surroundings};
 use phoenix_host::InsideError;
-use phoenix_types::{GuestId, GuestKind};
+use phoenix_types::{GuestId, GuestKind, Power};
 use phoenix_vm::VirtualMachines;
 
 use super::Voice;
@@ -34,6 +35,36 @@ impl Agent for VmAgent {
     }
 }
 
+/// The address that the configuration gives a guest, while the guest runs. When it does not, whoever answers there is another
+/// machine, and no sign of health.
+#[derive(Debug)]
+struct WhileRunning {
+    address: String,
+    site: Site,
+    kind: GuestKind,
+    guest: GuestId,
+}
+
+#[async_trait]
+impl Addresses for WhileRunning {
+    async fn address(&self) -> Result<String, String> {
+        // What a running guest has on its node, seen without a process: its control group (pve-container `LXC/CGroup.pm`), the file
+        // of its process id (qemu-server `QemuServer/Helpers.pm`). Where it is not found the tool has the word.
+        let sign = match self.kind {
+            GuestKind::Container => format!("/sys/fs/cgroup/lxc/{}", self.guest),
+            GuestKind::Vm => format!("/run/qemu-server/{}.pid", self.guest),
+        };
+        if matches!(self.site.host.stat(Utf8Path::new(&sign)).await, Ok(Some(_))) {
+            return Ok(self.address.clone());
+        }
+        match self.site.power(self.kind, self.guest).await {
+            Ok(None | Some(Power::Stopped)) => Err("it does not run".to_owned()),
+            Ok(Some(Power::Running | Power::Paused)) => Ok(self.address.clone()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
 /// What the gates of a guest are asked with. Their commands are labelled as a gate's.
 pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
     let Site { host, containers, machines } = node.at(guest.id, Stage::Health);
@@ -43,7 +74,12 @@ pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
         GuestKind::Vm => machines.inside(guest.id),
     };
     let addresses: Arc<dyn Addresses> = match guest.address {
-        Some(address) => Arc::new(FixedAddress(address.to_string())),
+        Some(address) => Arc::new(WhileRunning {
+            address: address.to_string(),
+            site: node.at(guest.id, Stage::Health),
+            kind,
+            guest: guest.id,
+        }),
         None => Arc::new(AskGuest(inside.clone())),
     };
     let agent: Option<Arc<dyn Agent>> = match kind {

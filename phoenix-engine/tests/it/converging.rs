@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use camino::Utf8Path;
-use phoenix_engine::{Desired, EventKind, GuestOutcome, Options, Stage};
-use phoenix_host::{Effect, Host as _};
+use phoenix_engine::{Desired, EventKind, GuestOutcome, Node, Options, Stage, ask, observe};
+use phoenix_host::{Effect, Host as _, Layered};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::GuestId;
 use pretty_assertions::assert_eq;
@@ -219,11 +220,38 @@ async fn a_guest_that_the_node_has_just_started_gets_the_time_of_a_start() {
 async fn a_guest_that_fell_ill_long_after_its_start_is_asked_once() {
     let (sim, desired) = example("step-ca", "world.json");
     assert!(up(&sim, &desired).await.summary.is_good());
-    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
     on_the_node(&sim, "pct exec 103 -- systemctl stop step-ca").await;
     let ran = up(&sim, &desired).await;
     let GuestOutcome::Failed { failure } = &ran.summary.guests[&id(103)] else { panic!("{:#?}", ran.summary) };
     assert_eq!((failure.stage, failure.attempts), (Stage::Health, Some(1)));
     assert!(failure.elapsed_ms < 30_000, "{failure:#?}");
     assert_eq!(ran.summary.guests[&id(102)], GuestOutcome::Blocked { by: id(103) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_answers_in_the_place_of_a_guest_that_went_off_is_no_sign_of_its_health() {
+    let web = r#""101": {"name": "web", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "local-zfs",
+        "storage_size_gb": 4, "start_at_boot": true, "network_config": {"ip": "10.0.0.101/24", "gw": "10.0.0.1"},
+        "health_check": {"tcp": {"port": 22}, "retries": 3, "interval": 5}}"#;
+    let desired = Arc::new(Folder::new(web, "", &[]).desired());
+    let sim = SimNode::new(World::default());
+    assert!(up(&sim, &desired).await.summary.is_good());
+    let node = Node::new(Layered::new(Arc::new(sim.clone())));
+    let site = node.labelled(None, "observe");
+    let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+    let asked = || async { ask(&node, &desired, &observed, &[id(101)].into()).await.remove(0) };
+    assert!(asked().await.is_healthy());
+
+    // Meanwhile it goes off, and another container with an open port takes its address.
+    on_the_node(&sim, "pct stop 101").await;
+    let net = "name=eth0,bridge=vmbr0,ip=10.0.0.101/24";
+    on_the_node(&sim, &format!("pct create 300 local:vztmpl/debian-12.tar.zst --rootfs local-zfs:4 --net0 {net}"))
+        .await;
+    on_the_node(&sim, "pct start 300").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(sim.dial("10.0.0.101", 22, Duration::from_secs(5)).await.is_ok(), "somebody answers there");
+    let health = asked().await;
+    assert!(!health.is_healthy(), "{health:#?}");
+    assert!(health.gates[0].1.answer.said.contains("it does not run"), "{health:#?}");
 }

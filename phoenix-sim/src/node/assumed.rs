@@ -1,7 +1,9 @@
-//! What is there because the world does not say otherwise: bridges, devices and templates that somebody asks for by name.
+//! What is there without a file that stands for it: bridges, devices and templates that the world does not deny, and what the
+//! node has of a guest while it runs.
 
 use camino::Utf8Path;
 use phoenix_host::{FileKind, FileStat};
+use phoenix_types::GuestKind;
 
 use super::SimNode;
 use crate::world::Images;
@@ -10,7 +12,12 @@ use crate::world::Images;
 const TEMPLATES: &str = "/template/cache";
 
 impl SimNode {
-    /// A bridge, device or template that no file stands for.
+    fn runs(&self, kind: GuestKind, vmid: u32) -> bool {
+        let state = self.state();
+        state.guest_kind(vmid) == Some(kind) && state.is_running(vmid)
+    }
+
+    /// A bridge, device or template that no file stands for, or the sign of a running guest.
     pub(super) fn assumed(&self, path: &Utf8Path) -> Option<FileStat> {
         let kind = match path.as_str() {
             // The kernel has this folder for bridges only.
@@ -19,6 +26,15 @@ impl SimNode {
                 self.has_bridge(name).then_some(FileKind::Folder)?
             }
             text if text.starts_with("/dev/") => self.has_device(text).then_some(FileKind::Other)?,
+            // What a guest has on its node while it runs.
+            text if text.starts_with("/sys/fs/cgroup/lxc/") => {
+                let id = text.strip_prefix("/sys/fs/cgroup/lxc/")?.parse().ok()?;
+                self.runs(GuestKind::Container, id).then_some(FileKind::Folder)?
+            }
+            text if text.starts_with("/run/qemu-server/") => {
+                let id = text.strip_prefix("/run/qemu-server/")?.strip_suffix(".pid")?.parse().ok()?;
+                self.runs(GuestKind::Vm, id).then_some(FileKind::File)?
+            }
             // The node serves NFS.
             "/proc/fs/nfsd" => FileKind::Folder,
             // It is there once the driver of the cards is loaded.
