@@ -2,7 +2,7 @@
 
 use super::{Evidence, subject::Subject};
 use crate::Answer;
-use crate::probe::last_line;
+use crate::probe::{errors, last_line};
 
 /// From this share of use on a file system counts as full, in per cent.
 const FULL: u32 = 98;
@@ -17,6 +17,7 @@ pub(super) fn nearest(evidence: &Evidence, subject: &Subject, answer: Option<&An
         file_on_host(evidence, subject),
         port(evidence, subject),
         units(evidence),
+        memory(evidence),
         cloud_init(evidence),
         disks(evidence),
         booting(evidence),
@@ -142,11 +143,23 @@ fn is_bookkeeping(line: &str, unit: &str) -> bool {
         || WORDS.iter().any(|words| line.starts_with(words))
 }
 
+/// What the kernel ended because memory ran out: `Out of memory: Killed process 812 (java) total-vm:…` (Linux, `mm/oom_kill.c`).
+fn memory(evidence: &Evidence) -> Option<String> {
+    const KILLED: &str = "Killed process ";
+    let journal = evidence.section("journal")?;
+    let line = journal.lines().rev().find(|line| line.contains("ut of memory") && line.contains(KILLED))?;
+    let name = line.split_once(KILLED)?.1.split_once('(')?.1.split_once(')')?.0;
+    Some(format!("the guest ran out of memory, and the kernel ended `{name}`"))
+}
+
 fn cloud_init(evidence: &Evidence) -> Option<String> {
     let text = evidence.section("cloud-init")?;
     let status = text.lines().find_map(|line| line.strip_prefix("status:"))?.trim();
     match status {
-        "error" => Some("cloud-init failed".to_owned()),
+        "error" => Some(match errors(text) {
+            Some(errors) => format!("cloud-init failed: {errors}"),
+            None => "cloud-init failed".to_owned(),
+        }),
         "running" | "not run" | "not started" => Some("cloud-init has not finished".to_owned()),
         _ => None,
     }

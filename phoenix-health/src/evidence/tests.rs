@@ -58,6 +58,11 @@ fn a_marker_that_is_missing(listing: &str, part: &str) {
 #[test_case("disks", "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 10 10 0 100% /",
     "the file system at / is 100 % full"; "full disk")]
 #[test_case("cloud-init", "status: running\n", "cloud-init has not finished"; "cloud-init")]
+#[test_case("cloud-init", "status: error\nerrors:\n\t- ('scripts_user', RuntimeError('1 of 2 failed'))\n",
+    "cloud-init failed: ('scripts_user', RuntimeError('1 of 2 failed'))"; "failed cloud-init")]
+#[test_case("journal", "Nov 21 20:00:00 ca kernel: Memory cgroup out of memory: Killed process 812 (step-ca) total-vm:9kB\n\
+    Nov 21 20:00:01 ca systemd[1]: step-ca.service: Main process exited\n",
+    "the guest ran out of memory, and the kernel ended `step-ca`"; "out of memory")]
 #[test_case("system state", "starting", "the guest is still booting"; "booting")]
 fn other_causes(title: &str, text: &str, cause: &str) {
     assert_eq!(cause_of(&Probe::Agent, &[(title, text)]).as_deref(), Some(cause));

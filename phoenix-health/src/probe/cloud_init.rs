@@ -79,7 +79,7 @@ impl CloudInitProbe {
 }
 
 /// What `--long` lists below `errors:` and `recoverable_errors:`, in one line.
-fn errors(text: &str) -> Option<String> {
+pub(crate) fn errors(text: &str) -> Option<String> {
     let mut found = Vec::new();
     let mut inside = false;
     for line in text.lines() {

@@ -25,6 +25,7 @@ use crate::{Surroundings, seconds};
 
 pub use answer::{Answer, Verdict};
 pub(crate) use answer::{chain, clean, last_line};
+pub(crate) use cloud_init::errors;
 pub use cloud_init::{CloudInitProbe, Recoverable};
 pub use command::{CommandLine, CommandProbe};
 pub use file::{Age, Contents, FileProbe};
