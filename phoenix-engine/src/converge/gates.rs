@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use phoenix_health::{Addresses, Agent, AskGuest, Attempt, Gate, GateFailure, Outcome, Surroundings};
 use phoenix_host::InsideError;
 use phoenix_types::{GuestId, GuestKind, Power};
-use phoenix_vm::VirtualMachines;
+use phoenix_vm::{VirtualMachines, VmError};
 
 use super::Voice;
 use crate::desired::DesiredGuest;
@@ -29,6 +29,8 @@ impl Agent for VmAgent {
         let silent = |reason: String| InsideError::AgentSilent { guest: self.guest, reason };
         match tokio::time::timeout(deadline, self.machines.ping(self.guest)).await {
             Ok(Ok(())) => Ok(()),
+            // What the tool said is enough; the rest would be told again at each attempt.
+            Ok(Err(VmError::Failed(failure))) => Err(silent(failure.tail)),
             Ok(Err(error)) => Err(silent(error.to_string())),
             Err(_) => Err(silent(format!("no answer within {} s", deadline.as_secs_f64()))),
         }

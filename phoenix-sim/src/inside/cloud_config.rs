@@ -48,7 +48,8 @@ impl CloudConfig {
         for part in ["user", "vendor"] {
             let Some(volume) = custom.get(part).and_then(VolumeRef::parse) else { continue };
             let Ok(storage) = state.storage(volume.storage) else { continue };
-            let config = Self::parse(&state.files.text(&storage.path(volume.name, None)).unwrap_or_default());
+            let text = super::node_files(state).read(&storage.path(volume.name, None)).unwrap_or_default();
+            let config = Self::parse(&String::from_utf8_lossy(&text));
             for (list, more) in [(&mut all.packages, config.packages), (&mut all.commands, config.commands)] {
                 if list.is_empty() {
                     *list = more;
