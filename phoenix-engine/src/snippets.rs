@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{Host, HostError};
-use phoenix_types::VolumeId;
+use phoenix_types::{ConfSection, VolumeId};
 
 /// Vendor data, so that Proxmox's own user data (user, ssh keys, name) stays in force. It holds no secrets and is the same for
 /// every VM, so it may stay. Debian starts the service when it is installed; other systems may not.
@@ -24,8 +24,12 @@ const NAME: &str = "phoenix-guest-agent.yaml";
 /// Where Proxmox keeps the list of storages.
 const STORAGES: &str = "/etc/pve/storage.cfg";
 
-/// Whether a VM's `cicustom` is the one that Phoenix sets, and nothing else.
-pub(crate) fn is_ours(value: &str) -> bool {
+/// A VM's `cicustom`, when it is the one that Phoenix sets and nothing else.
+pub(crate) fn ours(live: &ConfSection) -> Option<&str> {
+    live.get("cicustom").filter(|custom| is_ours(custom))
+}
+
+fn is_ours(value: &str) -> bool {
     value
         .strip_prefix("vendor=")
         .and_then(|volume| volume.split_once(':'))

@@ -142,6 +142,15 @@ pub enum GuestKind {
 }
 
 impl GuestKind {
+    /// The program that manages guests of this kind.
+    #[must_use]
+    pub fn tool(self) -> &'static str {
+        match self {
+            Self::Container => "pct",
+            Self::Vm => "qm",
+        }
+    }
+
     /// The folder of this kind's configuration files below `/etc/pve`.
     #[must_use]
     pub fn conf_folder(self) -> &'static str {

@@ -212,11 +212,7 @@ fn consider(guest: &DesiredGuest, observed: &Observed, provisioned: Provisioned)
         return Err(NotAdoptable::HalfMade { guest: id });
     }
     if let Some(lock) = present.conf.lock() {
-        let tool = match actual {
-            GuestKind::Container => "pct",
-            GuestKind::Vm => "qm",
-        };
-        return Err(NotAdoptable::Locked { guest: id, lock: lock.to_owned(), tool });
+        return Err(NotAdoptable::Locked { guest: id, lock: lock.to_owned(), tool: actual.tool() });
     }
     if present.conf.is_template() && guest.state != State::Template {
         return Err(NotAdoptable::Template { guest: id });

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use phoenix_config::model::{OnFailure, State};
+use phoenix_health::{Gate, Reason, Surroundings};
 use phoenix_host::pve::{ConfEdit, ConfFile, ErrorClass, GuestFiles};
 use phoenix_types::{GuestId, GuestKind, Power};
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use crate::event::{EventKind, Failure, GuestOutcome, millis};
 use crate::node::Site;
 use crate::plan::{Attitude, GuestPlan, Restart, SnapshotPurpose, Stage, Step, Work};
 use crate::record::{Debt, Record};
-use crate::snippets::{VENDOR_DATA, is_ours};
+use crate::snippets::{self, VENDOR_DATA};
 
 /// How long a guest gets to shut down before it is switched off.
 pub(crate) const SHUTDOWN: Duration = Duration::from_secs(120);
@@ -88,13 +89,18 @@ async fn still_healthy(run: &Run, guest: &DesiredGuest, voice: &Voice) -> Result
         Ok(Some(uptime)) if uptime < patience => {
             let text = format!("it was started {} s ago and gets the time of a start", uptime.as_secs());
             voice.say(EventKind::Notice { text });
-            tokio::select! {
-                biased;
-                passed = gates::wait_all(&guest.health, &around, voice) => passed.map_err(StepError::Gate),
-                () = run.cancel.cancelled() => Err(StepError::Cancelled),
-            }
+            wait(run, &guest.health, &around, voice).await
         }
         _ => Err(StepError::Gate(failure)),
+    }
+}
+
+/// Waits for gates, unless the run is cancelled.
+async fn wait(run: &Run, gates: &[Gate], around: &Surroundings, voice: &Voice) -> Result<(), StepError> {
+    tokio::select! {
+        biased;
+        passed = gates::wait_all(gates, around, voice) => passed.map_err(StepError::Gate),
+        () = run.cancel.cancelled() => Err(StepError::Cancelled),
     }
 }
 
@@ -211,8 +217,8 @@ impl Worker<'_> {
     }
 
     async fn carry_out(&mut self, step: &Step, site: &Site) -> Result<(), StepError> {
+        let _slot = if step.work.holds_a_slot() { Some(slot(self.run).await?) } else { None };
         match &step.work {
-            // What waits, or runs inside the guest, holds no slot.
             Work::AwaitAgent => self.await_agent().await,
             Work::AwaitCloudInit => self.await_cloud_init().await,
             Work::WaitFor => self.pass(&self.guest.wait_for).await,
@@ -220,10 +226,7 @@ impl Worker<'_> {
             Work::Script(at) => self.script(*at, site).await,
             Work::Clean => self.clean(site).await,
             Work::Volumes => volumes::mount(self, site).await,
-            Work::Undo => {
-                let _slot = slot(self.run).await?;
-                self.undo(site).await
-            }
+            Work::Undo => self.undo(site).await,
             Work::BreakLock => self.break_lock(site).await.map(|_| ()),
             Work::AgentSnippet(path) => {
                 // Two guests may write it at once; each writes the same, and a file is replaced as a whole.
@@ -247,45 +250,18 @@ impl Worker<'_> {
                 settings::write_record(self, site).await
             }
             Work::HostPaths => settings::host_paths(self, site).await,
-            Work::Grow => {
-                let _slot = slot(self.run).await?;
-                self.grow(site).await
-            }
-            Work::Start => {
-                let _slot = slot(self.run).await?;
-                self.start(site).await
-            }
-            Work::Stop => {
-                let _slot = slot(self.run).await?;
-                self.stop(site).await
-            }
-            Work::Snapshot { name, purpose } => {
-                let _slot = slot(self.run).await?;
-                snapshot::take(self, site, name, *purpose).await
-            }
-            Work::Replace { name, purpose } => {
-                let _slot = slot(self.run).await?;
-                snapshot::replace(self, site, name, *purpose).await
-            }
-            Work::ConvertToTemplate => {
-                let _slot = slot(self.run).await?;
-                self.convert(site).await
-            }
-            Work::Guard => {
-                let _slot = slot(self.run).await?;
-                match super::guard::undo_snapshot() {
-                    Some(name) => snapshot::take(self, site, &name, SnapshotPurpose::Undo).await,
-                    None => Ok(()),
-                }
-            }
-            Work::ForgetGuard => {
-                let _slot = slot(self.run).await?;
-                self.forget_undo(site).await
-            }
-            Work::Destroy => {
-                let _slot = slot(self.run).await?;
-                self.destroy(site).await
-            }
+            Work::Grow => self.grow(site).await,
+            Work::Start => self.start(site).await,
+            Work::Stop => self.stop(site).await,
+            Work::Snapshot { name, purpose } => snapshot::take(self, site, name, *purpose).await,
+            Work::Replace { name, purpose } => snapshot::replace(self, site, name, *purpose).await,
+            Work::ConvertToTemplate => self.convert(site).await,
+            Work::Guard => match super::guard::undo_snapshot() {
+                Some(name) => snapshot::take(self, site, &name, SnapshotPurpose::Undo).await,
+                None => Ok(()),
+            },
+            Work::ForgetGuard => self.forget_undo(site).await,
+            Work::Destroy => self.destroy(site).await,
         }
     }
 
@@ -317,16 +293,11 @@ impl Worker<'_> {
         if self.record.owes.remove(&Debt::Proof) { settings::note(self, site).await } else { Ok(()) }
     }
 
-    async fn pass(&self, gates: &[phoenix_health::Gate]) -> Result<(), StepError> {
+    async fn pass(&self, gates: &[Gate]) -> Result<(), StepError> {
         if self.run.gates == Gates::TakenAsPassed {
             return Ok(());
         }
-        let around = gates::surroundings(&self.run.node, self.guest);
-        tokio::select! {
-            biased;
-            passed = gates::wait_all(gates, &around, self.voice) => passed.map_err(StepError::Gate),
-            () = self.run.cancel.cancelled() => Err(StepError::Cancelled),
-        }
+        wait(self.run, gates, &gates::surroundings(&self.run.node, self.guest), self.voice).await
     }
 
     /// Starts the guest. A start is all that a restart still owed.
@@ -391,9 +362,9 @@ impl Worker<'_> {
     /// Waits until the guest agent answers; longer, where cloud-init has to install it first.
     async fn await_agent(&self) -> Result<(), StepError> {
         let site = self.run.node.at(self.id(), Stage::Agent);
-        let source = match self.conf(&site).await?.conf.live.get("cicustom") {
-            Some(custom) if is_ours(custom) => gates::AgentSource::CloudInit,
-            _ => gates::AgentSource::Image,
+        let source = match snippets::ours(&self.conf(&site).await?.conf.live) {
+            Some(_) => gates::AgentSource::CloudInit,
+            None => gates::AgentSource::Image,
         };
         self.pass(&[gates::agent_gate(source)]).await
     }
@@ -403,7 +374,7 @@ impl Worker<'_> {
     async fn forget_vendor_data(&self) -> Result<(), StepError> {
         let site = self.run.node.at(self.id(), Stage::CloudInit);
         let file = self.conf(&site).await?;
-        let Some(custom) = file.conf.live.get("cicustom").filter(|custom| is_ours(custom)) else { return Ok(()) };
+        let Some(custom) = snippets::ours(&file.conf.live) else { return Ok(()) };
         let gone = ("cicustom".to_owned(), custom.to_owned());
         let edit = ConfEdit { remove_settings: vec![gone], ..ConfEdit::default() };
         let (files, edit, id) = (&self.files(&site), &edit, self.id());
@@ -415,26 +386,18 @@ impl Worker<'_> {
         if self.run.gates == Gates::TakenAsPassed {
             return Ok(());
         }
-        let around = gates::surroundings(&self.run.node, self.guest);
-        let gate = [gates::cloud_init_gate(gates::Reboot::Possible)];
-        let first = tokio::select! {
-            biased;
-            passed = gates::wait_all(&gate, &around, self.voice) => passed,
-            () = self.run.cancel.cancelled() => return Err(StepError::Cancelled),
-        };
-        match first {
-            Ok(()) => self.forget_vendor_data().await,
-            Err(failure) if failure.reason == phoenix_health::Reason::NeedsReboot => {
+        match self.pass(&[gates::cloud_init_gate(gates::Reboot::Possible)]).await {
+            Err(StepError::Gate(failure)) if failure.reason == Reason::NeedsReboot => {
                 self.voice.say(EventKind::Notice {
                     text: "cloud-init finished with errors that a reboot may mend: rebooting once".to_owned(),
                 });
                 let site = self.run.node.at(self.id(), Stage::CloudInit);
                 self.restart(&site).await?;
                 self.pass(&[gates::cloud_init_gate(gates::Reboot::Done)]).await?;
-                self.forget_vendor_data().await
             }
-            Err(failure) => Err(StepError::Gate(failure)),
+            first => first?,
         }
+        self.forget_vendor_data().await
     }
 
     /// Whether the guest runs, as the node says.

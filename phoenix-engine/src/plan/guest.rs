@@ -14,7 +14,7 @@ use crate::converge::{changes, is_a_tasks, is_creation, line_digest, root_disk, 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::observe::{Observed, Present};
 use crate::record::{Debt, Digest, Record};
-use crate::snippets::is_ours;
+use crate::snippets;
 
 /// What the two kinds of guests find out about their settings.
 pub(super) struct Settings {
@@ -401,9 +401,9 @@ fn update(
         template: standing(&guest.template_snapshot),
     };
     let pending = pending(&guest.scripts, record, provision);
-    let vendor_data = match present.conf.live.get("cicustom") {
-        Some(custom) if is_ours(custom) => VendorData::Ours,
-        _ => VendorData::None,
+    let vendor_data = match snippets::ours(&present.conf.live) {
+        Some(_) => VendorData::Ours,
+        None => VendorData::None,
     };
     let now = Now { power: present.power, have: &snapshots, record, vendor_data };
     provisioning(plan, &now, pending.as_ref(), Effect::Hot);

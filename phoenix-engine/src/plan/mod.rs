@@ -234,6 +234,24 @@ impl Work {
     pub(crate) fn is_proof(&self) -> bool {
         matches!(self, Self::AwaitAgent | Self::AwaitCloudInit | Self::Health)
     }
+
+    /// Whether it changes the node from its beginning to its end. What waits, or runs inside the guest, holds no slot; making a
+    /// guest and applying its settings wait in between and take their slots themselves.
+    pub(crate) fn holds_a_slot(&self) -> bool {
+        matches!(
+            self,
+            Self::Undo
+                | Self::Grow
+                | Self::Start
+                | Self::Stop
+                | Self::Snapshot { .. }
+                | Self::Replace { .. }
+                | Self::ConvertToTemplate
+                | Self::Guard
+                | Self::ForgetGuard
+                | Self::Destroy
+        )
+    }
 }
 
 /// Whether a running guest is restarted so that its new settings act.

@@ -74,11 +74,7 @@ impl Guests {
     /// The guests of one kind on the node that `host` reaches.
     #[must_use]
     pub fn new(kind: GuestKind, host: Arc<dyn Host>) -> Self {
-        let program = match kind {
-            GuestKind::Container => "pct",
-            GuestKind::Vm => "qm",
-        };
-        Self { tool: Tool::new(program, host.clone()), files: GuestFiles::new(host, kind), kind }
+        Self { tool: Tool::new(kind.tool(), host.clone()), files: GuestFiles::new(host, kind), kind }
     }
 
     /// The same with other deadlines.

@@ -36,10 +36,15 @@ impl Clock {
 
 /// A time as the tools print it. The node's time zone is UTC.
 pub(crate) fn local_time(seconds: i64) -> String {
-    let days = seconds.div_euclid(86_400);
-    let rest = seconds.rem_euclid(86_400);
+    let (year, month, day, hour, minute, second) = moment(seconds);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// Year, month, day, hour, minute and second of a time in UTC.
+pub(crate) fn moment(seconds: i64) -> (i64, i64, i64, i64, i64, i64) {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+    (year, month, day, rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 /// Year, month and day of a day counted from 1970-01-01 (the algorithm of Howard Hinnant's `civil_from_days`).

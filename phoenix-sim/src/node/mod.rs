@@ -21,7 +21,7 @@ pub use self::console::Console;
 pub use self::store::{Between, StoreError};
 
 pub(crate) use self::call::{Call, Failure, Worker};
-pub(crate) use self::clock::{Clock, local_time};
+pub(crate) use self::clock::{Clock, local_time, moment};
 pub(crate) use self::guests::{Guest, Mount, MountSource, conf_path, missing};
 pub(crate) use self::locks::Held;
 pub(crate) use self::random::Random;

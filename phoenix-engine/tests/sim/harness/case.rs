@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_engine::GuestOutcome;
+use phoenix_engine::{Desired, GuestOutcome};
 use phoenix_sim::SimNode;
 use serde::{Deserialize, Serialize};
 
@@ -178,15 +179,31 @@ impl Teller {
         let scene = Scene::new(SimNode::new(world.clone()));
         if let Some(first) = first {
             let desired = self.folder.desired(first);
-            let ran = scene.run(&desired, How::default()).await;
-            self.note("before", &ran);
-            if !ran.is_good() {
-                self.breach(5, "an undisturbed run does not end well");
-                return None;
-            }
+            self.undisturbed("before", &scene, &desired).await?;
             tokio::time::sleep(SETTLED).await;
         }
         Some(scene)
+    }
+
+    /// A run that nothing disturbs, and that must end well.
+    pub(crate) async fn undisturbed(&mut self, name: &str, scene: &Scene, desired: &Arc<Desired>) -> Option<Ran> {
+        let ran = scene.run(desired, How::default()).await;
+        self.note(name, &ran);
+        if !ran.is_good() {
+            self.breach(5, "an undisturbed run does not end well");
+            return None;
+        }
+        Some(ran)
+    }
+
+    /// At which of a run's changes it dies: at each, or at `most` of them.
+    pub(crate) fn deaths(&mut self, changes: usize, most: usize) -> Vec<usize> {
+        let mut deaths: Vec<usize> = (1..=changes).collect();
+        while deaths.len() > most {
+            let at = self.random.below(deaths.len());
+            deaths.remove(at);
+        }
+        deaths
     }
 
     pub(crate) fn compare(&mut self, expected: &BTreeMap<u32, String>, ran: &Ran, what: &str) {

@@ -49,6 +49,22 @@ impl fmt::Display for Op {
 }
 
 impl Op {
+    /// One that begins now, for no guest.
+    fn new(what: What, effect: Effect, deadline: Duration) -> Self {
+        Self {
+            guest: None,
+            stage: None,
+            what,
+            effect,
+            deadline,
+            begin: Instant::now(),
+            end: None,
+            exit: None,
+            stdout: String::new(),
+            stderr: String::new(),
+        }
+    }
+
     pub(crate) fn argv(&self) -> &[String] {
         match &self.what {
             What::Command { argv, .. } => argv,
@@ -219,18 +235,7 @@ impl Watch {
 
     /// A change of a file takes no time, so it either happened or did not.
     async fn change<T>(&self, what: What, path: &Utf8Path, work: impl Future<Output = T>) -> T {
-        let op = Op {
-            guest: guest_of(path),
-            stage: None,
-            what,
-            effect: Effect::Change,
-            deadline: Duration::from_secs(60),
-            begin: Instant::now(),
-            end: None,
-            exit: None,
-            stdout: String::new(),
-            stderr: String::new(),
-        };
+        let op = Op { guest: guest_of(path), ..Op::new(what, Effect::Change, Duration::from_secs(60)) };
         let (at, moment) = self.begin(op).await;
         let result = work.await;
         self.end(at, None);
@@ -256,20 +261,14 @@ impl Host for Watch {
     }
 
     async fn run(&self, command: Command) -> Result<Output, HostError> {
+        let what = What::Command {
+            argv: command.argv(),
+            stdin: command.stdin.as_ref().map(|input| input.as_bytes().to_vec()).unwrap_or_default(),
+        };
         let op = Op {
             guest: command.scope.guest.map(GuestId::get),
             stage: command.scope.stage.as_deref().map(str::to_owned),
-            what: What::Command {
-                argv: command.argv(),
-                stdin: command.stdin.as_ref().map(|input| input.as_bytes().to_vec()).unwrap_or_default(),
-            },
-            effect: command.effect,
-            deadline: command.deadline,
-            begin: Instant::now(),
-            end: None,
-            exit: None,
-            stdout: String::new(),
-            stderr: String::new(),
+            ..Op::new(what, command.effect, command.deadline)
         };
         let (at, moment) = self.begin(op).await;
         if let Some(Moment::During(span)) = moment {

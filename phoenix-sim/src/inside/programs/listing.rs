@@ -38,7 +38,7 @@ pub(super) fn mode_letters(entry: &Entry) -> String {
 
 /// `Nov 21 20:17`
 pub(super) fn month_day_time(seconds: i64) -> String {
-    let (_, month, day, hour, minute, _) = super::system::civil(seconds);
+    let (_, month, day, hour, minute, _) = crate::node::moment(seconds);
     format!("{} {day:2} {hour:02}:{minute:02}", super::system::MONTHS[month as usize - 1])
 }
 

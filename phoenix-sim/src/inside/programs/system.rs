@@ -23,24 +23,9 @@ const LONG_MONTHS: [&str; 12] = [
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const LONG_DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
 
-/// Year, month, day, hour, minute and second of a time in UTC (days to civil date after Howard Hinnant).
-pub(super) fn civil(seconds: i64) -> (i64, i64, i64, i64, i64, i64) {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day, rest / 3600, rest % 3600 / 60, rest % 60)
-}
-
 /// A time in the format of `date`.
 pub(super) fn format_time(format: &str, seconds: i64, nanoseconds: u32) -> String {
-    let (year, month, day, hour, minute, second) = civil(seconds);
+    let (year, month, day, hour, minute, second) = crate::node::moment(seconds);
     let weekday = seconds.div_euclid(86_400).rem_euclid(7);
     let place = |index: i64| usize::try_from(index).unwrap_or(0);
     let mut text = String::new();

@@ -10,20 +10,10 @@ impl Teller {
         let (first, fleet, world) = self.setting();
         let Some(scene) = self.prepared(first.as_ref(), &world).await else { return };
         let desired = self.folder.desired(&fleet);
-        let whole = scene.run(&desired, How::default()).await;
-        self.note("undisturbed", &whole);
-        if !whole.is_good() {
-            self.breach(5, "an undisturbed run does not end well");
-            return;
-        }
+        let Some(whole) = self.undisturbed("undisturbed", &scene, &desired).await else { return };
         let expected = whole.after.normalised();
         // Every one of a short run's changes is the last once; of a long one's, some are.
-        let mut deaths: Vec<usize> = (1..=whole.changes).collect();
-        while deaths.len() > 24 {
-            let at = self.random.below(deaths.len());
-            deaths.remove(at);
-        }
-        for at in deaths {
+        for at in self.deaths(whole.changes, 24) {
             let moment = self.moment();
             let Some(scene) = self.prepared(first.as_ref(), &world).await else { return };
             let desired = self.folder.desired(&fleet);

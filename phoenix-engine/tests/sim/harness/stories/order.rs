@@ -9,12 +9,7 @@ impl Teller {
         let (first, fleet, world) = self.setting();
         let Some(scene) = self.prepared(first.as_ref(), &world).await else { return };
         let desired = self.folder.desired(&fleet);
-        let whole = scene.run(&desired, How::default()).await;
-        self.note("undisturbed", &whole);
-        if !whole.is_good() {
-            self.breach(5, "an undisturbed run does not end well");
-            return;
-        }
+        let Some(whole) = self.undisturbed("undisturbed", &scene, &desired).await else { return };
         let expected = whole.after.normalised();
         let ways = [
             ("one slot", How { jobs: Some(1), ..How::default() }),

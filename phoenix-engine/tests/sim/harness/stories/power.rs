@@ -37,12 +37,7 @@ impl Teller {
         }
         self.expect_up_again(&scene, &desired).await;
         let expected = whole.after.normalised();
-        let mut deaths: Vec<usize> = (1..=whole.changes).collect();
-        while deaths.len() > 8 {
-            let at = self.random.below(deaths.len());
-            deaths.remove(at);
-        }
-        for at in deaths {
+        for at in self.deaths(whole.changes, 8) {
             if !self.ended.breaches.is_empty() {
                 return;
             }

@@ -186,35 +186,7 @@ impl Parser<'_> {
                         parts.push(part);
                     }
                 }
-                Some('\\') => {
-                    self.at += 1;
-                    match self.current() {
-                        Some('\n') => {
-                            self.bump();
-                        }
-                        Some(ch @ ('$' | '`' | '\\' | '"' | '}')) => {
-                            parts.literal.push(ch);
-                            self.at += 1;
-                        }
-                        _ => parts.literal.push('\\'),
-                    }
-                }
-                Some('`') => {
-                    self.at += 1;
-                    let part = self.backquoted(true)?;
-                    parts.push(part);
-                }
-                Some('$') => match self.dollar(true)? {
-                    Some(part) => parts.push(part),
-                    None => {
-                        parts.literal.push('$');
-                        self.at += 1;
-                    }
-                },
-                Some(ch) => {
-                    parts.literal.push(ch);
-                    self.bump();
-                }
+                Some(ch) => self.in_double_quotes(ch, &['"', '}'], &mut parts)?,
             }
         }
     }

@@ -167,42 +167,47 @@ impl Parser<'_> {
                     self.at += 1;
                     break;
                 }
-                Some('\\') => {
-                    self.at += 1;
-                    match self.current() {
-                        Some('\n') => {
-                            self.bump();
-                        }
-                        Some(ch @ ('$' | '`' | '\\')) => {
-                            parts.literal.push(ch);
-                            self.at += 1;
-                        }
-                        Some('"') if closed => {
-                            parts.literal.push('"');
-                            self.at += 1;
-                        }
-                        _ => parts.literal.push('\\'),
-                    }
-                }
-                Some('`') => {
-                    self.at += 1;
-                    let part = self.backquoted(true)?;
-                    parts.push(part);
-                }
-                Some('$') => match self.dollar(true)? {
-                    Some(part) => parts.push(part),
-                    None => {
-                        parts.literal.push('$');
-                        self.at += 1;
-                    }
-                },
-                Some(ch) => {
-                    parts.literal.push(ch);
-                    self.bump();
-                }
+                Some(ch) => self.in_double_quotes(ch, if closed { &['"'] } else { &[] }, &mut parts)?,
             }
         }
         Ok(parts.finish().0)
+    }
+
+    /// One character of a text between double quotes, with what belongs to it. A backslash takes the meaning from `$`, `` ` ``, itself
+    /// and `escapable`; before anything else it is a character.
+    fn in_double_quotes(&mut self, ch: char, escapable: &[char], parts: &mut Parts) -> Result<(), Fault> {
+        match ch {
+            '\\' => {
+                self.at += 1;
+                match self.current() {
+                    Some('\n') => {
+                        self.bump();
+                    }
+                    Some(ch) if matches!(ch, '$' | '`' | '\\') || escapable.contains(&ch) => {
+                        parts.literal.push(ch);
+                        self.at += 1;
+                    }
+                    _ => parts.literal.push('\\'),
+                }
+            }
+            '`' => {
+                self.at += 1;
+                let part = self.backquoted(true)?;
+                parts.push(part);
+            }
+            '$' => match self.dollar(true)? {
+                Some(part) => parts.push(part),
+                None => {
+                    parts.literal.push('$');
+                    self.at += 1;
+                }
+            },
+            ch => {
+                parts.literal.push(ch);
+                self.bump();
+            }
+        }
+        Ok(())
     }
 
     /// A whole text as between double quotes, in which `"` is an ordinary character.
