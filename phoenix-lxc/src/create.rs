@@ -1,9 +1,11 @@
 //! How containers come about.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use camino::Utf8PathBuf;
+use phoenix_host::pve::CloneOptions;
 use phoenix_types::{GuestId, Hostname, SnapshotName, VolumeId};
 
 use crate::{CloneMode, ContainerSettings, InvalidSettings, Rootfs};
@@ -60,6 +62,14 @@ impl CreateContainer {
     pub fn new(template: Template, rootfs: Rootfs, settings: ContainerSettings) -> Self {
         Self { template, rootfs, settings, description: None, ssh_public_keys: None }
     }
+
+    /// Its settings with its root file system, as keys and values.
+    pub(crate) fn keys(&self) -> Result<BTreeMap<String, String>, InvalidSettings> {
+        let mut keys = self.settings.keys()?;
+        keys.insert("rootfs".to_owned(), self.rootfs.print("rootfs")?);
+        keys.entry("unprivileged".to_owned()).or_insert_with(|| "1".to_owned());
+        Ok(keys)
+    }
 }
 
 /// A container to be made from another one.
@@ -83,5 +93,14 @@ impl CloneContainer {
     #[must_use]
     pub fn new(source: GuestId) -> Self {
         Self { source, snapshot: None, mode: CloneMode::Full { storage: None }, hostname: None, description: None }
+    }
+
+    pub(crate) fn options(&self) -> CloneOptions<'_> {
+        CloneOptions {
+            snapshot: self.snapshot.as_ref(),
+            mode: &self.mode,
+            name: ("--hostname", self.hostname.as_ref().map(AsRef::as_ref)),
+            description: self.description.as_deref(),
+        }
     }
 }

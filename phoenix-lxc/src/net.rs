@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use phoenix_host::pve::{InvalidSettings, PropertyReader, PropertyWriter};
+use phoenix_host::pve::{InvalidSettings, PropertyReader, PropertyWriter, check_item, check_net};
 use phoenix_types::{
     Absent, BridgeName, InterfaceName, Ipv4Setting, Ipv6Setting, ItemRule, ItemValue, Mac, PropertyRules,
 };
@@ -79,21 +79,8 @@ impl Net {
     }
 
     pub(crate) fn print(&self, key: &str) -> Result<String, InvalidSettings> {
-        let range = |name: &str, value: Option<u32>, range: std::ops::RangeInclusive<u32>| match value {
-            Some(value) if !range.contains(&value) => {
-                let rule = format!("`{name}` is from {} to {}", range.start(), range.end());
-                Err(InvalidSettings::value(key, value.to_string(), rule))
-            }
-            _ => Ok(()),
-        };
-        range("tag", self.tag.map(u32::from), 1..=4094)?;
-        range("mtu", self.mtu, 64..=65535)?;
-        for trunk in &self.trunks {
-            range("trunks", Some(u32::from(*trunk)), 1..=4094)?;
-        }
-        if let Some(rate) = self.rate.filter(|rate| !rate.is_finite() || *rate < 0.0) {
-            return Err(InvalidSettings::value(key, rate.to_string(), "`rate` is a number of megabytes a second"));
-        }
+        check_net(key, self.tag, &self.trunks, self.rate)?;
+        check_item(key, "mtu", self.mtu, 64..=65535)?;
         let mut text = PropertyWriter::new(key);
         text.put("name", &self.name)?
             .put("bridge", &self.bridge)?

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::pve::{CloneOptions, Deadlines, ErrorClass, Guests, Push, check_notes, check_ssh_keys, index, push};
+use phoenix_host::pve::{Deadlines, ErrorClass, Guests, Push, check_notes, check_ssh_keys, index, push};
 use phoenix_host::{Command, Host, Inside};
 use phoenix_types::{Change, DiskSize, FirewallFile, GuestId, GuestKind, Power, SnapshotName};
 
@@ -82,9 +82,7 @@ impl Containers for Pct {
     }
 
     async fn create(&self, id: GuestId, spec: &CreateContainer) -> Result<(), LxcError> {
-        let mut keys = spec.settings.keys().map_err(invalid(id))?;
-        keys.insert("rootfs".to_owned(), spec.rootfs.print("rootfs").map_err(invalid(id))?);
-        keys.entry("unprivileged".to_owned()).or_insert_with(|| "1".to_owned());
+        let mut keys = spec.keys().map_err(invalid(id))?;
         if let Some(description) = &spec.description {
             check_notes("description", description).map_err(invalid(id))?;
             keys.insert("description".to_owned(), description.clone());
@@ -104,13 +102,7 @@ impl Containers for Pct {
     }
 
     async fn clone_from(&self, id: GuestId, spec: &CloneContainer) -> Result<(), LxcError> {
-        let clone = CloneOptions {
-            snapshot: spec.snapshot.as_ref(),
-            mode: &spec.mode,
-            name: ("--hostname", spec.hostname.as_ref().map(AsRef::as_ref)),
-            description: spec.description.as_deref(),
-        };
-        self.guests.change(id, self.guests.clone_command(spec.source, id, clone)?).await
+        self.guests.change(id, self.guests.clone_command(spec.source, id, spec.options())?).await
     }
 
     async fn configure(&self, id: GuestId, change: &Change, digest: Option<&str>) -> Result<(), LxcError> {

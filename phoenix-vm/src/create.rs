@@ -1,5 +1,6 @@
 //! How VMs come about.
 
+use phoenix_host::pve::CloneOptions;
 use phoenix_types::{GuestId, Hostname, SnapshotName, StorageId};
 
 use crate::{CloneMode, Drive, DriveBus, DriveSlot, DriveSource, Image, OsType, ScsiController, VmSettings};
@@ -61,5 +62,14 @@ impl CloneVm {
     #[must_use]
     pub fn new(source: GuestId) -> Self {
         Self { source, snapshot: None, mode: CloneMode::Full { storage: None }, name: None, description: None }
+    }
+
+    pub(crate) fn options(&self) -> CloneOptions<'_> {
+        CloneOptions {
+            snapshot: self.snapshot.as_ref(),
+            mode: &self.mode,
+            name: ("--name", self.name.as_ref().map(AsRef::as_ref)),
+            description: self.description.as_deref(),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::pve::{CloneOptions, Deadlines, Guests, Push, check_notes, push};
+use phoenix_host::pve::{Deadlines, Guests, Push, check_notes, push};
 use phoenix_host::{Command, Effect, Host, Inside};
 use phoenix_types::{Change, DiskSize, FirewallFile, GuestId, GuestKind, Power, SnapshotName, percent_decode};
 
@@ -107,13 +107,7 @@ impl VirtualMachines for Qm {
     }
 
     async fn clone_from(&self, id: GuestId, spec: &CloneVm) -> Result<(), VmError> {
-        let clone = CloneOptions {
-            snapshot: spec.snapshot.as_ref(),
-            mode: &spec.mode,
-            name: ("--name", spec.name.as_ref().map(AsRef::as_ref)),
-            description: spec.description.as_deref(),
-        };
-        self.guests.change(id, self.guests.clone_command(spec.source, id, clone)?).await
+        self.guests.change(id, self.guests.clone_command(spec.source, id, spec.options())?).await
     }
 
     async fn configure(&self, id: GuestId, change: &Change, digest: Option<&str>) -> Result<(), VmError> {

@@ -10,6 +10,7 @@
 
 mod class;
 mod error;
+mod fake;
 mod files;
 mod guests;
 mod push;
@@ -19,11 +20,13 @@ mod values;
 
 pub use class::{ErrorClass, classify};
 pub use error::{Failure, GuestError, InvalidSettings, Unverified};
+pub use fake::FakeGuests;
 pub use files::{ConfEdit, ConfFile, GuestFiles};
 pub use guests::{CloneMode, CloneOptions, Guests, ObservedGuest, Purge};
 pub use push::{Push, push};
 pub use reader::{PropertyReader, PropertyWriter};
 pub use tool::{Deadlines, Tool};
 pub use values::{
-    NOTES_LIMIT, blanks, check_notes, check_ssh_keys, check_value, index, list, tags, typed, within, yes_or_no,
+    NOTES_LIMIT, blanks, check_item, check_net, check_notes, check_ssh_keys, check_value, index, list, tags, typed,
+    within, yes_or_no,
 };

@@ -113,6 +113,45 @@ pub fn within(
     }
 }
 
+/// Checks a number that an item of a property string has, against a range.
+///
+/// # Errors
+/// When it is not within.
+pub fn check_item(
+    key: &str,
+    item: &str,
+    value: Option<u32>,
+    range: std::ops::RangeInclusive<u32>,
+) -> Result<(), InvalidSettings> {
+    match value {
+        Some(value) if !range.contains(&value) => {
+            let rule = format!("`{item}` is from {} to {}", range.start(), range.end());
+            Err(InvalidSettings::value(key, value.to_string(), rule))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks what a network interface of a container and of a VM both have: its VLANs and its rate.
+///
+/// # Errors
+/// When a VLAN is not from 1 to 4094, or the rate is no number.
+pub fn check_net(
+    key: &str,
+    tag: Option<u16>,
+    trunks: &BTreeSet<u16>,
+    rate: Option<f64>,
+) -> Result<(), InvalidSettings> {
+    check_item(key, "tag", tag.map(u32::from), 1..=4094)?;
+    for trunk in trunks {
+        check_item(key, "trunks", Some(u32::from(*trunk)), 1..=4094)?;
+    }
+    match rate.filter(|rate| !rate.is_finite() || *rate < 0.0) {
+        Some(rate) => Err(InvalidSettings::value(key, rate.to_string(), "`rate` is a number of megabytes a second")),
+        None => Ok(()),
+    }
+}
+
 /// The number behind a key's name: 0 for `net0`.
 #[must_use]
 pub fn index(key: &str, name: &str) -> Option<u8> {

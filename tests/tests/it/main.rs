@@ -23,6 +23,8 @@ mod lab;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod recordings;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod remote;
