@@ -682,7 +682,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__schema)
-            opts="-C -v -h --config-dir --host --world --pace --format --command-log --verbose --color --help lxc vm hypervisor world"
+            opts="-C -v -h --config-dir --host --world --pace --format --command-log --verbose --color --help lxc vm hypervisor world validate plan up event status health wait graph adopt adopt-write doctor command-log"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

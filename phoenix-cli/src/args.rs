@@ -125,9 +125,9 @@ pub(crate) struct Validate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// The file that it describes
+    /// The file, or the output, that it describes
     #[arg(value_enum)]
-    pub(crate) file: SchemaFile,
+    pub(crate) name: SchemaName,
 }
 
 #[derive(Debug, Args)]
@@ -327,9 +327,9 @@ pub(crate) enum ColorArg {
     Never,
 }
 
-/// Which schema.
+/// Which schema: those of the files that are read, then those of what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SchemaFile {
+pub(crate) enum SchemaName {
     /// `phoenix_lxc_configs.json`
     Lxc,
     /// `phoenix_vm_configs.json`
@@ -338,6 +338,37 @@ pub(crate) enum SchemaFile {
     Hypervisor,
     /// `world.json` of the simulated node
     World,
+    /// What `validate` prints
+    Validate,
+    /// What `plan` prints, and `plan --out` writes
+    Plan,
+    /// What `up`, `create`, `converge`, `start`, `stop`, `restart`, `delete` and `down` print
+    Up,
+    /// A line of what they print with `--format jsonl`
+    Event,
+    /// What `status` prints
+    Status,
+    /// What `health` prints
+    Health,
+    /// What `wait` prints
+    Wait,
+    /// What `graph` prints
+    Graph,
+    /// What `adopt` prints
+    Adopt,
+    /// What `adopt --write` prints
+    AdoptWrite,
+    /// What `doctor` prints
+    Doctor,
+    /// A line of the command log
+    CommandLog,
+}
+
+impl SchemaName {
+    /// Whether it is of a file that Phoenix reads.
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, Self::Lxc | Self::Vm | Self::Hypervisor | Self::World)
+    }
 }
 
 /// The way to the node, as typed.

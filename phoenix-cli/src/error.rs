@@ -117,6 +117,12 @@ pub enum CliError {
     /// Guests are not taken over.
     #[error("nothing was taken over")]
     NotAdopted(Vec<NotAdoptable>),
+    /// A node without guests, of which nothing can be written down.
+    #[error("there are no guests on {host}")]
+    NoGuests {
+        /// The node.
+        host: String,
+    },
     /// A guest that is not on the node.
     #[error("no guest `{asked}` is on {host}")]
     NotOnNode {
@@ -171,6 +177,7 @@ impl CliError {
             | Self::RemovalRefused(_)
             | Self::NotAdopted(_)
             | Self::NotOnNode { .. }
+            | Self::NoGuests { .. }
             | Self::WouldOverwrite { .. }
             | Self::File { .. } => ExitStatus::Invalid,
             Self::Lock(LockError::Held(_)) => ExitStatus::Locked,

@@ -10,7 +10,7 @@ use crate::model::{CloudImage, ContainerSource, Gate, Guest, Kind, State, Vm, Vm
 use crate::source::{Location, Segment, Source, find};
 
 /// One setting of a guest.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct Setting {
     /// The guest.
@@ -24,7 +24,7 @@ pub struct Setting {
 }
 
 /// Where a setting comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "from", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Origin {

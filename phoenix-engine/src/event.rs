@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::plan::Stage;
 
 /// One fact of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Event {
     /// Counts from 1.
     pub seq: u64,
@@ -24,7 +24,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
@@ -132,7 +132,7 @@ pub enum EventKind {
 }
 
 /// How a guest ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "result", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GuestOutcome {
@@ -186,7 +186,7 @@ impl GuestOutcome {
 }
 
 /// Why a guest failed, with the evidence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Failure {
     /// The stage that failed.
     pub stage: Stage,

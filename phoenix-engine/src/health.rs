@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::observe::Observed;
 
 /// What the gates of a guest say now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct GuestHealth {
     /// The guest.
     pub id: GuestId,

@@ -21,7 +21,7 @@ pub(crate) fn mark(check: &str) -> (String, String) {
 }
 
 /// One script that ran to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RanScript {
     /// Its name in the configuration.
     #[serde(rename = "n")]
@@ -32,7 +32,7 @@ pub struct RanScript {
 }
 
 /// The first 64 bits of a SHA-256, as 16 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Digest(String);
 
@@ -56,7 +56,7 @@ impl Digest {
 }
 
 /// What a run began on a guest and has not finished yet. When it dies or fails, whoever runs next goes on from there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Debt {
     /// Settings were changed that act only after a restart.
@@ -66,7 +66,7 @@ pub enum Debt {
 }
 
 /// What Phoenix knows of a guest. It stands in one HTML comment in the guest's notes, after the user's own text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Record {
     /// The version of this form: 1.
     #[serde(rename = "v")]

@@ -10,7 +10,7 @@ use crate::plan::{Attitude, Plan, Unmanaged};
 use crate::record::Record;
 
 /// Whose guest it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ownership {
     /// Phoenix made it.
@@ -24,7 +24,7 @@ pub enum Ownership {
 }
 
 /// One guest, configured and actual.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct GuestStatus {
     /// The guest.
     pub id: GuestId,

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Answer, Verdict, seconds};
+use crate::seconds::{self, Seconds};
+use crate::{Answer, Verdict};
 
 /// One attempt of a gate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Attempt {
     /// Counts from 1.
     pub number: u32,
     /// When it began, since the wait began.
-    #[serde(with = "seconds")]
+    #[serde(with = "Seconds")]
     pub started: Duration,
     /// How long it took.
-    #[serde(with = "seconds")]
+    #[serde(with = "Seconds")]
     pub took: Duration,
     /// Whether it was counted against the schedule's `attempts`.
     pub counting: Counting,
@@ -35,7 +36,7 @@ impl Attempt {
 }
 
 /// Whether an attempt was counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Counting {
     /// It was.
@@ -45,7 +46,7 @@ pub enum Counting {
 }
 
 /// The attempts of a wait: how many there were, the first few and the last ones in full.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Attempts {
     /// How many were made.
     pub made: u32,

@@ -4,30 +4,30 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::seconds;
+use crate::seconds::{OptionalSeconds, Seconds};
 
 /// When a gate asks and when it gives up. The whole meaning, with time lines, is in `docs/concepts/gates.md`.
 ///
 /// The first attempt is made at once. `interval` after the end of an attempt the next begins. The wait ends with the
 /// attempt that completes `success_threshold` passes in a row, or when `attempts` are used up, or at `deadline`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Schedule {
     /// At most so many attempts; those that begin within `start_period` are not counted. `None`: as many as fit before the
     /// deadline. 0 means 1. Default: 30.
     pub attempts: Option<u32>,
     /// From the end of one attempt to the start of the next; less than [`Schedule::MIN_PAUSE`] is taken as that. Default: 10 s.
-    #[serde(with = "seconds")]
+    #[serde(with = "Seconds")]
     pub interval: Duration,
     /// How long one attempt may take; at its end the attempt has failed and what it started is gone. Default: 10 s.
-    #[serde(with = "seconds")]
+    #[serde(with = "Seconds")]
     pub timeout: Duration,
     /// How long the whole wait may take, from its first attempt on. An attempt that runs then is cut off. Default: none, or
     /// [`Schedule::LAST_DEADLINE`] when `attempts` is `None` too, for no wait is without a bound.
-    #[serde(with = "seconds::optional")]
+    #[serde(with = "OptionalSeconds")]
     pub deadline: Option<Duration>,
     /// Attempts that begin before this time has passed since the first are not counted against `attempts`; a pass counts at
     /// any time. Default: 0.
-    #[serde(with = "seconds")]
+    #[serde(with = "Seconds")]
     pub start_period: Duration,
     /// So many passes in a row open the gate; a failure between them starts the row anew. 0 means 1. Default: 1.
     pub success_threshold: u32,
@@ -39,17 +39,17 @@ pub struct Schedule {
 
 /// Each failed attempt makes the next pause `factor` times as long, up to `max`. After an attempt that passed, the pause is
 /// the plain interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Backoff {
     /// What a pause is multiplied with; less than 1 means 1.
     pub factor: f64,
     /// No pause grows beyond this, nor beyond [`Backoff::LONGEST`]. It has no effect below the interval.
-    #[serde(with = "seconds")]
+    #[serde(with = "Seconds")]
     pub max: Duration,
 }
 
 /// Pauses drawn evenly from `interval × (1 − share)` to `interval × (1 + share)`, the same ones for the same seed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Jitter {
     /// From 0 (none) to 1 (from nothing to double).
     pub share: f64,

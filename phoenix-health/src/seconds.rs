@@ -4,13 +4,23 @@ use std::time::Duration;
 
 use serde::Serializer;
 
-pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
+/// Writes a duration, for `#[serde(with = …)]`.
+#[derive(schemars::JsonSchema)]
+#[schemars(inline, transparent)]
+pub(crate) struct Seconds(#[expect(dead_code, reason = "it only tells the schema")] f64);
+
+impl Seconds {
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
 }
 
-pub(crate) mod optional {
-    use super::{Duration, Serializer};
+/// The same for one that may be absent.
+#[derive(schemars::JsonSchema)]
+#[schemars(inline, transparent)]
+pub(crate) struct OptionalSeconds(#[expect(dead_code, reason = "it only tells the schema")] Option<f64>);
 
+impl OptionalSeconds {
     pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
         match duration {
             Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),

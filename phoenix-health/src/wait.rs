@@ -7,12 +7,11 @@ use phoenix_types::GuestId;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::{
-    Answer, Attempt, Attempts, Counting, Evidence, Probe, Schedule, Surroundings, Verdict, gather_evidence, seconds,
-};
+use crate::seconds::{self, Seconds};
+use crate::{Answer, Attempt, Attempts, Counting, Evidence, Probe, Schedule, Surroundings, Verdict, gather_evidence};
 
 /// A probe with a schedule, which holds something back until it passes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Gate {
     /// What messages call it.
     pub name: String,
@@ -23,7 +22,7 @@ pub struct Gate {
 }
 
 /// How a wait ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// The gate is open.
@@ -31,7 +30,7 @@ pub enum Outcome {
         /// Attempts made, the passing ones included.
         attempts: u32,
         /// From the first attempt's start to the last one's end.
-        #[serde(with = "seconds")]
+        #[serde(with = "Seconds")]
         elapsed: Duration,
     },
     /// It is not.
@@ -39,7 +38,7 @@ pub enum Outcome {
 }
 
 /// Why a wait ended without a pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -54,7 +53,7 @@ pub enum Reason {
 }
 
 /// Everything that is known about a gate that did not open.
-#[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema, thiserror::Error)]
 #[non_exhaustive]
 pub struct GateFailure {
     /// The guest.
@@ -70,7 +69,7 @@ pub struct GateFailure {
     /// The last output of the probe, if any attempt had some.
     pub last_output: String,
     /// How long the wait was, evidence not counted.
-    #[serde(with = "seconds")]
+    #[serde(with = "Seconds")]
     pub elapsed: Duration,
     /// What was found in the guest afterwards.
     pub evidence: Evidence,

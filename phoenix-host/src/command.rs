@@ -8,8 +8,9 @@ use phoenix_types::{GuestId, MASK, Secret};
 use tokio::sync::mpsc;
 
 /// Whether a command can change the node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "CommandEffect")]
 pub enum Effect {
     /// It only looks; running it twice, or not at all, changes nothing.
     Read,

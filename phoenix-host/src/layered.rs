@@ -22,7 +22,7 @@ pub enum Changes {
 }
 
 /// One command that reached the host, for the command log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct CommandRecord {
     /// Counts from 1, in the order in which the commands ended.
     pub seq: u64,

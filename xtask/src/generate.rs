@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use crate::{configuration, reference};
 
 /// Folders in which every file is generated; one that is not made any more is removed.
-const OWNED: [&str; 2] = ["docs/man", "docs/completions"];
+const OWNED: [&str; 3] = ["docs/man", "docs/completions", "schemas/output"];
 
 /// Writes all files below `root`.
 pub(crate) fn write(root: &Utf8Path) -> Result<String, String> {

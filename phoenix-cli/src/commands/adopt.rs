@@ -30,18 +30,21 @@ pub(super) fn run(args: &Adopt, settings: &Settings) -> Result<ExitStatus, CliEr
 }
 
 /// What is printed with `--format json`.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Report<'a> {
     #[serde(flatten)]
     adoption: &'a Adoption,
     /// The guests whose records were written.
     taken: Vec<GuestId>,
+    /// Those whose records could not be written.
     failed: Vec<Failed>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 struct Failed {
+    /// The guest.
     guest: GuestId,
+    /// Why.
     error: String,
 }
 
@@ -152,11 +155,16 @@ fn write(dir: &Utf8Path, args: &Adopt, settings: &Settings) -> Result<ExitStatus
 }
 
 /// Files that were written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Written<'a> {
+    /// The folder that they were written to.
+    #[schemars(with = "String")]
     pub(crate) dir: &'a Utf8Path,
+    /// The guests that they describe.
     pub(crate) guests: BTreeSet<GuestId>,
-    #[serde(serialize_with = "remarks")]
+    /// What could not be described, in words.
+    #[serde(rename = "remarks", serialize_with = "remarks")]
+    #[schemars(with = "BTreeMap<GuestId, Vec<String>>")]
     pub(crate) files: &'a Export,
     /// What `up` would change all the same.
     pub(crate) remaining: &'a Plan,
@@ -168,6 +176,9 @@ fn remarks<S: serde::Serializer>(files: &Export, serializer: S) -> Result<S::Ok,
 
 /// The guests of the node that were named, by id or name; all when none was.
 fn chosen(observed: &Observed, named: &[String], host: &str) -> Result<BTreeSet<GuestId>, CliError> {
+    if observed.present.is_empty() {
+        return Err(CliError::NoGuests { host: host.to_owned() });
+    }
     if named.is_empty() {
         return Ok(observed.present.keys().copied().collect());
     }

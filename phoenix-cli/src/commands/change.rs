@@ -92,9 +92,11 @@ impl RunArgs {
 }
 
 /// What a run prints with `--format json`.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Report<'a> {
+    /// What was planned.
     plan: &'a Plan,
+    /// What became of it; absent where nothing was carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<&'a Summary>,
 }

@@ -12,8 +12,9 @@ use crate::session::{Scope, Session};
 use crate::settings::Settings;
 
 /// What `doctor --format json` prints.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Report<'a> {
+    /// Whether no finding is an error.
     good: bool,
     #[serde(flatten)]
     examination: &'a Examination,

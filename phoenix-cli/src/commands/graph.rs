@@ -15,11 +15,15 @@ use crate::render::graph::{dot, mermaid, svg};
 use crate::settings::Settings;
 
 /// A guest in the graph.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub(crate) struct GraphNode {
+    /// Its id.
     pub(crate) id: GuestId,
+    /// Its name.
     pub(crate) name: String,
+    /// Container or VM.
     pub(crate) kind: GuestKind,
+    /// How it is left.
     pub(crate) state: State,
     /// The guests that it needs.
     pub(crate) needs: Vec<Edge>,

@@ -16,8 +16,10 @@ use crate::session::{Scope, Session};
 use crate::settings::Settings;
 
 /// A guest's health with the verdict on it.
-#[derive(Debug, Serialize)]
-pub(super) struct Verdict<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "GuestVerdict")]
+pub(crate) struct Verdict<'a> {
+    /// Whether it runs and all its gates pass.
     healthy: bool,
     #[serde(flatten)]
     health: &'a GuestHealth,

@@ -21,6 +21,18 @@ pub(crate) use adopt::Written;
 pub(crate) use graph::GraphNode;
 pub(crate) use status::Standing;
 
+/// What the verbs print as JSON.
+pub(crate) mod printed {
+    pub(crate) use super::adopt::{Report as Adopt, Written as AdoptWrite};
+    pub(crate) use super::change::Report as Change;
+    pub(crate) use super::doctor::Report as Doctor;
+    pub(crate) use super::graph::GraphNode as Graph;
+    pub(crate) use super::health::Verdict as Health;
+    pub(crate) use super::status::Standing as Status;
+    pub(crate) use super::validate::Report as Validate;
+    pub(crate) use super::wait::Seen as Wait;
+}
+
 use crate::args::{Format, Verb};
 use crate::configuration::{self, Configuration};
 use crate::error::CliError;

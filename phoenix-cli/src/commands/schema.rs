@@ -7,7 +7,7 @@ use crate::schema::schema;
 use crate::settings::Settings;
 
 pub(super) fn run(args: &Schema, settings: &Settings) -> Result<ExitStatus, CliError> {
-    let schema = schema(args.file);
+    let schema = schema(args.name);
     let text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::from).map_err(CliError::Output)?;
     settings.terminal.data(&(text + "\n")).map_err(CliError::Output)?;
     Ok(ExitStatus::Done)

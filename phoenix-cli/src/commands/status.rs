@@ -15,7 +15,7 @@ use crate::session::{Scope, Session};
 use crate::settings::Settings;
 
 /// What is known of a guest.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Standing {
     #[serde(flatten)]
     pub(crate) status: GuestStatus,

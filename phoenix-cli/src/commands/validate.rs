@@ -11,19 +11,25 @@ use crate::render::{self, Tone, diagnostics};
 use crate::settings::Settings;
 
 /// What `validate --format json` prints.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Report<'a> {
+    /// Whether a run could begin.
     valid: bool,
+    /// How many diagnostics are errors.
     errors: usize,
+    /// How many are warnings.
     warnings: usize,
+    /// How many guests the configuration has; 0 when it is not valid.
     guests: usize,
+    /// What is wrong, file by file.
     diagnostics: &'a [Diagnostic],
+    /// Every setting of every guest, with `--show-defaults`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     settings: Vec<Setting>,
 }
 
 /// One line of `validate --format jsonl`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 enum Line<'a> {
     Diagnostic(&'a Diagnostic),

@@ -19,8 +19,8 @@ use crate::settings::Settings;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// A guest that was waited for.
-#[derive(Debug, Serialize)]
-struct Seen<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct Seen<'a> {
     /// Whether it is what was waited for.
     reached: bool,
     #[serde(flatten)]

@@ -15,7 +15,7 @@ pub(crate) use nearest::{nearest, nearest_number};
 use crate::source::Location;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing is done before it is mended.
@@ -34,10 +34,11 @@ impl fmt::Display for Severity {
 }
 
 /// One thing that is wrong, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct Diagnostic {
     /// The stable code, such as `PHX0105`.
+    #[schemars(with = "String")]
     pub code: Code,
     /// How bad it is.
     pub severity: Severity,
@@ -60,7 +61,7 @@ pub struct Diagnostic {
 }
 
 /// A place that has to do with a diagnostic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct Label {
     /// Where it is.

@@ -45,7 +45,7 @@ pub enum ContainerSource {
 }
 
 /// A feature flag of `pct` (pve-container, `PVE/LXC/Config.pm`, `features`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PctFeature {
     /// Allows `mknod` of some devices.

@@ -32,7 +32,7 @@ pub enum Provisioned {
 }
 
 /// Why a guest is not taken over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, schemars::JsonSchema)]
 #[serde(tag = "why", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NotAdoptable {
@@ -123,7 +123,7 @@ pub enum NotAdoptable {
 }
 
 /// A guest that is taken over.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Adoptee {
     /// The guest.
     pub id: GuestId,
@@ -140,7 +140,7 @@ pub struct Adoptee {
 }
 
 /// Which guests are taken over, and what follows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Adoption {
     /// Those that are.
     pub guests: Vec<Adoptee>,

@@ -62,7 +62,7 @@ impl Default for Options {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Summary {
     /// Each guest's outcome.
     pub guests: BTreeMap<GuestId, GuestOutcome>,

@@ -25,7 +25,7 @@ pub use check::Check;
 use look::Look;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Gravity {
     /// `up` would fail.
@@ -35,10 +35,11 @@ pub enum Gravity {
 }
 
 /// Something that a person should mend or know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct Finding {
     /// What was looked at.
+    #[schemars(with = "String")]
     pub check: Check,
     /// How bad it is.
     pub gravity: Gravity,
@@ -54,7 +55,7 @@ pub struct Finding {
 }
 
 /// What came of looking.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct Examination {
     /// The node's version, when it could be asked.

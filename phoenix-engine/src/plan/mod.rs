@@ -27,7 +27,7 @@ pub use removal::{RemovalRefused, plan_removal};
 pub use unmanaged::Unmanaged;
 
 /// One of the fixed phases that a guest goes through, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// The guest comes into being: from a template, an image or as a clone.
@@ -104,7 +104,7 @@ impl Stage {
 }
 
 /// What a step means for a guest that exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// Nothing that a user of the guest would notice.
@@ -122,7 +122,7 @@ pub enum Effect {
 }
 
 /// One changed setting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Difference {
     /// The setting.
     pub key: String,
@@ -135,7 +135,7 @@ pub struct Difference {
 }
 
 /// A command that a step will run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct PlannedCommand {
     /// Program and arguments, secrets masked. `*` stands for a value that is known only then, such as the digest of a file
     /// that an earlier step changes.
@@ -145,7 +145,7 @@ pub struct PlannedCommand {
 }
 
 /// One change of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Step {
     /// Its phase.
     pub stage: Stage,
@@ -164,6 +164,7 @@ pub struct Step {
     pub commands: Vec<PlannedCommand>,
     /// The files of the node that it will write or remove without a command.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
     pub writes: Vec<Utf8PathBuf>,
     /// What converge does.
     #[serde(skip)]
@@ -270,7 +271,7 @@ pub(crate) enum SnapshotPurpose {
 }
 
 /// How the plan regards a guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attitude {
     /// It does not exist and is made.
@@ -290,7 +291,7 @@ pub enum Attitude {
 }
 
 /// The plan for one guest.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct GuestPlan {
     /// The guest.
     pub id: GuestId,
@@ -331,7 +332,7 @@ impl GuestPlan {
 }
 
 /// The plan for a fleet, in an order in which every guest comes after what it needs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Plan {
     /// The guests.
     pub guests: Vec<GuestPlan>,

@@ -13,7 +13,7 @@ use crate::desired::{Desired, DesiredGuest};
 use crate::observe::Observed;
 
 /// What a change costs those who use the guest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Outage {
     /// The guest is down for at most so many seconds: the sum of `parts`. Absent when it stays down. Scripts that run after
     /// its start are not counted: nothing bounds them but their own deadline.
@@ -25,7 +25,7 @@ pub struct Outage {
 }
 
 /// One part of the time that a guest is down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct OutagePart {
     /// What takes the time, as in "2m to shut down".
     pub what: String,

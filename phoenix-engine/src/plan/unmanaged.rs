@@ -11,7 +11,7 @@ use crate::observe::{Observed, Present};
 use crate::record::Record;
 
 /// A setting that the configuration does not manage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Unmanaged {
     /// The setting, the key of a raw line, or `firewall`.
     pub key: String,

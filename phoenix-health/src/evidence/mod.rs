@@ -21,7 +21,7 @@ const TIME: Duration = Duration::from_secs(20);
 const BYTES: usize = 64 * 1024;
 
 /// What was found in a guest after one of its gates had failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Evidence {
     /// The nearest cause in a sentence, when one can be told: `nothing listens on port 9000; step-ca.service is failed: …`.
     pub cause: Option<String>,
@@ -30,7 +30,7 @@ pub struct Evidence {
 }
 
 /// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Section {
     /// What was looked at, such as `listening sockets`.
     pub title: String,

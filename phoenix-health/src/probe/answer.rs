@@ -11,7 +11,7 @@ use crate::{Place, Surroundings, seconds};
 pub(crate) const OUTPUT_KEPT: usize = 4096;
 
 /// What a probe found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Answer {
     /// Yes, or which kind of no.
     pub verdict: Verdict,
@@ -22,7 +22,7 @@ pub struct Answer {
 }
 
 /// Yes, or which kind of no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The answer is yes.

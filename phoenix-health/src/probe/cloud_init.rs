@@ -12,14 +12,14 @@ use crate::{Answer, Place, Surroundings, Verdict};
 ///
 /// Its words and exit statuses (0 fine, 1 failed, 2 done with errors that it got over) are those of cloud-init's reference,
 /// <https://docs.cloud-init.io/en/latest/explanation/return_codes.html>.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 pub struct CloudInitProbe {
     /// What "done, with recoverable errors" (exit status 2) means.
     pub recoverable: Recoverable,
 }
 
 /// What exit status 2 of `cloud-init status` means to the asker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recoverable {
     /// It is done; the errors are in the answer's words.

@@ -10,7 +10,7 @@ use super::answer::{self, OUTPUT_KEPT};
 use crate::{Answer, Place, Surroundings, Verdict};
 
 /// A command whose exit status is the answer: 0 is yes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct CommandProbe {
     /// What is run.
     pub command: CommandLine,
@@ -19,7 +19,7 @@ pub struct CommandProbe {
 }
 
 /// A command as its writer meant it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CommandLine {
     /// A line for the shell. It reaches `sh -c` as one argument and is never put together with anything.

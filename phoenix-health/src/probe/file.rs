@@ -14,9 +14,10 @@ use crate::{Answer, Pattern, Place, Surroundings, Verdict};
 const CONTENTS_READ: u64 = 1 << 20;
 
 /// A file that must be there.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct FileProbe {
     /// Where it is; absolute.
+    #[schemars(with = "String")]
     pub path: Utf8PathBuf,
     /// On which side.
     pub place: Place,
@@ -27,7 +28,7 @@ pub struct FileProbe {
 }
 
 /// What must be in a file.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Contents {
     /// Whatever.
@@ -40,7 +41,7 @@ pub enum Contents {
 }
 
 /// How old a file may be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Age {
     /// Whatever.

@@ -19,7 +19,7 @@ use crate::{Answer, Pattern, Place, Surroundings, Verdict};
 pub(super) const BODY_READ: usize = 1 << 20;
 
 /// A request, and what its answer must be. Redirections are not followed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct HttpProbe {
     /// With or without TLS.
     pub scheme: Scheme,
@@ -33,6 +33,7 @@ pub struct HttpProbe {
     pub path: String,
     /// Headers to send. Their values may be secrets, so they are shown nowhere.
     #[serde(serialize_with = "names_only")]
+    #[schemars(with = "Vec<String>")]
     pub headers: Vec<(String, Secret)>,
     /// Statuses that are a yes. Empty: 200 to 399.
     pub status: Vec<StatusRange>,
@@ -65,7 +66,7 @@ fn names_only<S: Serializer>(headers: &[(String, Secret)], serializer: S) -> Res
 }
 
 /// With or without TLS.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
     /// Without.
@@ -76,7 +77,7 @@ pub enum Scheme {
 }
 
 /// Whom to believe.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 pub struct Tls {
     /// Who may vouch for the server.
     pub trust: Trust,
@@ -85,11 +86,11 @@ pub struct Tls {
 }
 
 /// Who may vouch for a server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trust {
     /// The certificates in a PEM file of the side that asks, read anew for each attempt.
-    Bundle(Utf8PathBuf),
+    Bundle(#[schemars(with = "String")] Utf8PathBuf),
     /// Nobody has to: any certificate will do. The answer then says that something speaks TLS there, not who.
     Anyone,
 }
@@ -102,7 +103,7 @@ impl Default for Trust {
 }
 
 /// HTTP statuses from `first` to `last`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct StatusRange {
     /// The first.
     pub first: u16,

@@ -11,7 +11,7 @@ use super::answer;
 use crate::{Answer, Pattern, Place, Surroundings, Verdict};
 
 /// A line that must have been logged inside the guest since it started.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LogProbe {
     /// Where it is logged.
     pub source: LogSource,
@@ -20,7 +20,7 @@ pub struct LogProbe {
 }
 
 /// Where a line is logged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogSource {
     /// The systemd journal, of one unit or as a whole. Lines from before the guest's start do not count.
@@ -30,7 +30,7 @@ pub enum LogSource {
     },
     /// A file, which must have been written to since the guest's start. Its lines carry no times, so an older line in it
     /// counts too.
-    File(Utf8PathBuf),
+    File(#[schemars(with = "String")] Utf8PathBuf),
 }
 
 /// What is read at most when the pattern is a regular expression: the last lines.

@@ -39,7 +39,7 @@ pub use tcp::TcpProbe;
 pub(crate) const BACKSTOP: Duration = Duration::from_secs(5);
 
 /// Where a question is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
     /// Inside the guest.
@@ -59,7 +59,7 @@ impl fmt::Display for Place {
 }
 
 /// One question with a yes/no answer. [`Display`](fmt::Display) puts it in words.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Probe {

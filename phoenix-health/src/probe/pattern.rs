@@ -6,13 +6,14 @@ use regex::Regex;
 use serde::{Serialize, Serializer};
 
 /// A text or a regular expression that must be found somewhere.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, schemars::JsonSchema)]
+#[schemars(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Pattern {
     /// These characters as they are.
     Text(String),
     /// A regular expression of the `regex` crate (linear time, no look-around).
-    Regex(Regex),
+    Regex(#[schemars(with = "String")] Regex),
 }
 
 /// A text that is no regular expression.

@@ -10,7 +10,7 @@ use super::answer::{self, OUTPUT_KEPT};
 use crate::{Answer, Place, Surroundings};
 
 /// A TCP port that must accept a connection; the connection is closed at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct TcpProbe {
     /// The port.
     pub port: u16,

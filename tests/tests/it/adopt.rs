@@ -243,6 +243,8 @@ fn what_is_written_describes_what_there_is() {
 #[test]
 fn what_the_files_have_no_word_for_is_told() {
     let lab = Lab::of(&json!({}));
+    let empty = lab.refused(&["adopt", "--write", &lab.beside("none")]);
+    assert!(empty.stderr.contains("there are no guests on"), "{}", empty.stderr);
     by_hand(&lab);
     lab.by_hand(&[
         "pct",
