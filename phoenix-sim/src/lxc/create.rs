@@ -108,9 +108,7 @@ fn ignore_unused(call: &mut Call<'_>) {
 
 /// Refuses an id that is in use.
 pub(super) fn check_unused(state: &State, vmid: u32) -> Result<(), Failure> {
-    let Some(kind) = state.guest_kind(vmid) else { return Ok(()) };
-    let kind = if kind == CT { "CT" } else { "VM" };
-    Err(Failure::die(format!("{kind} {vmid} already exists on node '{}'", crate::grammar::NODE)))
+    state.taken(vmid).map_or(Ok(()), |reason| Err(Failure::die(reason)))
 }
 
 fn check_template(call: &mut Call<'_>, template: &str, restore: bool) -> Result<(), Failure> {

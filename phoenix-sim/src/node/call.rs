@@ -68,11 +68,12 @@ pub(crate) struct Call<'a> {
     worker: Option<(Worker, Task)>,
     warnings: u32,
     is_muted: bool,
+    has_worked: bool,
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn new(node: &'a SimNode, inv: Invocation, stdin: &'a [u8], console: &'a mut Console) -> Self {
-        Self { node, inv, stdin, exit: 0, console, worker: None, warnings: 0, is_muted: false }
+        Self { node, inv, stdin, exit: 0, console, worker: None, warnings: 0, is_muted: false, has_worked: false }
     }
 
     /// The parameter `vmid`; the grammar has checked it.
@@ -166,11 +167,29 @@ impl<'a> Call<'a> {
         self.node.sleep(self.node.world().startup.map_or(Duration::from_millis(millis), Into::into)).await;
     }
 
-    /// The time that the command itself takes, unless the world says otherwise.
-    pub(crate) async fn work(&self, default: Duration) {
-        let name = format!("{} {}", self.inv.tool, self.inv.command);
-        let span = self.node.world().durations.get(&name).map_or(default, |span| span.get());
+    /// The time that the command itself takes, or this part of it. What the world says is the time of the whole command: it
+    /// passes in the first part.
+    pub(crate) async fn work(&mut self, default: Duration) {
+        let span = match self.span() {
+            Some(_) if self.has_worked => Duration::ZERO,
+            Some(span) => span,
+            None => default,
+        };
+        self.has_worked = true;
         self.node.sleep(span).await;
+    }
+
+    /// The time that the world gives to a command that takes none by itself.
+    pub(crate) async fn finish(&mut self) {
+        if !self.has_worked {
+            self.work(Duration::ZERO).await;
+        }
+    }
+
+    /// How long the command works, where the world says it.
+    fn span(&self) -> Option<Duration> {
+        let name = format!("{} {}", self.inv.tool, self.inv.command);
+        self.node.world().durations.get(&name).map(|span| span.get())
     }
 
     /// Reads the parameters that are files on the node or come from stdin.

@@ -95,8 +95,12 @@ impl State {
 
     /// The ids of all guests of a kind, ascending.
     pub(crate) fn guest_ids(&self, kind: GuestKind) -> Vec<u32> {
-        let folder = format!("/etc/pve/{}", kind.conf_folder());
-        let names = self.files.list(&folder).unwrap_or_default();
+        self.ids_below(&format!("/etc/pve/{}", kind.conf_folder()))
+    }
+
+    /// The ids of the guests whose configuration files are in a folder, ascending.
+    pub(super) fn ids_below(&self, folder: &str) -> Vec<u32> {
+        let names = self.files.list(folder).unwrap_or_default();
         let mut ids: Vec<u32> = names.iter().filter_map(|name| name.strip_suffix(".conf")?.parse().ok()).collect();
         ids.sort_unstable();
         ids

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use camino::Utf8Path;
 use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Input, Output, redact};
 
+use super::cluster::LIST;
 use super::{Console, SimNode};
 use crate::files::{Content, Entry, FileError, FileTree};
 use crate::grammar::Tool;
@@ -70,7 +71,12 @@ impl Host for SimNode {
 
     async fn read(&self, path: &Utf8Path, limit: u64) -> Result<Vec<u8>, HostError> {
         let _session = self.enter();
-        let bytes = self.state().files.read(path.as_str()).map_err(|error| file_error("read", path, error))?;
+        let state = self.state();
+        let bytes = match state.files.read(path.as_str()) {
+            Err(FileError::NotFound) if path == LIST => state.cluster_list().into(),
+            read => read.map_err(|error| file_error("read", path, error))?,
+        };
+        drop(state);
         if bytes.len() as u64 > limit {
             let source = std::io::Error::new(
                 std::io::ErrorKind::FileTooLarge,
@@ -121,7 +127,11 @@ impl Host for SimNode {
     async fn stat(&self, path: &Utf8Path) -> Result<Option<FileStat>, HostError> {
         let _session = self.enter();
         let entry = self.state().files.get(path.as_str());
-        let Some(entry) = entry else { return Ok(self.assumed(path)) };
+        let entry = match entry {
+            Some(entry) => entry,
+            None if path == LIST => Entry::file(self.state().cluster_list(), 0),
+            None => return Ok(self.assumed(path)),
+        };
         Ok(Some(FileStat {
             kind: match entry.content {
                 Content::Folder => FileKind::Folder,

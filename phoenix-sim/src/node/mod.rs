@@ -3,6 +3,7 @@
 mod assumed;
 mod call;
 mod clock;
+mod cluster;
 mod console;
 mod faults;
 mod guests;
@@ -163,6 +164,9 @@ impl SimNode {
             Ok(()) => dispatch(&mut call).await,
             Err(failure) => Err(failure),
         };
+        if result.is_ok() {
+            call.finish().await;
+        }
         call.conclude(result)
     }
 }

@@ -151,7 +151,7 @@ async fn make(call: &mut Call<'_>, id: u32, new: u32, draft: Draft, made: &mut V
     if let Some(description) = call.param("description").filter(|text| !text.is_empty()) {
         settings::put(&mut conf.live, "description", description.to_owned());
     }
-    if call.state().guest_kind(new).is_some() {
+    if call.state().taken(new).is_some() {
         return Err(Failure::die(format!(
             "unable to open file '/etc/pve/nodes/{NODE}/qemu-server/{new}.conf' - File exists"
         )));

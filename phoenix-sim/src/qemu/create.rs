@@ -2,7 +2,6 @@
 
 use phoenix_types::{GuestConf, GuestKind};
 
-use crate::grammar::NODE;
 use crate::node::{Call, Failure, Worker};
 
 use super::disks::{self, Settings};
@@ -67,10 +66,8 @@ pub(super) async fn create(call: &mut Call<'_>) -> Result<(), Failure> {
 async fn reserve(call: &mut Call<'_>, id: u32, verb: &str) -> Result<(), Failure> {
     let refuse = |reason: &str| Failure::die(format!("unable to {verb} VM {id} - {reason}"));
     let _held = call.lock_vm(id).await.map_err(|failure| refuse(failure.message()))?;
-    match call.state().guest_kind(id) {
-        Some(GuestKind::Vm) => return Err(refuse(&format!("VM {id} already exists on node '{NODE}'"))),
-        Some(GuestKind::Container) => return Err(refuse(&format!("CT {id} already exists on node '{NODE}'"))),
-        None => {}
+    if let Some(reason) = call.state().taken(id) {
+        return Err(refuse(&reason));
     }
     let mut conf = GuestConf::default();
     settings::put(&mut conf.live, "lock", "create");
@@ -125,16 +122,13 @@ fn restore(call: &mut Call<'_>, id: u32, settings: &Settings, archive: &str) -> 
     if let Some(key) = settings.keys().find(|key| drive::is_drive(key)) {
         return Err(call.bad_param(key, "option conflicts with option 'archive'"));
     }
-    match call.state().guest_kind(id) {
+    let taken = call.state().taken(id);
+    match taken {
         Some(_) if call.is_set("force") => {
             let conf = call.vm(id)?;
             vm::check_protection(&conf, &format!("unable to restore VM {id} -"))?;
         }
-        Some(kind) => {
-            let kind = if kind == GuestKind::Vm { "VM" } else { "CT" };
-            let reason = format!("unable to restore VM {id} - {kind} {id} already exists on node '{NODE}'");
-            return Err(Failure::die(reason));
-        }
+        Some(reason) => return Err(Failure::die(format!("unable to restore VM {id} - {reason}"))),
         None => {}
     }
     call.begin(Worker::Checked, "qmrestore", id);

@@ -49,6 +49,34 @@ fn setting(node: &SimNode, id: u32, key: &str) -> Option<String> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_command_takes_the_time_that_the_world_gives_it() {
+    let times = ["qm create", "qm clone", "qm set", "qm template", "pct create", "pct clone", "pct set", "pct template"];
+    let durations: serde_json::Map<String, Json> =
+        times.iter().zip(20..).map(|(command, seconds)| ((*command).to_owned(), Json::from(seconds))).collect();
+    let world = json!({"startup": 0, "durations": durations});
+    let node = SimNode::new(serde_json::from_value(world).unwrap());
+    let begun = tokio::time::Instant::now();
+    let mut expected = 0;
+    for (line, seconds) in [
+        ("qm create 9000 --scsi0 tank:0,import-from=/a.img --scsi1 tank:0,import-from=/b.img", 20),
+        ("qm clone 9000 9001 --full 1", 21),
+        ("qm set 9000 --memory 512", 22),
+        ("qm template 9000", 23),
+        ("pct create 100 local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst --rootfs tank:1", 24),
+        ("pct clone 100 101", 25),
+        ("pct set 100 --memory 64", 26),
+        ("pct template 100", 27),
+    ] {
+        assert_eq!(refused(&node, line).await.0, 0, "{line}");
+        expected += seconds;
+        assert_eq!(begun.elapsed(), Duration::from_secs(expected), "{line}");
+    }
+    // What fails does not work.
+    assert_eq!(refused(&node, "qm set 9999 --memory 512").await.0, 2);
+    assert_eq!(begun.elapsed(), Duration::from_secs(expected));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cloud_image_becomes_a_template_and_the_template_a_vm() {
     let world = r#"{"every_guest": {"guest_agent": "installed"}}"#;
     let node = SimNode::new(serde_json::from_str(world).unwrap());

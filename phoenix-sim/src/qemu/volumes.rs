@@ -213,7 +213,7 @@ impl Call<'_> {
         format: Option<Format>,
     ) -> Result<String, Failure> {
         let volume = self.make_disk(storage, id, resolve_format(storage, format), None, bytes)?;
-        self.node.sleep(copy_time(bytes)).await;
+        self.work(copy_time(bytes)).await;
         self.show_copy(bytes);
         super::guest::install_system(&mut self.state(), &volume, path);
         Ok(volume)
@@ -232,7 +232,7 @@ impl Call<'_> {
         let wanted = format.or_else(|| source.split_once(':').map(|(_, name)| format_of(name)));
         let volume = self.make_disk(target, id, resolve_format(target, wanted), None, bytes)?;
         self.out(&format!("allocated target volume '{volume}'\n"));
-        self.node.sleep(copy_time(bytes)).await;
+        self.work(copy_time(bytes)).await;
         self.state().copy_content(source, snapshot, &volume);
         Ok(volume)
     }
