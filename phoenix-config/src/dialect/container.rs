@@ -288,7 +288,7 @@ impl schemars::JsonSchema for PctOption {
     }
 }
 
-/// Splits `key=value`, `key: value` or `key:value`, whichever sign comes first.
+/// Splits `key=value`, `key: value` or `key:value`, whichever sign comes first. A value may be empty: `lxc.cap.drop:` drops none.
 fn raw_line(text: &str) -> Option<RawLine> {
     let sign = text.find([':', '='])?;
     let key = text.get(..sign)?.trim_matches(' ');
@@ -296,14 +296,14 @@ fn raw_line(text: &str) -> Option<RawLine> {
     let good_key = key
         .strip_prefix("lxc.")
         .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)));
-    let good_value = !value.is_empty() && !value.chars().any(|c| c.is_ascii_control());
+    let good_value = !value.chars().any(|c| c.is_ascii_control());
     (good_key && good_value).then(|| RawLine { key: key.to_owned(), value: value.to_owned() })
 }
 
 text_type! {
     /// A raw line as it is written.
     RawText, InvalidRawText, |text: &str| raw_line(text).is_some(),
-    "a raw line: `lxc.` and a key, `=` or `:`, and a value", r"^ *lxc\.[A-Za-z0-9_.-]+ *[:=] *[^ \x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+    "a raw line: `lxc.` and a key, `=` or `:`, and a value", r"^ *lxc\.[A-Za-z0-9_.-]+ *[:=][^\x00-\x1f\x7f]*$"
 }
 
 /// One raw `lxc.*` line.

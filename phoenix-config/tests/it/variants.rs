@@ -80,6 +80,7 @@ fn gates(members: &str, expected: &[&str]) {
 }
 
 #[test_case(r#""lxc_options": ["lxc.cgroup2.devices.allow: c 195:* rwm", "lxc.mount.entry=/a a none bind"]"#, &[])]
+#[test_case(r#""lxc_options": ["lxc.cap.drop:", "lxc.cap.drop = "]"#, &[] ; "a raw line without a value")]
 #[test_case(r#""lxc_options": ["lxc.moutn.entry=/a a none bind"]"#, &["PHX0108"] ; "a raw key misspelt")]
 #[test_case(r#""lxc_options": ["lxc.cgroup.devices.allow=c 195:* rwm"]"#, &["PHX0108"] ; "a raw key of old")]
 #[test_case(r#""lxc_options": ["lxc.rootfs.path=/a"]"#, &["PHX0108"] ; "a raw key that is refused")]

@@ -50,7 +50,8 @@ fn setting(node: &SimNode, id: u32, key: &str) -> Option<String> {
 
 #[tokio::test(start_paused = true)]
 async fn every_command_takes_the_time_that_the_world_gives_it() {
-    let times = ["qm create", "qm clone", "qm set", "qm template", "pct create", "pct clone", "pct set", "pct template"];
+    let times =
+        ["qm create", "qm clone", "qm set", "qm template", "pct create", "pct clone", "pct set", "pct template"];
     let durations: serde_json::Map<String, Json> =
         times.iter().zip(20..).map(|(command, seconds)| ((*command).to_owned(), Json::from(seconds))).collect();
     let world = json!({"startup": 0, "durations": durations});
