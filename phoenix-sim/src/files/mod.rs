@@ -34,6 +34,15 @@ pub struct Entry {
     pub mtime: i64,
 }
 
+/// Whether the last component of a path is followed when it is a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// As `open` does.
+    Last,
+    /// As `lstat` does.
+    Parents,
+}
+
 impl Entry {
     /// A folder with mode 0755 that belongs to root.
     #[must_use]
@@ -180,7 +189,7 @@ impl FileTree {
     /// # Errors
     /// When links lead in a circle.
     pub fn resolve(&self, path: &str) -> Result<String, FileError> {
-        self.follow(path, true)
+        self.follow(path, Follow::Last)
     }
 
     /// As [`Self::resolve`], but a link that is the last component is not followed.
@@ -188,13 +197,13 @@ impl FileTree {
     /// # Errors
     /// When links lead in a circle.
     pub fn resolve_parent(&self, path: &str) -> Result<String, FileError> {
-        self.follow(path, false)
+        self.follow(path, Follow::Parents)
     }
 
-    fn follow(&self, path: &str, last: bool) -> Result<String, FileError> {
+    fn follow(&self, path: &str, follow: Follow) -> Result<String, FileError> {
         let mut path = Self::normalise(path);
         for _ in 0..LINKS {
-            let Some((at, target)) = self.first_link(&path, last) else { return Ok(path) };
+            let Some((at, target)) = self.first_link(&path, follow) else { return Ok(path) };
             let rest = &path[at..];
             path = if target.starts_with('/') {
                 Self::normalise(&format!("{target}{rest}"))
@@ -206,9 +215,9 @@ impl FileTree {
     }
 
     /// Where the first component that is a link ends, and its target.
-    fn first_link(&self, path: &str, last: bool) -> Option<(usize, &str)> {
+    fn first_link(&self, path: &str, follow: Follow) -> Option<(usize, &str)> {
         let ends = path.char_indices().skip(1).filter(|(_, ch)| *ch == '/').map(|(at, _)| at);
-        let ends = ends.chain(last.then_some(path.len()));
+        let ends = ends.chain((follow == Follow::Last).then_some(path.len()));
         for end in ends {
             if let Some(Entry { content: Content::Link(target), .. }) = self.entries.get(&path[..end]) {
                 return Some((end, target));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub(crate) use crate::files::Follow;
 use crate::files::{Content, Entry, FileError, FileTree};
 use crate::node::{MountSource, State};
 
@@ -52,15 +53,6 @@ impl Store {
 enum Source<'a> {
     Host { folder: &'a str, read_only: bool },
     Volume(&'a str),
-}
-
-/// Whether the last component of a path is followed when it is a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Follow {
-    /// As `open` does.
-    Last,
-    /// As `lstat` does.
-    Parents,
 }
 
 /// The files as one machine sees them, while the node's state is held.

@@ -4,13 +4,15 @@
 //! once without output, since a guest is taken to have what its scripts use; the world may say otherwise.
 
 mod arguments;
-mod editing;
+mod expression;
 mod files;
+mod grep;
 mod listing;
 mod mounts;
 mod network;
 mod processes;
 mod scripts;
+mod sed;
 mod system;
 mod text;
 mod units;

@@ -2,6 +2,7 @@
 
 use super::super::process::End;
 use super::arguments::Arguments;
+use super::expression::{Case, Dialect, compile};
 use super::{Call, Ending};
 
 pub(super) const MONTHS: [&str; 12] =
@@ -349,7 +350,8 @@ impl Call {
         let value = match words.as_slice() {
             ["length", text] => text.chars().count().to_string(),
             [text, ":", pattern] => {
-                let expression = super::editing::basic_regex(&format!("^{}", pattern.trim_start_matches('^')), false);
+                let expression =
+                    compile(&format!("^{}", pattern.trim_start_matches('^')), Dialect::Basic, Case::Matters);
                 match expression.ok().and_then(|expression| {
                     expression.captures(text).map(|found| match found.get(1) {
                         Some(group) => group.as_str().to_owned(),

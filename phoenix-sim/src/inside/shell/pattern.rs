@@ -39,11 +39,18 @@ pub(crate) fn unescape(pattern: &str) -> String {
     text
 }
 
+/// How much of what a pattern matches is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    Shortest,
+    Longest,
+}
+
 /// Cuts what a pattern matches from the start (`${x#p}`, `${x##p}`).
-pub(crate) fn cut_prefix<'a>(text: &'a str, pattern: &str, longest: bool) -> &'a str {
+pub(crate) fn cut_prefix<'a>(text: &'a str, pattern: &str, cut: Cut) -> &'a str {
     let compiled = compile(pattern);
     let mut ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-    if longest {
+    if cut == Cut::Longest {
         ends.reverse();
     }
     let found = ends.into_iter().find(|end| matches_from(&compiled, &text[..*end].chars().collect::<Vec<_>>()));
@@ -51,10 +58,10 @@ pub(crate) fn cut_prefix<'a>(text: &'a str, pattern: &str, longest: bool) -> &'a
 }
 
 /// Cuts what a pattern matches from the end (`${x%p}`, `${x%%p}`).
-pub(crate) fn cut_suffix<'a>(text: &'a str, pattern: &str, longest: bool) -> &'a str {
+pub(crate) fn cut_suffix<'a>(text: &'a str, pattern: &str, cut: Cut) -> &'a str {
     let compiled = compile(pattern);
     let mut starts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-    if !longest {
+    if cut == Cut::Shortest {
         starts.reverse();
     }
     let found = starts.into_iter().find(|start| matches_from(&compiled, &text[*start..].chars().collect::<Vec<_>>()));
@@ -245,10 +252,10 @@ mod tests {
 
     #[test]
     fn cuts() {
-        assert_eq!(cut_prefix("a/b/c", "*/", false), "b/c");
-        assert_eq!(cut_prefix("a/b/c", "*/", true), "c");
-        assert_eq!(cut_suffix("a/b/c", "/*", false), "a/b");
-        assert_eq!(cut_suffix("a/b/c", "/*", true), "a");
-        assert_eq!(cut_suffix("abc", "x", true), "abc");
+        assert_eq!(cut_prefix("a/b/c", "*/", Cut::Shortest), "b/c");
+        assert_eq!(cut_prefix("a/b/c", "*/", Cut::Longest), "c");
+        assert_eq!(cut_suffix("a/b/c", "/*", Cut::Shortest), "a/b");
+        assert_eq!(cut_suffix("a/b/c", "/*", Cut::Longest), "a");
+        assert_eq!(cut_suffix("abc", "x", Cut::Longest), "abc");
     }
 }

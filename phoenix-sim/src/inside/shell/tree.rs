@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::pattern::Cut;
+
 /// Which shell reads a text: they differ in what they know and in how they say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flavour {
@@ -255,11 +257,11 @@ pub(crate) enum Operation {
         word: Word,
     },
     CutPrefix {
-        longest: bool,
+        cut: Cut,
         pattern: Word,
     },
     CutSuffix {
-        longest: bool,
+        cut: Cut,
         pattern: Word,
     },
     Slice {

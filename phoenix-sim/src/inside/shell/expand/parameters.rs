@@ -121,8 +121,8 @@ impl Shell {
             _ => return Ok(value),
         };
         let change = |text: String| match operation {
-            Operation::CutPrefix { longest, .. } => pattern::cut_prefix(&text, &first, *longest).to_owned(),
-            Operation::CutSuffix { longest, .. } => pattern::cut_suffix(&text, &first, *longest).to_owned(),
+            Operation::CutPrefix { cut, .. } => pattern::cut_prefix(&text, &first, *cut).to_owned(),
+            Operation::CutSuffix { cut, .. } => pattern::cut_suffix(&text, &first, *cut).to_owned(),
             Operation::Replace { place, .. } => replace(&text, &first, &second, *place),
             Operation::Transform('Q') => format!("'{}'", text.replace('\'', r"'\''")),
             Operation::Transform('U') => text.to_uppercase(),
@@ -296,11 +296,11 @@ fn replace(text: &str, wanted: &str, with: &str, place: Place) -> String {
     }
     match place {
         Place::Start => {
-            let rest = pattern::cut_prefix(text, wanted, true);
+            let rest = pattern::cut_prefix(text, wanted, pattern::Cut::Longest);
             if rest.len() == text.len() { text.to_owned() } else { format!("{with}{rest}") }
         }
         Place::End => {
-            let rest = pattern::cut_suffix(text, wanted, true);
+            let rest = pattern::cut_suffix(text, wanted, pattern::Cut::Longest);
             if rest.len() == text.len() { text.to_owned() } else { format!("{rest}{with}") }
         }
         Place::First | Place::All => {

@@ -1,22 +1,23 @@
 //! Reading what stands in `${ … }`.
 
 use super::super::parse::{DEPTH, Parser, is_name, parse_text};
+use super::super::pattern::Cut;
 use super::super::tree::{Fault, Operation, Parameter, Part, Place, Word};
-use super::{End, Parts};
+use super::{End, Parts, Quotes};
 
 impl Parser<'_> {
     /// `${…}` from after its brace to after its end.
-    pub(super) fn braced(&mut self, in_double: bool) -> Result<Parameter, Fault> {
+    pub(super) fn braced(&mut self, around: Quotes) -> Result<Parameter, Fault> {
         self.depth += 1;
         if self.depth > DEPTH {
             return self.unknown("expansions are nested too deeply");
         }
-        let parameter = self.braced_inner(in_double)?;
+        let parameter = self.braced_inner(around)?;
         self.depth -= 1;
         Ok(parameter)
     }
 
-    pub(super) fn braced_inner(&mut self, in_double: bool) -> Result<Parameter, Fault> {
+    pub(super) fn braced_inner(&mut self, around: Quotes) -> Result<Parameter, Fault> {
         let bash = self.bash();
         let mut prefix = None;
         match (self.current(), self.ahead(1)) {
@@ -72,20 +73,22 @@ impl Parser<'_> {
         }
         let Some(operator) = self.bump() else { return self.unterminated('}') };
         let operation = match operator {
-            '-' => Operation::Default { or_empty, word: self.brace_word(in_double)? },
-            '=' => Operation::Assign { or_empty, word: self.brace_word(in_double)? },
-            '?' => Operation::Demand { or_empty, word: self.brace_word(in_double)? },
-            '+' => Operation::Alternative { or_empty, word: self.brace_word(in_double)? },
+            '-' => Operation::Default { or_empty, word: self.brace_word(around)? },
+            '=' => Operation::Assign { or_empty, word: self.brace_word(around)? },
+            '?' => Operation::Demand { or_empty, word: self.brace_word(around)? },
+            '+' => Operation::Alternative { or_empty, word: self.brace_word(around)? },
             '#' | '%' => {
-                let longest = self.current() == Some(operator);
-                if longest {
+                let cut = if self.current() == Some(operator) {
                     self.at += 1;
-                }
+                    Cut::Longest
+                } else {
+                    Cut::Shortest
+                };
                 let pattern = self.word_until(End::Brace)?;
                 if operator == '#' {
-                    Operation::CutPrefix { longest, pattern }
+                    Operation::CutPrefix { cut, pattern }
                 } else {
-                    Operation::CutSuffix { longest, pattern }
+                    Operation::CutSuffix { cut, pattern }
                 }
             }
             ':' if bash => self.slice()?,
@@ -171,8 +174,8 @@ impl Parser<'_> {
     }
 
     /// The word of `${NAME:-WORD}`: between double quotes, single quotes in it are ordinary characters.
-    pub(super) fn brace_word(&mut self, in_double: bool) -> Result<Word, Fault> {
-        if !in_double {
+    pub(super) fn brace_word(&mut self, around: Quotes) -> Result<Word, Fault> {
+        if around == Quotes::None {
             return self.word_until(End::Brace);
         }
         let mut parts = Parts::default();
@@ -182,7 +185,7 @@ impl Parser<'_> {
                 Some('}') => return Ok(Word(vec![Part::Double(parts.finish().0)])),
                 Some('"') => {
                     self.at += 1;
-                    for part in self.double_quoted(true)? {
+                    for part in self.double_quoted()? {
                         parts.push(part);
                     }
                 }

@@ -7,6 +7,13 @@ use std::sync::Arc;
 use super::parse::{DEPTH, Parser, parse, parse_text};
 use super::tree::{Fault, Operation, Parameter, Part, Word};
 
+/// What stands around a piece of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quotes {
+    None,
+    Double,
+}
+
 /// Where a word ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -79,7 +86,7 @@ impl Parser<'_> {
                 }
                 '"' => {
                     self.at += 1;
-                    let inner = self.double_quoted(true)?;
+                    let inner = self.double_quoted()?;
                     parts.push(Part::Double(inner));
                 }
                 '\\' => {
@@ -92,10 +99,10 @@ impl Parser<'_> {
                 }
                 '`' => {
                     self.at += 1;
-                    let part = self.backquoted(false)?;
+                    let part = self.backquoted(Quotes::None)?;
                     parts.push(part);
                 }
-                '$' => match self.dollar(false)? {
+                '$' => match self.dollar(Quotes::None)? {
                     Some(part) => parts.push(part),
                     None => {
                         parts.literal.push('$');
@@ -156,21 +163,19 @@ impl Parser<'_> {
         }
     }
 
-    /// The inside of double quotes up to and with the closing one; or, without it, a text to its end.
-    fn double_quoted(&mut self, closed: bool) -> Result<Vec<Part>, Fault> {
+    /// The inside of double quotes up to and with the closing one.
+    fn double_quoted(&mut self) -> Result<Vec<Part>, Fault> {
         let mut parts = Parts::default();
         loop {
             match self.current() {
-                None if closed => return self.unterminated('"'),
-                None => break,
-                Some('"') if closed => {
+                None => return self.unterminated('"'),
+                Some('"') => {
                     self.at += 1;
-                    break;
+                    return Ok(parts.finish().0);
                 }
-                Some(ch) => self.in_double_quotes(ch, if closed { &['"'] } else { &[] }, &mut parts)?,
+                Some(ch) => self.in_double_quotes(ch, &['"'], &mut parts)?,
             }
         }
-        Ok(parts.finish().0)
     }
 
     /// One character of a text between double quotes, with what belongs to it. A backslash takes the meaning from `$`, `` ` ``, itself
@@ -192,10 +197,10 @@ impl Parser<'_> {
             }
             '`' => {
                 self.at += 1;
-                let part = self.backquoted(true)?;
+                let part = self.backquoted(Quotes::Double)?;
                 parts.push(part);
             }
-            '$' => match self.dollar(true)? {
+            '$' => match self.dollar(Quotes::Double)? {
                 Some(part) => parts.push(part),
                 None => {
                     parts.literal.push('$');
@@ -215,7 +220,11 @@ impl Parser<'_> {
         if self.depth > DEPTH {
             return self.unknown("substitutions are nested too deeply");
         }
-        Ok(Word(vec![Part::Double(self.double_quoted(false)?)]))
+        let mut parts = Parts::default();
+        while let Some(ch) = self.current() {
+            self.in_double_quotes(ch, &[], &mut parts)?;
+        }
+        Ok(Word(vec![Part::Double(parts.finish().0)]))
     }
 
     /// The word after `<<`, and whether any of it is quoted.
@@ -258,7 +267,7 @@ impl Parser<'_> {
         Ok((text, quoted))
     }
 
-    fn backquoted(&mut self, in_double: bool) -> Result<Part, Fault> {
+    fn backquoted(&mut self, around: Quotes) -> Result<Part, Fault> {
         let mut text = String::new();
         let line = self.line;
         loop {
@@ -266,7 +275,7 @@ impl Parser<'_> {
                 Some('`') => break,
                 Some('\\') => match self.bump() {
                     Some(ch @ ('`' | '\\' | '$')) => text.push(ch),
-                    Some('"') if in_double => text.push('"'),
+                    Some('"') if around == Quotes::Double => text.push('"'),
                     Some(ch) => text.extend(['\\', ch]),
                     None => return self.unterminated('`'),
                 },
@@ -285,7 +294,7 @@ impl Parser<'_> {
     }
 
     /// What begins with `$` here; nothing when it is a plain dollar sign.
-    fn dollar(&mut self, in_double: bool) -> Result<Option<Part>, Fault> {
+    fn dollar(&mut self, around: Quotes) -> Result<Option<Part>, Fault> {
         let next = self.ahead(1);
         let part = match next {
             Some('(') if self.ahead(2) == Some('(') => {
@@ -305,15 +314,15 @@ impl Parser<'_> {
             }
             Some('{') => {
                 self.at += 2;
-                Part::Parameter(Box::new(self.braced(in_double)?))
+                Part::Parameter(Box::new(self.braced(around)?))
             }
-            Some('\'') if self.bash() && !in_double => {
+            Some('\'') if self.bash() && around == Quotes::None => {
                 self.at += 2;
                 Part::Quoted(self.ansi_quoted()?)
             }
-            Some('"') if self.bash() && !in_double => {
+            Some('"') if self.bash() && around == Quotes::None => {
                 self.at += 2;
-                Part::Double(self.double_quoted(true)?)
+                Part::Double(self.double_quoted()?)
             }
             Some(ch) if ch.is_ascii_alphabetic() || ch == '_' => {
                 self.at += 1;
