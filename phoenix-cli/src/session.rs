@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use phoenix_config::State;
-use phoenix_engine::{Desired, GuestHealth, Node, NodeLock, Observed, observe};
+use phoenix_engine::{Desired, GuestHealth, Holder, Node, NodeLock, Observed, observe};
 use phoenix_host::Changes;
 use phoenix_types::GuestId;
 
@@ -13,6 +13,7 @@ use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::holder;
 use crate::host::Choice;
+use crate::render::Tone;
 use crate::settings::Settings;
 
 /// Which guests take part.
@@ -91,7 +92,21 @@ impl<'a> Session<'a> {
 
     /// Takes the node's lock.
     pub(crate) async fn lock(&self, node: &Node, doing: &str) -> Result<NodeLock, CliError> {
-        Ok(NodeLock::take(Arc::new(node.host().clone()), holder::me(&self.settings.user, doing), holder::liveness)
-            .await?)
+        let lock =
+            NodeLock::take(Arc::new(node.host().clone()), holder::me(&self.settings.user, doing), holder::liveness)
+                .await?;
+        if let Some(Holder { who, pid, doing, since, .. }) = lock.predecessor() {
+            let text = format!(
+                "the run `{doing}` of {who} (process {pid}, since {since}) died: what it had begun is waited for, then finished or undone"
+            );
+            let terminal = &self.settings.terminal;
+            terminal.note(&format!("{}\n", terminal.err().paint(Tone::Warn, text)));
+        }
+        Ok(lock)
+    }
+
+    /// What is on the node, for a run that holds its lock.
+    pub(crate) async fn observe_under(&self, lock: &NodeLock, node: &Node) -> Result<Observed, CliError> {
+        Ok(lock.observe(node, &self.desired).await?)
     }
 }

@@ -53,6 +53,8 @@ mod plan;
 mod record;
 mod snippets;
 mod status;
+mod succession;
+mod tasks;
 
 pub use adopt::{AdoptError, Adoptee, Adoption, NotAdoptable, Provisioned, plan_adoption};
 pub use converge::{Options, Summary, converge};
@@ -74,3 +76,4 @@ pub use plan::{
 pub use record::{Debt, Digest, RanScript, Record};
 pub use snippets::AgentSnippet;
 pub use status::{GuestStatus, Ownership, status};
+pub use tasks::TasksError;

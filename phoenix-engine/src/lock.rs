@@ -1,4 +1,4 @@
-//! One run at a time on a node, and what a run that died was making.
+//! One run at a time on a node, and what a run is making or destroying, so that the next one knows should it die.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{Created, Host, HostError};
 use phoenix_types::GuestId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -13,6 +14,10 @@ use crate::record::Digest;
 
 /// Where the lock stands on the node. `/run` is emptied at boot, so a lock never outlives the node's own run.
 const PATH: &str = "/run/phoenix.lock";
+
+/// Where the guests stand that a command makes or destroys. The file outlives the lock: a run that takes a dead one's place may
+/// be about other guests, or be called off.
+const HALF: &str = "/run/phoenix.half";
 
 /// How often the lock is asked for anew, when its holder gives it back between two looks.
 const TRIES: usize = 5;
@@ -51,7 +56,7 @@ pub enum LockError {
     #[error("another run is under way on this node: {} (process {}) has run `{}` since {}", .0.who, .0.pid, .0.doing, .0.since)]
     Held(Box<Holder>),
     /// The lock file holds something else.
-    #[error("the lock file `{0}` on the node is not one of Phoenix: remove it when no run is under way")]
+    #[error("the file `{0}` on the node is not one of Phoenix: remove it when no run is under way")]
     Foreign(Utf8PathBuf),
     /// Others took it and gave it back, time and again.
     #[error("other runs take and give back the lock of this node all the time: try again")]
@@ -61,13 +66,10 @@ pub enum LockError {
     Host(#[from] HostError),
 }
 
-/// What stands in the lock file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What stands in the lock file, and in a claim on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Contents {
     holder: Holder,
-    /// Guests that a command makes or destroys now. Such a guest carries no record, so this is what proves that it is ours.
-    #[serde(default)]
-    half: BTreeSet<GuestId>,
 }
 
 /// The lock of a node, held. Give it back with [`NodeLock::release`]; a lock that is only dropped is left behind, and the
@@ -76,8 +78,8 @@ struct Contents {
 #[must_use = "the lock is held until it is released"]
 pub struct NodeLock {
     host: Arc<dyn Host>,
-    contents: Arc<Mutex<Contents>>,
-    half_made: Arc<BTreeSet<GuestId>>,
+    predecessor: Option<Arc<Holder>>,
+    half: Arc<Mutex<BTreeSet<GuestId>>>,
 }
 
 impl NodeLock {
@@ -90,28 +92,35 @@ impl NodeLock {
         me: Holder,
         liveness: impl Fn(&Holder) -> Liveness,
     ) -> Result<Self, LockError> {
-        let mut contents = Contents { holder: me, half: BTreeSet::new() };
+        let me = Contents { holder: me };
         for _ in 0..TRIES {
-            if host.create_new(Utf8Path::new(PATH), &text(&contents)).await? == Created::Made {
-                return Ok(Self::new(host, contents, BTreeSet::new()));
+            if host.create_new(Utf8Path::new(PATH), &text(&me)).await? == Created::Made {
+                return Self::new(host, None).await;
             }
             // Given back since: asked for anew.
-            let Some(found) = held(&*host).await? else { continue };
-            if let Some(half) = succeed(&*host, &found, &mut contents, &liveness).await? {
-                return Ok(Self::new(host, contents, half));
+            let Some(found) = holder(&*host).await? else { continue };
+            if succeed(&*host, &found, &me, &liveness).await? == Succession::Ours {
+                return Self::new(host, Some(found)).await;
             }
         }
         Err(LockError::Restless)
     }
 
-    fn new(host: Arc<dyn Host>, contents: Contents, half_made: BTreeSet<GuestId>) -> Self {
-        Self { host, contents: Arc::new(Mutex::new(contents)), half_made: Arc::new(half_made) }
+    async fn new(host: Arc<dyn Host>, predecessor: Option<Holder>) -> Result<Self, LockError> {
+        let half = read(&*host, Utf8Path::new(HALF)).await?.unwrap_or_default();
+        Ok(Self { host, predecessor: predecessor.map(Arc::new), half: Arc::new(Mutex::new(half)) })
     }
 
-    /// The guests that a run was making or destroying when it died: those that exist without a record are ours all the same.
+    /// The run that died with the lock and whose place this one takes; what it had begun may still go on.
     #[must_use]
-    pub fn half_made(&self) -> &BTreeSet<GuestId> {
-        &self.half_made
+    pub fn predecessor(&self) -> Option<&Holder> {
+        self.predecessor.as_deref()
+    }
+
+    /// The guests that a command makes or destroys, or did so when its run died: those that exist without a record are ours all
+    /// the same.
+    pub(crate) async fn half_made(&self) -> BTreeSet<GuestId> {
+        self.half.lock().await.clone()
     }
 
     /// Notes that a command that makes or destroys a guest is about to run.
@@ -119,9 +128,8 @@ impl NodeLock {
     /// # Errors
     /// When the file cannot be written.
     pub async fn halve(&self, guest: GuestId) -> Result<(), HostError> {
-        let mut contents = self.contents.lock().await;
-        contents.half.insert(guest);
-        self.host.write(Utf8Path::new(PATH), &text(&contents), 0o644).await
+        let mut half = self.half.lock().await;
+        if half.insert(guest) { self.write(&half).await } else { Ok(()) }
     }
 
     /// Notes that a guest is whole, with its record, or gone.
@@ -129,9 +137,15 @@ impl NodeLock {
     /// # Errors
     /// When the file cannot be written.
     pub async fn settle(&self, guest: GuestId) -> Result<(), HostError> {
-        let mut contents = self.contents.lock().await;
-        contents.half.remove(&guest);
-        self.host.write(Utf8Path::new(PATH), &text(&contents), 0o644).await
+        let mut half = self.half.lock().await;
+        if half.remove(&guest) { self.write(&half).await } else { Ok(()) }
+    }
+
+    async fn write(&self, half: &BTreeSet<GuestId>) -> Result<(), HostError> {
+        match half.is_empty() {
+            true => self.host.remove(Utf8Path::new(HALF)).await,
+            false => self.host.write(Utf8Path::new(HALF), &text(half), 0o644).await,
+        }
     }
 
     /// Gives the lock back.
@@ -143,40 +157,45 @@ impl NodeLock {
     }
 }
 
-/// Takes the place of a dead holder, and gives what that one left half done; `None` when the lock was given back meanwhile.
+/// How the question ended who takes a dead holder's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Succession {
+    Ours,
+    /// The lock was given back meanwhile, or somebody was faster.
+    Open,
+}
+
+/// Takes the place of a dead holder.
 ///
 /// Each holder has at most one successor, the one who makes its claim: the file that is named after the holder. Where the
 /// claimant is dead as well, its own successor is sought. A claim goes only after the lock names the new holder, so whoever made
 /// one looks whether the lock is still what it was.
 async fn succeed(
     host: &dyn Host,
-    found: &Contents,
-    contents: &mut Contents,
+    found: &Holder,
+    me: &Contents,
     liveness: &impl Fn(&Holder) -> Liveness,
-) -> Result<Option<BTreeSet<GuestId>>, LockError> {
+) -> Result<Succession, LockError> {
     let mut claims = Vec::new();
-    let mut last = found.holder.clone();
+    let mut last = found.clone();
     loop {
         if liveness(&last) != Liveness::Dead {
             return Err(LockError::Held(Box::new(last)));
         }
         let claim = claim_on(&last);
-        let made = host.create_new(&claim, &text(contents)).await? == Created::Made;
+        let made = host.create_new(&claim, &text(me)).await? == Created::Made;
         claims.push(claim.clone());
         if made {
             break;
         }
         match read(host, &claim).await? {
-            Some(claimant) => last = claimant.holder,
-            None => return Ok(None),
+            Some(Contents { holder }) => last = holder,
+            None => return Ok(Succession::Open),
         }
     }
-    let now = held(host).await?;
-    let is_same = now.as_ref().is_some_and(|now| now.holder == found.holder);
+    let is_same = holder(host).await?.as_ref() == Some(found);
     if is_same {
-        // What the dead run left half done stays named until it is done, should this run die as well.
-        contents.half.clone_from(&found.half);
-        host.write(Utf8Path::new(PATH), &text(contents), 0o644).await?;
+        host.write(Utf8Path::new(PATH), &text(me), 0o644).await?;
     } else {
         // Somebody was faster. The other claims are theirs.
         claims.drain(..claims.len() - 1);
@@ -184,7 +203,7 @@ async fn succeed(
     for claim in claims.iter().rev() {
         host.remove(claim).await?;
     }
-    Ok(is_same.then(|| found.half.clone()))
+    Ok(if is_same { Succession::Ours } else { Succession::Open })
 }
 
 /// The file that says who takes a dead holder's place.
@@ -193,7 +212,7 @@ fn claim_on(holder: &Holder) -> Utf8PathBuf {
     format!("{PATH}.{}", digest.as_str()).into()
 }
 
-fn text(contents: &Contents) -> Vec<u8> {
+fn text(contents: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(contents).unwrap_or_default()
 }
 
@@ -202,14 +221,10 @@ fn text(contents: &Contents) -> Vec<u8> {
 /// # Errors
 /// When the file cannot be read, or holds something else.
 pub(crate) async fn holder(host: &dyn Host) -> Result<Option<Holder>, LockError> {
-    Ok(held(host).await?.map(|contents| contents.holder))
+    Ok(read::<Contents>(host, Utf8Path::new(PATH)).await?.map(|contents| contents.holder))
 }
 
-async fn held(host: &dyn Host) -> Result<Option<Contents>, LockError> {
-    read(host, Utf8Path::new(PATH)).await
-}
-
-async fn read(host: &dyn Host, path: &Utf8Path) -> Result<Option<Contents>, LockError> {
+async fn read<T: DeserializeOwned>(host: &dyn Host, path: &Utf8Path) -> Result<Option<T>, LockError> {
     match host.read(path, 1 << 20).await {
         Ok(found) => serde_json::from_slice(&found).map(Some).map_err(|_| LockError::Foreign(path.to_owned())),
         Err(error) if error.is_not_found() => Ok(None),
@@ -256,8 +271,16 @@ mod tests {
         dead.settle(guest(102)).await.unwrap();
         let alive = |holder: &Holder| if holder.pid == 1 { Liveness::Dead } else { Liveness::Alive };
         let lock = NodeLock::take(host.clone(), holder(2), alive).await.unwrap();
-        assert_eq!(lock.half_made(), &BTreeSet::from([guest(101)]));
-        assert!(NodeLock::take(host, holder(3), alive).await.is_err());
+        assert_eq!(lock.predecessor(), Some(&holder(1)));
+        assert_eq!(lock.half_made().await, BTreeSet::from([guest(101)]));
+        assert!(NodeLock::take(host.clone(), holder(3), alive).await.is_err());
+        // A run that was about others leaves it to the next one.
+        lock.release().await.unwrap();
+        let lock = NodeLock::take(host.clone(), holder(4), alive).await.unwrap();
+        assert_eq!((lock.predecessor(), lock.half_made().await), (None, BTreeSet::from([guest(101)])));
+        lock.settle(guest(101)).await.unwrap();
+        lock.release().await.unwrap();
+        assert!(host.list("/run".into()).await.unwrap().iter().all(|name| !name.contains("phoenix")));
     }
 
     #[tokio::test(start_paused = true)]
@@ -266,13 +289,11 @@ mod tests {
         let alive = |holder: &Holder| if holder.pid < 10 { Liveness::Dead } else { Liveness::Alive };
         drop(NodeLock::take(host.clone(), holder(1), alive).await.unwrap());
         // One that died while it took the lock over, and left its claim.
-        let claimant = Contents { holder: holder(2), half: BTreeSet::new() };
-        host.create_new(&claim_on(&holder(1)), &text(&claimant)).await.unwrap();
-        let found = held(&*host).await.unwrap().unwrap();
+        host.create_new(&claim_on(&holder(1)), &text(&Contents { holder: holder(2) })).await.unwrap();
+        let found = super::holder(&*host).await.unwrap().unwrap();
         // Both have looked; then the one takes it, and the other goes on with what it saw.
         let lock = NodeLock::take(host.clone(), holder(11), alive).await.unwrap();
-        let mut late = Contents { holder: holder(12), half: BTreeSet::new() };
-        assert_eq!(succeed(&*host, &found, &mut late, &alive).await.unwrap(), None);
+        assert_eq!(succeed(&*host, &found, &Contents { holder: holder(12) }, &alive).await.unwrap(), Succession::Open);
         let error = NodeLock::take(host.clone(), holder(12), alive).await.unwrap_err();
         assert!(error.to_string().contains("process 11"), "{error}");
         lock.release().await.unwrap();

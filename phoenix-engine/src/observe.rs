@@ -6,12 +6,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::pve::{GuestError, ObservedGuest};
 use phoenix_host::{FileStat, Host, HostError};
 use phoenix_lxc::Containers;
-use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power};
+use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
 use phoenix_vm::VirtualMachines;
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::record::{CHECK_VARIABLE, Record};
 use crate::snippets::AgentSnippet;
+use crate::tasks::TasksError;
 
 /// The node cannot be observed.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum ObserveError {
     /// The node's files.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// What the node is at work on.
+    #[error(transparent)]
+    Tasks(#[from] TasksError),
 }
 
 /// A guest that exists on this node.
@@ -78,9 +82,11 @@ pub struct Observed {
     pub paths: BTreeMap<Utf8PathBuf, FileStat>,
     /// Where vendor data for cloud-init can stand; absent when no storage holds snippets, or no VM is made from an image.
     pub agent_snippet: Option<AgentSnippet>,
-    /// Guests that a run was making when it died ([`NodeLock::half_made`](crate::NodeLock::half_made)): they carry no record
-    /// yet and are ours all the same.
+    /// Guests that a run was making or destroying when it died ([`NodeLock::observe`](crate::NodeLock::observe)): they carry no
+    /// record and are ours all the same.
     pub half_made: BTreeSet<GuestId>,
+    /// Volumes of guests that nothing refers to, which a run that died may have left; looked for only after such a one.
+    pub orphans: BTreeMap<GuestId, BTreeSet<VolumeId>>,
 }
 
 fn present_guest(kind: GuestKind, guest: ObservedGuest) -> Present {
@@ -119,7 +125,7 @@ pub async fn observe(
     let from_image =
         |guest: &DesiredGuest| matches!(&guest.spec, Spec::Vm(vm) if matches!(vm.origin, VmOrigin::Image(_)));
     let agent_snippet = if desired.guests.values().any(from_image) { crate::snippets::find(host).await? } else { None };
-    Ok(Observed { present, elsewhere, paths, agent_snippet, half_made: BTreeSet::new() })
+    Ok(Observed { present, elsewhere, paths, agent_snippet, ..Observed::default() })
 }
 
 /// The guests of other nodes, from the cluster's own list (`/etc/pve/.vmlist`, pve-cluster). A node that is alone, or a

@@ -63,6 +63,10 @@ pub enum Debt {
     Restart,
     /// It is being made, changed or started, and has not been asked since whether it is well.
     Proof,
+    /// A change failed and it goes back to the snapshot that was taken before.
+    Rollback,
+    /// Scripts run once more, and its snapshots still show what they did before.
+    Snapshots,
 }
 
 /// What Phoenix knows of a guest. It stands in one HTML comment in the guest's notes, after the user's own text.

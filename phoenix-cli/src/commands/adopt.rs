@@ -68,8 +68,7 @@ fn take(args: &Adopt, settings: &Settings) -> Result<ExitStatus, CliError> {
     session.work(Changes::Allowed, async |node| {
         let lock = session.lock(node, "adopt").await?;
         let taken = async {
-            let mut observed = session.observe(node).await?;
-            observed.half_made.clone_from(lock.half_made());
+            let observed = session.observe_under(&lock, node).await?;
             under_lock(&session, consent, node, &plan(&observed)?).await
         };
         let taken = taken.await;

@@ -151,8 +151,7 @@ async fn under_lock(
     lock: &NodeLock,
     make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
 ) -> Result<End, CliError> {
-    let mut observed = session.observe(node).await?;
-    observed.half_made.clone_from(lock.half_made());
+    let observed = session.observe_under(lock, node).await?;
     let plan = make(&observed)?;
     show(session, &plan)?;
     if !plan.is_empty() {

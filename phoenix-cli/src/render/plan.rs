@@ -57,6 +57,9 @@ fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
     if detail == Detail::Full {
         text.push_str(&unmanaged(plan, canvas));
     }
+    for remark in &plan.remarks {
+        push_wrapped(&mut text, "", &format!("note: {}", tame(remark)), Tone::Warn, canvas);
+    }
     text.push_str(&count(plan, canvas));
     text
 }

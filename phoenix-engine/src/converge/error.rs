@@ -5,6 +5,8 @@ use phoenix_host::pve::{GuestError, InvalidSettings};
 use phoenix_host::{HostError, InsideError};
 use phoenix_types::GuestId;
 
+use crate::tasks::TasksError;
+
 /// A step that could not be done.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StepError {
@@ -15,6 +17,8 @@ pub(super) enum StepError {
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
+    Tasks(#[from] TasksError),
+    #[error(transparent)]
     Inside(#[from] InsideError),
     #[error(transparent)]
     Gate(Box<GateFailure>),
@@ -22,6 +26,8 @@ pub(super) enum StepError {
     Script { name: String, status: i32, tail: String },
     #[error("the script `{name}` was lost: the guest restarted, or something killed it")]
     ScriptLost { name: String, tail: String },
+    #[error("another script still runs in the guest, left there by a run that died")]
+    ScriptsBusy,
     #[error("the script `{name}` did not end within {seconds} s and was stopped")]
     ScriptDeadline { name: String, seconds: u64, tail: String },
     #[error("guest {0} is there already, and nothing proves that Phoenix made it")]

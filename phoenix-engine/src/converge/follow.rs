@@ -33,6 +33,8 @@ enum Look {
     Ended(i32),
     At(u64),
     Lost,
+    /// Another script still runs, so nothing was begun.
+    Busy,
 }
 
 /// The runner's last line on standard error.
@@ -43,6 +45,7 @@ fn verdict(stderr: &str) -> Option<Look> {
         ["ended", status] => status.parse().ok().map(Look::Ended),
         ["at", offset] => offset.parse().ok().map(Look::At),
         ["lost"] => Some(Look::Lost),
+        ["busy"] => Some(Look::Busy),
         _ => None,
     }
 }
@@ -140,6 +143,10 @@ pub(super) async fn in_guest(
                 Some(Look::Lost) => {
                     return Err(StepError::ScriptLost { name: script.name.clone(), tail: lines.finish() });
                 }
+                Some(Look::Busy) => {
+                    seen = Instant::now();
+                    StepError::ScriptsBusy
+                }
                 None if was_killed(&output) => StepError::ScriptLost { name: script.name.clone(), tail: String::new() },
                 None => {
                     lines.take(&output.stderr);
@@ -152,12 +159,18 @@ pub(super) async fn in_guest(
         };
         // What was streamed before the connection broke was told already.
         offset += streamed;
-        mode = if mode == Mode::Start { Mode::Resume } else { mode };
+        let state = match trouble {
+            StepError::ScriptsBusy => "waits",
+            _ => "is out of sight",
+        };
+        if mode == Mode::Start && !matches!(trouble, StepError::ScriptsBusy) {
+            mode = Mode::Resume;
+        }
         if seen.elapsed() > PATIENCE {
             return Err(trouble);
         }
         pause = (pause * 2).min(Duration::from_secs(15));
-        let reason = format!("`{}` is out of sight: {trouble}", script.name);
+        let reason = format!("`{}` {state}: {trouble}", script.name);
         voice.say(EventKind::StepRetried { stage: Stage::Provision, reason, delay_ms: millis(pause) });
         tokio::time::sleep(pause).await;
     }
@@ -216,6 +229,7 @@ mod tests {
     #[test_case("phoenix-run ended 4\n", Some(&Look::Ended(4)))]
     #[test_case("warning\nphoenix-run at 120\n", Some(&Look::At(120)))]
     #[test_case("phoenix-run lost\n", Some(&Look::Lost))]
+    #[test_case("phoenix-run busy\n", Some(&Look::Busy))]
     #[test_case("sh: not found\n", None)]
     fn the_runners_last_word(stderr: &str, look: Option<&Look>) {
         assert_eq!(verdict(stderr).as_ref(), look);

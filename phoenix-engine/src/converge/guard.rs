@@ -6,6 +6,7 @@ use super::error::StepError;
 use super::guest::Worker;
 use super::retry::while_busy;
 use super::{gates, settings};
+use crate::node::Site;
 use crate::plan::{Stage, UNDO};
 use crate::record::{Debt, Record};
 
@@ -41,14 +42,17 @@ impl Worker<'_> {
 
     async fn take_back(&mut self, before: &Record, power: Power, name: &SnapshotName) -> Result<(), StepError> {
         let site = self.run.node.at(self.id(), Stage::Undo);
-        let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Undo, || site.rollback(kind, id, name)).await?;
-        // The notes do not go back with the disk, so the record of that moment is put there again.
-        self.record = before.clone();
+        let kind = self.kind();
+        // Should this run die now, the next one does not take what is half gone back for what the record says.
+        self.record.owes.insert(Debt::Rollback);
+        settings::note(self, &site).await?;
+        self.record = self.record_of(name, &site).await?.unwrap_or_else(|| before.clone());
+        self.record.owes.clone_from(&before.owes);
+        self.record.owes.remove(&Debt::Rollback);
         if power != Power::Stopped {
             self.record.owes.insert(Debt::Proof);
         }
-        settings::note(self, &site).await?;
+        self.go_back(&site).await?;
         if power != Power::Stopped {
             self.start(&site).await?;
             let around = gates::surroundings(&self.run.node, self.guest);
@@ -58,13 +62,28 @@ impl Worker<'_> {
                     .map_err(StepError::Gate)?;
             }
             gates::wait_all(&self.guest.health, &around, self.voice).await.map_err(StepError::Gate)?;
-            self.pay_proof(&site).await?;
+            self.pay(Debt::Proof, &site).await?;
         }
         self.forget_undo(&site).await
     }
 
+    /// The record in the description of a snapshot.
+    async fn record_of(&self, name: &SnapshotName, site: &Site) -> Result<Option<Record>, StepError> {
+        let conf = self.conf(site).await?.conf;
+        let notes = conf.snapshots.get(name.as_str()).and_then(|section| section.description.as_deref());
+        Ok(notes.and_then(Record::find).filter(|record| record.id == self.id()))
+    }
+
+    /// Goes back to the snapshot. The notes do not go back with the disk, so the record of that moment is put there again.
+    pub(super) async fn go_back(&mut self, site: &Site) -> Result<(), StepError> {
+        let Some(name) = &undo_snapshot() else { return Ok(()) };
+        let (id, kind) = (self.id(), self.kind());
+        while_busy(self.voice, Stage::Undo, || site.rollback(kind, id, name)).await?;
+        settings::note(self, site).await
+    }
+
     /// Removes the snapshot that a change could go back to, once the new state is proven.
-    pub(super) async fn forget_undo(&self, site: &crate::node::Site) -> Result<(), StepError> {
+    pub(super) async fn forget_undo(&self, site: &Site) -> Result<(), StepError> {
         let Some(name) = &undo_snapshot() else { return Ok(()) };
         let (id, kind) = (self.id(), self.kind());
         while_busy(self.voice, Stage::Undo, || site.delete_snapshot(kind, id, name)).await

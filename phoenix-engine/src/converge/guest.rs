@@ -172,12 +172,15 @@ pub(super) struct Worker<'a> {
     pub(super) record: Record,
     /// How many steps are still to come that ask whether the guest is as it should be.
     pub(super) proofs_left: usize,
+    /// How many snapshots of the guest as it should be are still to be taken.
+    snapshots_left: usize,
 }
 
 impl<'a> Worker<'a> {
     pub(super) fn new(run: &'a Run, guest: &'a DesiredGuest, voice: &'a Voice, plan: &GuestPlan) -> Self {
-        let proofs_left = plan.steps.iter().filter(|step| step.work.is_proof()).count();
-        Self { run, guest, voice, record: plan.record.clone(), proofs_left }
+        let count = |is: fn(&Work) -> bool| plan.steps.iter().filter(|step| is(&step.work)).count();
+        let (proofs_left, snapshots_left) = (count(Work::is_proof), count(Work::shows_the_guest));
+        Self { run, guest, voice, record: plan.record.clone(), proofs_left, snapshots_left }
     }
 }
 
@@ -202,15 +205,20 @@ impl Worker<'_> {
     /// Carries a step out.
     pub(super) async fn work(&mut self, step: &Step) -> Result<(), StepError> {
         let site = self.run.node.at(self.guest.id, step.stage);
-        // A guest that a dead task left locked takes no note yet.
-        if self.proofs_left > 0 && step.work != Work::BreakLock {
+        if self.proofs_left > 0 && !step.work.makes_ready() {
             self.owe_proof(&site).await?;
         }
         self.carry_out(step, &site).await?;
         if step.work.is_proof() {
             self.proofs_left -= 1;
             if self.proofs_left == 0 {
-                self.pay_proof(&site).await?;
+                self.pay(Debt::Proof, &site).await?;
+            }
+        }
+        if step.work.shows_the_guest() {
+            self.snapshots_left -= 1;
+            if self.snapshots_left == 0 {
+                self.pay(Debt::Snapshots, &site).await?;
             }
         }
         Ok(())
@@ -260,6 +268,7 @@ impl Worker<'_> {
                 Some(name) => snapshot::take(self, site, &name, SnapshotPurpose::Undo).await,
                 None => Ok(()),
             },
+            Work::GoBack => self.go_back(site).await,
             Work::ForgetGuard => self.forget_undo(site).await,
             Work::Destroy => self.destroy(site).await,
         }
@@ -289,8 +298,8 @@ impl Worker<'_> {
         if is_new && self.record.check.is_some() { settings::note(self, site).await } else { Ok(()) }
     }
 
-    pub(super) async fn pay_proof(&mut self, site: &Site) -> Result<(), StepError> {
-        if self.record.owes.remove(&Debt::Proof) { settings::note(self, site).await } else { Ok(()) }
+    pub(super) async fn pay(&mut self, debt: Debt, site: &Site) -> Result<(), StepError> {
+        if self.record.owes.remove(&debt) { settings::note(self, site).await } else { Ok(()) }
     }
 
     async fn pass(&self, gates: &[Gate]) -> Result<(), StepError> {
@@ -350,11 +359,19 @@ impl Worker<'_> {
 
     async fn script(&mut self, at: usize, site: &Site) -> Result<(), StepError> {
         let Some(desired) = self.guest.scripts.get(at) else { return Ok(()) };
+        // What ran before this one, and is still wanted, stays; from here on it is not true any more that this one and those behind
+        // it ran.
+        let earlier: Vec<&str> = self.guest.scripts[..at].iter().map(|script| script.name.as_str()).collect();
+        let known = self.record.scripts.len();
+        self.record.scripts.retain(|ran| earlier.contains(&ran.name.as_str()));
+        if self.record.scripts.len() < known {
+            if self.guest.renews_snapshots() {
+                self.record.owes.insert(Debt::Snapshots);
+            }
+            settings::write_record(self, site).await?;
+        }
         let inside = site.inside(self.kind(), self.id());
         script::run(self.guest, desired, &inside, &site.host, self.voice).await?;
-        // What ran before this one, and is still wanted, stays; what was behind it is no longer true.
-        let earlier: Vec<&str> = self.guest.scripts[..at].iter().map(|script| script.name.as_str()).collect();
-        self.record.scripts.retain(|ran| earlier.contains(&ran.name.as_str()));
         self.record.ran(&desired.name, &desired.digest);
         settings::write_record(self, site).await
     }

@@ -3,14 +3,26 @@
 # `start` and `resume` read the script's files from standard input, a line each: name, blank, base64. `start` joins one that runs
 # and begins anew otherwise; `resume`, when nobody knows whether a start got through, joins one that was begun at all.
 # The script's output goes to standard output from byte OFFSET on; the last line on standard error is
-# `phoenix-run ended STATUS`, `phoenix-run at OFFSET` when SECONDS have passed or LINGER after the first output, or
-# `phoenix-run lost`.
+# `phoenix-run ended STATUS`, `phoenix-run at OFFSET` when SECONDS have passed or LINGER after the first output,
+# `phoenix-run lost`, or `phoenix-run busy` when nothing was begun because another script still runs.
 umask 077
 mode=$1 dir=$2 at=$3 left=$4 linger=$5
 
 alive() { [ -f "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null; }
 
+# Another script, or an earlier form of this one, that a run which died left behind.
+other() {
+    for old in /run/phoenix-*; do
+        if [ "$old" != "$dir" ] && [ -f "$old/pid" ] && kill -0 "$(cat "$old/pid")" 2> /dev/null; then return 0; fi
+    done
+    return 1
+}
+
 begin() {
+    if other; then
+        echo 'phoenix-run busy' >&2
+        exit 0
+    fi
     # What ended before, and was heard of.
     for old in /run/phoenix-*; do
         if [ -f "$old/status" ] && [ ! -f "$old/script" ]; then rm -rf "$old"; fi

@@ -94,6 +94,10 @@ pub(super) async fn apply(worker: &mut Worker<'_>, site: &Site, restart: Restart
         // Once it had gates, or should run; now there is nothing to ask.
         worker.record.owes.remove(&Debt::Proof);
     }
+    if !worker.guest.renews_snapshots() {
+        worker.record.owes.remove(&Debt::Snapshots);
+    }
+    worker.record.owes.remove(&Debt::Rollback);
     write_record(worker, site).await
 }
 

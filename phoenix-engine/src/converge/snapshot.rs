@@ -8,7 +8,7 @@ use super::guest::Worker;
 use super::retry::while_busy;
 use crate::node::Site;
 use crate::plan::{SnapshotPurpose, Stage};
-use crate::record::Record;
+use crate::record::{Debt, Record};
 
 /// Takes a snapshot, unless it stands already. Its description carries the record of the moment, so that a later rollback to
 /// it can be understood.
@@ -31,7 +31,9 @@ pub(super) async fn take(
         SnapshotPurpose::Undo => (Stage::Undo, "Taken by Phoenix before a change; it goes when the change is proven."),
         SnapshotPurpose::Template => (Stage::Template, "Taken by Phoenix. Clones are made from it."),
     };
-    let description = &worker.record.insert_into(words);
+    let mut record = worker.record.clone();
+    record.owes.remove(&Debt::Snapshots);
+    let description = &record.insert_into(words);
     let (id, kind) = (worker.id(), worker.kind());
     let taken = while_busy(worker.voice, stage, || site.snapshot(kind, id, name, description)).await;
     match taken {

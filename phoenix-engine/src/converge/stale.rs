@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use phoenix_host::{Command, Effect};
-use phoenix_types::GuestId;
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::error::StepError;
@@ -12,17 +9,11 @@ use super::guest::Worker;
 use crate::event::{EventKind, millis};
 use crate::node::Site;
 use crate::plan::Stage;
+use crate::tasks;
 
 /// How long a task that still works on the guest is waited for in all, and between two looks.
 const BUDGET: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// How long the list of tasks may take.
-const LIST: Duration = Duration::from_secs(60);
-
-/// How many of the node's tasks are looked at. The list of active ones holds those that run and the last 25 that ended
-/// (pve-common `RESTEnvironment.pm`).
-const LIMIT: u32 = 500;
 
 /// Whether a lock is one that a task sets while it works and takes off when it ends, whichever way (pve-container and
 /// qemu-server). `backup`, `migrate`, `suspended` and the like mean something beyond their task.
@@ -44,13 +35,6 @@ pub(super) enum Lock {
     Broken,
 }
 
-/// A line of the node's list of tasks.
-#[derive(Debug, Deserialize)]
-struct Task {
-    id: Option<String>,
-    endtime: Option<serde_json::Value>,
-}
-
 impl Worker<'_> {
     /// Takes the lock off the guest once no task works on it any more.
     pub(super) async fn break_lock(&self, site: &Site) -> Result<Lock, StepError> {
@@ -61,7 +45,7 @@ impl Worker<'_> {
             if !is_a_tasks(lock) {
                 return Err(StepError::Locked { guest: self.id(), lock: lock.to_owned() });
             }
-            if !is_worked_on(site, self.id()).await? {
+            if !self.is_worked_on(site).await? {
                 site.unlock(self.kind(), self.id()).await?;
                 return Ok(Lock::Broken);
             }
@@ -73,26 +57,11 @@ impl Worker<'_> {
             tokio::time::sleep(PAUSE).await;
         }
     }
-}
 
-/// Whether a task of the node is about the guest.
-async fn is_worked_on(site: &Site, guest: GuestId) -> Result<bool, StepError> {
-    let command = Command::new("pvesh", Effect::Read, LIST)
-        .args(["get", "/nodes/localhost/tasks", "--source", "active"])
-        .args(["--limit".to_owned(), LIMIT.to_string()])
-        .args(["--output-format", "json"]);
-    let shown = command.display();
-    let output = site.host.run(command).await?;
-    let tasks: Result<Vec<Task>, _> = serde_json::from_slice(&output.stdout);
-    match tasks {
-        Ok(tasks) if output.succeeded() => {
-            let id = guest.to_string();
-            Ok(tasks.iter().any(|task| task.id.as_deref() == Some(&id) && task.endtime.is_none()))
-        }
-        _ => Err(StepError::HostCommand {
-            command: shown,
-            status: output.status.map_or_else(|| "a signal".to_owned(), |status| status.to_string()),
-            tail: output.stderr_text().trim().to_owned(),
-        }),
+    /// Whether a task works on the guest, or on what it is cloned from.
+    async fn is_worked_on(&self, site: &Site) -> Result<bool, StepError> {
+        let about = [Some(self.id()), self.guest.clone_source()];
+        let tasks = tasks::under_way(&*site.host).await?;
+        Ok(tasks.iter().any(|task| about.iter().flatten().any(|guest| task.is_about(*guest))))
     }
 }

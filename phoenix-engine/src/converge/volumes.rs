@@ -70,6 +70,15 @@ pub(super) async fn mount(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
     if arguments.is_empty() {
         return Ok(());
     }
+    let wanted = mounted_by(spec);
+    // Should this run die now and a volume be configured no more, the next one knows that it is ours to unmount; and as long as
+    // it is configured, that it may not be there yet.
+    let begun = wanted.iter().filter(|(target, digest)| worker.record.volumes.get(*target) != Some(digest));
+    let begun: Vec<String> = begun.map(|(target, _)| target.clone()).collect();
+    if !begun.is_empty() {
+        worker.record.volumes.extend(begun.into_iter().map(|target| (target, Digest::of([]))));
+        settings::note(worker, site).await?;
+    }
     let command = Command::new("sh", Effect::Change, DEADLINE).args(["-c", SCRIPT, "phoenix-volumes"]).args(arguments);
     let output = site.inside(worker.kind(), worker.id()).exec(command).await?;
     if !output.succeeded() {
@@ -78,7 +87,6 @@ pub(super) async fn mount(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
             tail: output.stderr_text().trim().to_owned(),
         });
     }
-    let wanted = mounted_by(spec);
     if worker.record.volumes != wanted {
         worker.record.volumes = wanted;
         settings::write_record(worker, site).await?;

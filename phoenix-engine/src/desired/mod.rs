@@ -157,6 +157,20 @@ impl DesiredGuest {
             },
         }
     }
+
+    /// Whether Proxmox can take snapshots of it; it makes no template of a VM that has some.
+    pub(crate) fn can_snapshot(&self) -> bool {
+        match &self.spec {
+            Spec::Container(spec) => spec.can_snapshot(),
+            Spec::Vm(_) => self.state != State::Template,
+        }
+    }
+
+    /// Whether it has snapshots that are taken anew when its scripts run again.
+    pub(crate) fn renews_snapshots(&self) -> bool {
+        let has_some = self.snapshot_after.is_some() || self.template_snapshot.is_some();
+        has_some && self.can_snapshot() && self.state != State::Template
+    }
 }
 
 impl Desired {

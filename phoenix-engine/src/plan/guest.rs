@@ -183,21 +183,52 @@ pub(crate) fn plan_guest(
         plan.remarks.push("a template cannot be turned back: delete it first to have it made anew".to_owned());
         return plan.finish(Attitude::Keep, record);
     }
+    let back = owed_way_back(present, &record);
+    let (present, record) = match &back {
+        Some((after, record)) => {
+            let reason = "a run that died was at it, after a change had failed";
+            let summary = "go back to what it was before the change";
+            plan.step(Stage::Undo, summary, reason, Effect::Restart, Work::GoBack);
+            (after, record.clone())
+        }
+        None => (present, record),
+    };
     update(&mut plan, present, desired, observed, &record, provision);
-    if guest.on_failure == OnFailure::Rollback {
+    // One that was never whole has nothing to go back to.
+    if guest.on_failure == OnFailure::Rollback && is_checked(present, &record) {
         make_undoable(&mut plan, present);
     }
     let attitude = if is_checked(present, &record) { Attitude::Keep } else { Attitude::Finish };
     plan.finish(attitude, record)
 }
 
-/// Whether a run that died was making it, or destroying it: the lock of that run says so, or its own record, which the creating
-/// command writes before its disks are there.
+/// Whether a run that died was making it, or destroying it: its own record says so, which the creating command writes before its
+/// disks are there; or what that run noted down, and the guest looks like it: locked, or a clone that still has its source's notes.
 pub(super) fn is_half_made(guest: &DesiredGuest, present: &Present, observed: &Observed) -> bool {
+    let lock = present.conf.lock();
     match present.record(guest.id) {
-        Some(record) => record.check.is_none() && present.conf.lock().is_some_and(is_creation),
-        None => observed.half_made.contains(&guest.id),
+        Some(record) => record.check.is_none() && lock.is_some_and(is_creation),
+        None => {
+            let came_along = guest.clone_source().is_some_and(|source| present.record(source).is_some());
+            observed.half_made.contains(&guest.id) && (lock.is_some_and(is_a_tasks) || came_along)
+        }
     }
+}
+
+/// What the guest will be, with the record of that moment, when it has gone back to the snapshot that a run which died was going
+/// back to. Notes do not go back (pve-guest-common, `snapshot_rollback`), and it is off then.
+fn owed_way_back(present: &Present, record: &Record) -> Option<(Present, Record)> {
+    let section = present.conf.snapshots.get(UNDO).filter(|section| section.get("snapstate").is_none())?;
+    if !record.owes.contains(&Debt::Rollback) {
+        return None;
+    }
+    let then = section.description.as_deref().and_then(Record::find).filter(|then| then.id == record.id)?;
+    let mut after = Present { power: Power::Stopped, ..present.clone() };
+    after.conf.pending = None;
+    after.conf.live = ConfSection { description: present.conf.live.description.clone(), ..section.clone() };
+    after.conf.live.keys.remove("snaptime");
+    after.conf.live.keys.insert("parent".to_owned(), UNDO.to_owned());
+    Some((after, then))
 }
 
 /// Whether the record has its check value. A VM that has no `vmgenid`, which Phoenix makes none of, has nothing to check.
@@ -215,6 +246,9 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
     let owed = |debt: &Debt| match debt {
         Debt::Restart => present.power != Power::Stopped,
         Debt::Proof => owes_proof(guest, record),
+        Debt::Snapshots => guest.renews_snapshots(),
+        // What it would go back to is gone.
+        Debt::Rollback => false,
     };
     is_checked(present, record)
         && record.owes.iter().all(owed)
@@ -394,7 +428,7 @@ fn update(
         }
         _ => {}
     }
-    let standing = |name: &Option<SnapshotName>| Standing::of(name.as_ref(), guest, &present.conf);
+    let standing = |name: &Option<SnapshotName>| Standing::of(name.as_ref(), guest, &present.conf, record);
     let snapshots = Snapshots {
         before: standing(&guest.snapshot_before),
         after: standing(&guest.snapshot_after),
@@ -485,8 +519,12 @@ fn make_undoable(plan: &mut Builder<'_>, present: &Present) {
     // Many storages go back to their newest snapshot only, so the others are taken before this one or after it is gone.
     let before = plan.steps.iter().position(|step| step.stage == Stage::SnapshotBefore);
     let before = before.map(|at| plan.steps.remove(at));
+    // Whether it ran before the change that the snapshot was taken for is what it should do.
+    if left_behind && plan.guest.state == State::Running {
+        plan.power = Power::Running;
+    }
     // A locked guest takes no snapshot.
-    let at = plan.steps.iter().take_while(|step| step.work == Work::BreakLock).count();
+    let at = plan.steps.iter().take_while(|step| step.work.makes_ready()).count();
     let guard = undo_step("take a snapshot to go back to", "`on_failure` is `rollback`", Work::Guard);
     plan.steps.splice(at..at, before.into_iter().chain([guard]));
     let comes_after = |step: &Step| matches!(step.work, Work::Snapshot { .. } | Work::Replace { .. } | Work::Stop);

@@ -3,6 +3,7 @@
 mod container;
 mod guest;
 mod judge;
+mod leftovers;
 mod outage;
 mod power;
 mod provisioning;
@@ -223,6 +224,8 @@ pub(crate) enum Work {
     Health,
     Clean,
     ConvertToTemplate,
+    /// Goes back to the snapshot that was taken before a change, which a run that died had begun.
+    GoBack,
     /// Takes the snapshot that the change can go back to.
     Guard,
     /// Removes it, now that the new state is proven.
@@ -234,6 +237,20 @@ impl Work {
     /// Whether it asks if the guest is as it should be.
     pub(crate) fn is_proof(&self) -> bool {
         matches!(self, Self::AwaitAgent | Self::AwaitCloudInit | Self::Health)
+    }
+
+    /// Whether it is a snapshot of the guest as it should be.
+    pub(crate) fn shows_the_guest(&self) -> bool {
+        let purpose = match self {
+            Self::Snapshot { purpose, .. } | Self::Replace { purpose, .. } => *purpose,
+            _ => return false,
+        };
+        purpose != SnapshotPurpose::Undo
+    }
+
+    /// Whether it comes first, because the guest takes no note before it: a task left it locked, or it is still to go back.
+    pub(crate) fn makes_ready(&self) -> bool {
+        matches!(self, Self::BreakLock | Self::GoBack)
     }
 
     /// Whether it changes the node from its beginning to its end. What waits, or runs inside the guest, holds no slot; making a
@@ -248,6 +265,7 @@ impl Work {
                 | Self::Snapshot { .. }
                 | Self::Replace { .. }
                 | Self::ConvertToTemplate
+                | Self::GoBack
                 | Self::Guard
                 | Self::ForgetGuard
                 | Self::Destroy
@@ -336,6 +354,9 @@ impl GuestPlan {
 pub struct Plan {
     /// The guests.
     pub guests: Vec<GuestPlan>,
+    /// What a run that died left on the node and nothing here touches; no part of what is done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// A digest over all that is done: two plans with one digest do the same.
     pub digest: Digest,
 }
@@ -356,7 +377,7 @@ impl Plan {
         // What is shown does not tell everything that is done: the text of a firewall file, for one.
         let works: Vec<&Work> = done.iter().flat_map(|guest| guest.steps.iter().map(|step| &step.work)).collect();
         let works = format!("{works:?}");
-        Self { digest: Digest::of([json.as_slice(), works.as_bytes()]), guests }
+        Self { digest: Digest::of([json.as_slice(), works.as_bytes()]), guests, remarks: Vec::new() }
     }
 
     /// Whether nothing is to be done.
@@ -375,14 +396,14 @@ impl Plan {
                 guest.outage = None;
             }
         }
-        Self::of(self.guests)
+        Self { remarks: self.remarks, ..Self::of(self.guests) }
     }
 
     /// The same plan for the guests for which `wanted` holds, and no others.
     #[must_use]
     pub(crate) fn only(mut self, wanted: impl Fn(GuestId) -> bool) -> Self {
         self.guests.retain(|guest| wanted(guest.id));
-        Self::of(self.guests)
+        Self { remarks: self.remarks, ..Self::of(self.guests) }
     }
 
     /// How many steps there are in all.
@@ -414,11 +435,11 @@ pub fn plan(desired: &Desired, observed: &Observed, provision: Provision) -> Pla
     finish(desired, observed, guests)
 }
 
-/// What is said of all plans alike: who is without whom, which commands are run, and the digest.
+/// What is said of all plans alike: who is without whom, which commands are run, what a dead run left, and the digest.
 fn finish(desired: &Desired, observed: &Observed, mut guests: Vec<GuestPlan>) -> Plan {
     for guest in &mut guests {
         guest.outage = outage::outage(desired, observed, guest.id, &guest.steps);
     }
     rehearse(desired, observed, &mut guests);
-    Plan::of(guests)
+    Plan { remarks: leftovers::leftovers(desired, observed), ..Plan::of(guests) }
 }

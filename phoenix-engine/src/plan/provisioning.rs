@@ -24,7 +24,7 @@ pub(super) enum Standing {
 
 impl Standing {
     /// How the named snapshot stands. One that Phoenix did not take is left as it is.
-    pub(super) fn of(name: Option<&SnapshotName>, guest: &DesiredGuest, conf: &GuestConf) -> Self {
+    pub(super) fn of(name: Option<&SnapshotName>, guest: &DesiredGuest, conf: &GuestConf, record: &Record) -> Self {
         let Some(name) = name else { return Self::Missing };
         if conf.snapshots.contains_key(successor(name).as_str()) {
             return Self::Stale;
@@ -33,8 +33,8 @@ impl Standing {
             return Self::Missing;
         }
         let notes = conf.snapshots.get(name.as_str()).and_then(|section| section.description.as_deref());
-        let record = notes.and_then(Record::find).filter(|record| record.id == guest.id);
-        match record {
+        match notes.and_then(Record::find).filter(|shown| shown.id == guest.id) {
+            Some(_) if record.owes.contains(&Debt::Snapshots) => Self::Stale,
             Some(record) if pending(&guest.scripts, &record, Provision::WhenChanged).is_some() => Self::Stale,
             _ => Self::Current,
         }
@@ -74,10 +74,7 @@ pub(super) fn owes_proof(guest: &DesiredGuest, record: &Record) -> bool {
 pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Option<&Pending>, effect: Effect) {
     let Now { power, have, record, vendor_data } = *now;
     let guest = plan.guest;
-    let makes_snapshots = match &guest.spec {
-        Spec::Container(spec) => spec.can_snapshot(),
-        Spec::Vm(_) => guest.state != State::Template,
-    };
+    let makes_snapshots = guest.can_snapshot();
     let wants = |name: &Option<SnapshotName>, has: Standing| {
         let has = if has == Standing::Current && pending.is_some() { Standing::Stale } else { has };
         name.clone().filter(|_| makes_snapshots && has != Standing::Current).map(|name| (name, has))

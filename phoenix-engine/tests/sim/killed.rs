@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use phoenix_engine::GuestOutcome;
 use phoenix_host::Host as _;
-use phoenix_types::GuestId;
+use phoenix_sim::SimNode;
+use phoenix_types::{GuestConf, GuestId, GuestKind};
 use serde_json::json;
 
 use crate::harness::fleet::{Fleet, Kind};
 use crate::harness::run::Verb;
-use crate::harness::tale::{Tale, boot, commands, container, gate, sent, slow_services, vm, with};
+use crate::harness::tale::{Tale, boot, commands, container, gate, sent, slow_commands, slow_services, vm, with};
 use crate::harness::watch::{Moment, Op};
 
 #[tokio::test(start_paused = true)]
@@ -175,8 +176,105 @@ async fn what_a_dead_run_was_destroying_is_destroyed_by_the_next_or_made_anew() 
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_is_not_whole_yet_has_nothing_to_go_back_to() {
+    let more = json!({"on_failure": "rollback", "features": ["tools"], "enable_lifecycle_snapshots": true});
+    let fleet = Fleet::of([(200, Kind::Vm, vm(more))]);
+    let mut tale = Tale::on(slow_services(&boot()));
+    // The VM is there, and its record is not.
+    tale.killed(&fleet, Moment::After, "qm create 200").await;
+    let next = tale.recovers(&fleet).await;
+    let conf = GuestConf::parse(&next.after.guests[&200].conf, GuestKind::Vm);
+    assert!(!conf.snapshots["pre-features"].keys.contains_key("cicustom"), "{:#?}", commands(&next));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_half_made_is_named_when_it_is_configured_no_more() {
+    let none = Fleet::of([(101, Kind::Container, container(json!({"state": "stopped"})))]);
+    let made = [
+        (100, Kind::Container, container(json!({})), "pct create 100", "guest 100 is half made"),
+        (200, Kind::Vm, vm(json!({})), "qm create 200", "guest 200 is half made"),
+    ];
+    for (id, kind, json, command, words) in made {
+        let mut tale = Tale::on(slow_services(&boot()));
+        tale.killed(&Fleet::of([(id, kind, json.clone())]), Moment::During(Duration::from_millis(800)), command).await;
+        // Every run says so for as long as it is there.
+        for _ in 0..2 {
+            let next = tale.up_well(&none).await;
+            let remarks = &next.plan.as_ref().unwrap().remarks;
+            assert!(remarks.iter().any(|remark| remark.starts_with(words)), "{remarks:?}");
+            assert!(next.after.guests.contains_key(&id));
+        }
+        // What it says to do does it.
+        let tool = if kind == Kind::Vm { "qm" } else { "pct" };
+        tale.by_hand(&format!("{tool} unlock {id}")).await;
+        tale.by_hand(&format!("{tool} destroy {id} --purge 1 --destroy-unreferenced-disks 1")).await;
+        assert!(tale.up_well(&none).await.plan.unwrap().remarks.is_empty());
+        // And one that is configured again was not forgotten meanwhile.
+        let both = Fleet::of([(id, kind, json)]);
+        tale.killed(&both, Moment::During(Duration::from_millis(800)), command).await;
+        tale.up_well(&none).await;
+        tale.recovers(&both).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_a_dead_command_left_is_named() {
+    let on_bulk = |volumes| container(json!({"storage_pool": "bulk", "volumes": volumes}));
+    let volumes = json!([{"pool": "bulk", "size_gb": 3, "mount_point": "/srv/data"}]);
+    let before = Fleet::of([(100, Kind::Container, on_bulk(json!([])))]);
+    let after = Fleet::of([(100, Kind::Container, on_bulk(volumes))]);
+    let bulk = json!({"type": "dir", "content": ["rootdir", "backup"], "path": "/srv/bulk"});
+    let mut tale = Tale::on(SimNode::new(serde_json::from_value(json!({"storages": {"bulk": bulk}})).unwrap()));
+    // A backup is nothing that was left.
+    let backup = "/srv/bulk/dump/vzdump-lxc-100-2026_11_20-01_00_00.tar.zst";
+    tale.scene.node.write(backup.into(), b"backup", 0o640).await.unwrap();
+    tale.up_well(&before).await;
+    tale.killed(&after, Moment::During(Duration::from_millis(475)), "pct set 100").await;
+    let next = tale.recovers(&after).await;
+    let remarks = next.plan.unwrap().remarks;
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    assert!(remarks[0].contains("`pvesm free bulk:100/vm-100-disk-1.raw`"), "{remarks:?}");
+    tale.by_hand("pvesm free bulk:100/vm-100-disk-1.raw").await;
+    assert!(tale.up_well(&after).await.plan.unwrap().is_empty());
+}
+
 async fn text(tale: &Tale, id: u32) -> String {
     let folder = if id < 200 { "lxc" } else { "qemu-server" };
     let path = format!("/etc/pve/{folder}/{id}.conf");
     String::from_utf8(tale.scene.node.read(path.as_str().into(), 1 << 16).await.unwrap()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_outlives_its_run_is_waited_for() {
+    let golden = container(json!({"state": "stopped", "template_snapshot_name": "golden"}));
+    let clone = json!({"state": "running", "clone_from_ctid": 100});
+    let image = vm(json!({"state": "template"}));
+    let copy = json!({"state": "running", "clone_from_vmid": 200});
+    let fleet = Fleet::of([
+        (100, Kind::Container, golden),
+        (101, Kind::Container, clone),
+        (200, Kind::Vm, image),
+        (201, Kind::Vm, copy),
+    ]);
+    for command in [
+        "pct create 100",
+        "pct snapshot 100",
+        "pct clone 100 101",
+        "pct start 101",
+        "qm create 200",
+        "qm clone 200 201",
+        "qm start 201",
+    ] {
+        // Before the tool has come up, when it has written its lock, and when its worker works.
+        for span in [1, 470, 1500] {
+            let mut tale = Tale::on(slow_commands());
+            tale.killed(&fleet, Moment::Outlived(Duration::from_millis(span)), command).await;
+            let next = tale.recovers(&fleet).await;
+            // What other commands were making at that moment died with the run.
+            let guest = command.rsplit(' ').next().unwrap();
+            let destroyed = sent(&next, &format!("destroy {guest} "));
+            assert!(!destroyed && !sent(&next, command), "{command}, {span} ms: {:#?}", commands(&next));
+        }
+    }
 }

@@ -6,3 +6,4 @@ mod campaign;
 mod found;
 mod harness;
 mod killed;
+mod undone;

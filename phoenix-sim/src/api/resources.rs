@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::unanswered;
 use crate::grammar::{ApiPath, NODE, endpoints_below};
-use crate::node::{Call, Failure};
+use crate::node::{Call, Failure, Task, TaskEnd};
 use crate::storage::{Storage, VolumeRef};
 
 const KINDS: [(GuestKind, &str); 2] = [(GuestKind::Container, "lxc"), (GuestKind::Vm, "qemu")];
@@ -275,45 +275,60 @@ fn content(call: &Call<'_>) -> Result<Json, Failure> {
         .collect())
 }
 
+/// Those that run have a status, too, and no end (pve-manager `API2/Tasks.pm`).
 fn tasks(call: &Call<'_>) -> Json {
     let limit: usize = call.number("limit").unwrap_or(50);
     let start: usize = call.number("start").unwrap_or(0);
     let vmid = call.param("vmid").map(str::to_owned);
+    let source = call.param("source").unwrap_or("archive");
     let state = call.state();
-    state
-        .tasks
-        .iter()
-        .rev()
-        .filter(|ended| vmid.as_ref().is_none_or(|vmid| *vmid == ended.task.id))
+    let running = state.tasks.running().rev().filter(|_| source != "archive");
+    let ended = state.tasks.ended().rev().filter(|_| source != "active");
+    running
+        .map(|task| (task, json!({"status": "RUNNING"})))
+        .chain(ended.map(|ended| (&ended.task, json!({"endtime": ended.at, "status": ended.end.to_string()}))))
+        .filter(|(task, _)| vmid.as_ref().is_none_or(|vmid| *vmid == task.id))
         .skip(start)
         .take(limit)
-        .map(|ended| {
-            let task = &ended.task;
-            json!({
-                "upid": task.upid, "type": task.kind, "id": task.id, "user": "root@pam", "node": NODE, "pid": task.pid,
-                "pstart": task.pstart, "starttime": task.start, "endtime": ended.at, "status": ended.end.to_string(),
-            })
+        .map(|(task, mut told)| {
+            if let (Some(told), Json::Object(about)) = (told.as_object_mut(), about(task)) {
+                told.extend(about);
+            }
+            told
         })
         .collect()
+}
+
+/// What is told of every task.
+fn about(task: &Task) -> Json {
+    json!({
+        "upid": task.upid, "type": task.kind, "id": task.id, "user": "root@pam", "node": NODE, "pid": task.pid,
+        "pstart": task.pstart, "starttime": task.start,
+    })
 }
 
 /// The status and the log of a task.
 fn task(call: &Call<'_>) -> Result<(Json, Json), Failure> {
     let upid = call.param("upid").unwrap_or_default();
     let state = call.state();
-    let ended = state.tasks.iter().find(|ended| ended.task.upid == upid);
-    let ended = ended.ok_or_else(|| Failure::die(format!("no such task: {upid}")))?;
-    let task = &ended.task;
-    let status = json!({
-        "upid": task.upid, "type": task.kind, "id": task.id, "user": "root@pam", "node": NODE, "pid": task.pid,
-        "pstart": task.pstart, "starttime": task.start, "status": "stopped", "exitstatus": ended.end.to_string(),
-    });
-    let last = match &ended.end {
-        crate::node::TaskEnd::Ok => "TASK OK".to_owned(),
-        crate::node::TaskEnd::Warnings(count) => format!("TASK WARNINGS: {count}"),
-        crate::node::TaskEnd::Error(message) => format!("TASK ERROR: {message}"),
+    let log = |task: &Task, last: &str| {
+        let lines = task.log.lines().chain(Some(last).filter(|last| !last.is_empty()));
+        lines.enumerate().map(|(at, line)| json!({"n": at + 1, "t": line})).collect()
     };
-    let lines = task.log.lines().chain(std::iter::once(last.as_str()));
-    let log = lines.enumerate().map(|(at, line)| json!({"n": at + 1, "t": line})).collect();
-    Ok((status, log))
+    if let Some(task) = state.tasks.running().find(|task| task.upid == upid) {
+        let mut status = about(task);
+        status["status"] = json!("running");
+        return Ok((status, log(task, "")));
+    }
+    let ended = state.tasks.ended().find(|ended| ended.task.upid == upid);
+    let ended = ended.ok_or_else(|| Failure::die(format!("no such task: {upid}")))?;
+    let mut status = about(&ended.task);
+    status["status"] = json!("stopped");
+    status["exitstatus"] = json!(ended.end.to_string());
+    let last = match &ended.end {
+        TaskEnd::Ok => "TASK OK".to_owned(),
+        TaskEnd::Warnings(count) => format!("TASK WARNINGS: {count}"),
+        TaskEnd::Error(message) => format!("TASK ERROR: {message}"),
+    };
+    Ok((status, log(&ended.task, &last)))
 }

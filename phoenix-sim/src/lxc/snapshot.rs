@@ -159,15 +159,12 @@ pub(crate) async fn rollback(call: &mut Call<'_>) -> Result<(), Failure> {
     conf.live.keys.insert("lock".to_owned(), "rollback".to_owned());
     call.state().write_conf(CT, vmid, &conf);
     drop(lock);
-    call.work(Duration::from_millis(80)).await;
-    {
-        let mut state = call.state();
-        for (_, mount) in mount_points(&section) {
-            state.rollback_volume(mount.volume(), &name);
-        }
-        taken_back(&mut conf, section, &name);
-        state.write_conf(CT, vmid, &conf);
+    for (_, mount) in mount_points(&section) {
+        call.state().rollback_volume(mount.volume(), &name);
     }
+    call.work(Duration::from_millis(80)).await;
+    taken_back(&mut conf, section, &name);
+    call.state().write_conf(CT, vmid, &conf);
     if call.is_set("start")
         && let Err(failure) = power::start_worker(call, vmid).await
     {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::grammar::{Answer, Invocation, Reasons, Tool};
 
-use super::{Console, SimNode, StateGuard, Task, TaskEnd};
+use super::{Console, Running, SimNode, StateGuard, Task, TaskEnd};
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -66,6 +66,7 @@ pub(crate) struct Call<'a> {
     pub(crate) exit: i32,
     console: &'a mut Console,
     worker: Option<(Worker, Task)>,
+    running: Option<Running>,
     warnings: u32,
     is_muted: bool,
     has_worked: bool,
@@ -73,7 +74,18 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(crate) fn new(node: &'a SimNode, inv: Invocation, stdin: &'a [u8], console: &'a mut Console) -> Self {
-        Self { node, inv, stdin, exit: 0, console, worker: None, warnings: 0, is_muted: false, has_worked: false }
+        Self {
+            node,
+            inv,
+            stdin,
+            exit: 0,
+            console,
+            worker: None,
+            running: None,
+            warnings: 0,
+            is_muted: false,
+            has_worked: false,
+        }
     }
 
     /// The parameter `vmid`; the grammar has checked it.
@@ -154,6 +166,7 @@ impl<'a> Call<'a> {
     /// From here on the command is its worker.
     pub(crate) fn begin(&mut self, worker: Worker, kind: &str, id: impl std::fmt::Display) {
         let task = Task::new(self.node, kind, &id.to_string());
+        self.running = Some(Running::begin(self.node, &task));
         self.worker = Some((worker, task));
     }
 

@@ -27,7 +27,7 @@ pub(crate) use self::guests::{Guest, Mount, MountSource, conf_path, missing};
 pub(crate) use self::locks::Held;
 pub(crate) use self::random::Random;
 pub(crate) use self::state::{Pool, State};
-pub(crate) use self::tasks::{Task, TaskEnd};
+pub(crate) use self::tasks::{Running, Task, TaskEnd};
 
 use crate::grammar::{self, Answer, Tool, Verdict};
 use crate::world::World;
@@ -98,10 +98,15 @@ impl SimNode {
 
     /// The node's state. The guard must not live across an `await`.
     pub(crate) fn state(&self) -> StateGuard<'_> {
-        let mut guard = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.state_as_it_is();
         guard.now = self.unix_time();
         crate::inside::catch_up(&mut guard, &self.inner.world, self.inner.clock.now());
         StateGuard { guard }
+    }
+
+    /// The node's state without what has happened since it was last looked at, for whoever may not live to see it.
+    fn state_as_it_is(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets time pass.

@@ -1,5 +1,7 @@
 //! Workers as the node remembers them.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 use super::SimNode;
@@ -66,11 +68,39 @@ pub(crate) struct Ended {
     pub(crate) at: i64,
 }
 
-/// The workers that ended, oldest first.
+/// The workers that run, and those that ended; oldest first.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Tasks {
-    ended: std::collections::VecDeque<Ended>,
+    ended: VecDeque<Ended>,
+    /// Not kept: a worker that is a part of this process ends with it, whichever way.
+    #[serde(skip)]
+    running: Vec<Task>,
+}
+
+/// A worker's place among those that run. One that is given up before the worker ended is that of a worker that was killed.
+#[derive(Debug)]
+pub(crate) struct Running {
+    node: SimNode,
+    upid: String,
+}
+
+impl Running {
+    pub(crate) fn begin(node: &SimNode, task: &Task) -> Self {
+        node.state().tasks.running.push(task.clone());
+        Self { node: node.clone(), upid: task.upid.clone() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let at = self.node.unix_time();
+        let mut state = self.node.state_as_it_is();
+        if let Some(task) = state.tasks.running.iter().find(|task| task.upid == self.upid).cloned() {
+            // What the log of a worker that was killed ends with is no verdict (pve-common `Tools.pm`, `upid_read_status`).
+            state.tasks.end(task, TaskEnd::Error("unexpected status".to_owned()), at);
+        }
+    }
 }
 
 impl Tasks {
@@ -79,14 +109,20 @@ impl Tasks {
 
     /// Takes over a worker that ended.
     pub(crate) fn end(&mut self, task: Task, end: TaskEnd, at: i64) {
+        self.running.retain(|other| other.upid != task.upid);
         if self.ended.len() == Self::KEPT {
             self.ended.pop_front();
         }
         self.ended.push_back(Ended { task, end, at });
     }
 
-    /// All of them, oldest first.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Ended> {
+    /// Those that run, oldest first.
+    pub(crate) fn running(&self) -> impl DoubleEndedIterator<Item = &Task> {
+        self.running.iter()
+    }
+
+    /// Those that ended, oldest first.
+    pub(crate) fn ended(&self) -> impl DoubleEndedIterator<Item = &Ended> {
         self.ended.iter()
     }
 }

@@ -238,6 +238,14 @@ impl Guest {
                 let section = ConfSection { description: notes, ..self.conf.live.clone() };
                 self.conf.snapshots.insert((*name).to_owned(), section);
             }
+            ("rollback", Some(name)) => {
+                let notes = self.conf.live.description.take();
+                if let Some(section) = self.conf.snapshots.get(*name) {
+                    self.conf.live = ConfSection { description: notes, ..section.clone() };
+                    self.conf.live.keys.insert("parent".to_owned(), (*name).to_owned());
+                }
+                self.power = Power::Stopped;
+            }
             ("delsnapshot", Some(name)) => {
                 self.conf.snapshots.remove(*name);
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use phoenix_engine::{
     Desired, Event, Holder, Liveness, LockError, Node, NodeLock, Observed, Options, Plan, PowerAction, Provision,
-    Summary, converge, observe, plan, plan_power, plan_removal,
+    Summary, converge, plan, plan_power, plan_removal,
 };
 use phoenix_host::{CommandRecord, Host, Layered, Recorder};
 use phoenix_sim::SimNode;
@@ -30,6 +30,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct How {
     pub(crate) verb: Verb,
+    pub(crate) provision: Provision,
     pub(crate) jobs: Option<usize>,
     pub(crate) death: Option<Death>,
     pub(crate) jitter: Option<Jitter>,
@@ -211,12 +212,9 @@ async fn under_lock(
     ran: &mut Ran,
 ) -> Result<(), String> {
     let node = Node::new(layered);
-    let site = node.labelled(None, "observe");
-    let mut observed =
-        observe(&*site.host, &*site.containers, &*site.machines, &desired).await.map_err(|error| error.to_string())?;
-    observed.half_made.clone_from(lock.half_made());
+    let observed = lock.observe(&node, &desired).await.map_err(|error| error.to_string())?;
     let planned = match &how.verb {
-        Verb::Up => Ok(plan(&desired, &observed, Provision::WhenChanged)),
+        Verb::Up => Ok(plan(&desired, &observed, how.provision)),
         Verb::Power(action, ids) => plan_power(&desired, &observed, Some(ids), *action).map_err(|all| words(&all)),
         Verb::Delete(ids) => plan_removal(&desired, &observed, ids).map_err(|all| words(&all)),
     };

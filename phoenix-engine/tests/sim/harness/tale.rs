@@ -18,6 +18,13 @@ pub(crate) fn slow_services(begins: &Value) -> SimNode {
     SimNode::new(serde_json::from_value(world).unwrap())
 }
 
+/// A node whose commands take half a minute.
+pub(crate) fn slow_commands() -> SimNode {
+    let names = ["pct create", "pct snapshot", "pct clone", "pct start", "qm create", "qm clone", "qm start"];
+    let durations: Value = names.map(|name| (name.to_owned(), json!("30s"))).into_iter().collect();
+    SimNode::new(serde_json::from_value(json!({"durations": durations})).unwrap())
+}
+
 pub(crate) fn with(mut base: Value, more: Value) -> Value {
     if let (Value::Object(base), Value::Object(more)) = (&mut base, more) {
         base.extend(more);
@@ -75,9 +82,15 @@ impl Tale {
 
     /// The same of another verb.
     pub(crate) async fn killed_in(&mut self, verb: Verb, fleet: &Fleet, moment: Moment, words: &'static str) {
-        let how = How { verb, death: Some(Death { at: Fatal::Words(words), moment }), ..How::default() };
+        self.killed_as(How { verb, ..How::default() }, fleet, moment, words).await;
+    }
+
+    /// The same of a run of another kind.
+    pub(crate) async fn killed_as(&mut self, how: How, fleet: &Fleet, moment: Moment, words: &'static str) -> Ran {
+        let how = How { death: Some(Death { at: Fatal::Words(words), moment }), ..how };
         let ran = self.scene.run(&self.desired(fleet), how).await;
         assert!(ran.killed, "no change contained `{words}`: {:#?}", commands(&ran));
+        ran
     }
 
     /// The next run ends well, and the one after it has nothing to do.

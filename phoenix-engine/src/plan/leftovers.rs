@@ -1,0 +1,43 @@
+//! What a run that died left, and this plan does not touch: named, with what takes it away.
+
+use phoenix_types::GuestId;
+
+use crate::converge::is_creation;
+use crate::desired::Desired;
+use crate::observe::{Observed, Present};
+
+/// What a person should know who reads the plan.
+pub(super) fn leftovers(desired: &Desired, observed: &Observed) -> Vec<String> {
+    let others = observed.present.iter().filter(|(id, _)| !desired.guests.contains_key(*id));
+    let halves = others.filter(|(id, present)| is_half_made(**id, present, observed));
+    let mut remarks: Vec<String> = halves.map(|(id, present)| half_made(*id, present)).collect();
+    for (guest, volumes) in &observed.orphans {
+        for volume in volumes {
+            remarks.push(format!(
+                "nothing refers to volume `{volume}` of guest {guest}, which a run that died may have left: \
+                 `pvesm free {volume}` removes it when nobody needs it"
+            ));
+        }
+    }
+    remarks
+}
+
+/// Whether a run that died was making or destroying a guest that the configuration does not have.
+fn is_half_made(id: GuestId, present: &Present, observed: &Observed) -> bool {
+    let is_begun = present.record(id).is_some_and(|record| record.check.is_none());
+    observed.half_made.contains(&id) || (is_begun && present.conf.lock().is_some_and(is_creation))
+}
+
+fn half_made(id: GuestId, present: &Present) -> String {
+    let tool = present.kind.tool();
+    let what = if present.conf.lock() == Some("destroyed") { "destroyed" } else { "made" };
+    let destroy = format!("`{tool} destroy {id} --purge 1 --destroy-unreferenced-disks 1`");
+    let remove = match present.conf.lock() {
+        Some(_) => format!("`{tool} unlock {id}` and {destroy} remove it"),
+        None => format!("{destroy} removes it"),
+    };
+    format!(
+        "guest {id} is half {what}: a run that died was at it, and it is no part of this plan. `phoenix up {id}` sees to it \
+         where it is configured; else {remove}"
+    )
+}
