@@ -40,7 +40,7 @@ pub use schema::schemas;
 pub use settings::ENVIRONMENT;
 
 use args::Cli;
-use render::{Colour, Tone};
+use render::{Colour, Tone, folded};
 use settings::Settings;
 use tracing_subscriber::EnvFilter;
 
@@ -93,17 +93,17 @@ fn trace(settings: &Settings) -> Result<(), CliError> {
 /// Says what went wrong, why, and what to do next.
 fn report(error: &CliError, settings: &Settings) {
     let canvas = settings.terminal.err();
-    let mut text = format!("{} {error}\n", canvas.paint(Tone::Bad, "error:"));
+    let mut text = format!("{} {}\n", canvas.paint(Tone::Bad, "error:"), folded(&error.to_string(), 7, canvas));
     for detail in error.details() {
-        text.push_str(&format!("  {detail}\n"));
+        text.push_str(&format!("  {}\n", folded(&detail, 2, canvas)));
     }
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!("  caused by: {error}\n"));
+        text.push_str(&format!("  caused by: {}\n", folded(&error.to_string(), 13, canvas)));
         cause = error.source();
     }
     if let Some(hint) = error.hint() {
-        text.push_str(&format!("{} {hint}\n", canvas.paint(Tone::Active, "hint:")));
+        text.push_str(&format!("{} {}\n", canvas.paint(Tone::Active, "hint:"), folded(&hint, 6, canvas)));
     }
     settings.terminal.note(&text);
 }

@@ -198,6 +198,12 @@ pub struct Failure {
     /// Attempts made, when a gate failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
+    /// The attempts with their times since the gate was first asked, those that said the same in one line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<String>,
+    /// The nearest cause in a sentence, when a gate failed and one can be told. It is part of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// The last output of the probe, script or command.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub last_output: String,

@@ -1,6 +1,7 @@
 //! Asks the gates of guests once, now.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use phoenix_health::Attempt;
 use phoenix_types::{GuestId, Power};
@@ -32,17 +33,28 @@ impl GuestHealth {
     }
 }
 
-/// Asks the health gates of the guests, all at the same time, each once.
+/// Asks the health gates of the guests, all at the same time, each once and none longer than `most`.
 ///
 /// Cancel safety: a dropped future ends the probes that run.
-pub async fn ask(node: &Node, desired: &Desired, observed: &Observed, ids: &BTreeSet<GuestId>) -> Vec<GuestHealth> {
+pub async fn ask(
+    node: &Node,
+    desired: &Desired,
+    observed: &Observed,
+    ids: &BTreeSet<GuestId>,
+    most: Duration,
+) -> Vec<GuestHealth> {
     let questions = desired.guests.values().filter(|guest| ids.contains(&guest.id)).map(|guest| async {
         let power = observed.present.get(&guest.id).map(|present| present.power);
         let around = surroundings(node, guest);
         let gates = if power == Some(Power::Running) { guest.health.as_slice() } else { &[] };
         let answers = gates.iter().map(|gate| {
             let around = &around;
-            async move { (gate.name.clone(), phoenix_health::ask_once(gate, around).await) }
+            let mut gate = gate.clone();
+            gate.schedule.timeout = gate.schedule.timeout.min(most);
+            async move {
+                let attempt = phoenix_health::ask_once(&gate, around).await;
+                (gate.name, attempt)
+            }
         });
         let gates = futures_util::future::join_all(answers).await;
         GuestHealth { id: guest.id, name: guest.name.to_string(), power, gates }

@@ -8,7 +8,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::seconds::{self, Seconds};
-use crate::{Answer, Attempt, Attempts, Counting, Evidence, Probe, Schedule, Surroundings, Verdict, gather_evidence};
+use crate::{
+    Answer, Attempt, Attempts, Counting, Evidence, Place, Probe, Schedule, Surroundings, Verdict, gather_evidence,
+};
 
 /// A probe with a schedule, which holds something back until it passes.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -78,15 +80,13 @@ pub struct GateFailure {
 impl fmt::Display for GateFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let made = self.attempts.made;
-        write!(
-            f,
-            "gate `{}` of guest {} ({}) did not pass: {made} attempt{} in {}",
-            self.gate,
-            self.guest,
-            self.probe,
-            if made == 1 { "" } else { "s" },
-            seconds::display(self.elapsed)
-        )?;
+        write!(f, "gate `{}` of guest {}", self.gate, self.guest)?;
+        // A gate without a name of its own is called by its question.
+        if self.probe != self.gate && self.probe != format!("`{}` {}", self.gate, Place::Guest) {
+            write!(f, " ({})", self.probe)?;
+        }
+        let attempts = if made == 1 { "attempt" } else { "attempts" };
+        write!(f, " did not pass: {made} {attempts} in {}", seconds::display(self.elapsed))?;
         match self.reason {
             Reason::AttemptsUsedUp => {}
             Reason::Deadline => write!(f, ", which is its deadline")?,
@@ -96,10 +96,11 @@ impl fmt::Display for GateFailure {
         if let Some(last) = self.attempts.last() {
             write!(f, "; the last answer was: {}", last.answer.said)?;
         }
-        if let Some(cause) = &self.evidence.cause {
-            write!(f, "; {cause}")?;
+        match &self.evidence.cause {
+            // Some answers say all that there is.
+            Some(cause) if self.attempts.last().is_none_or(|last| last.answer.said != *cause) => write!(f, "; {cause}"),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

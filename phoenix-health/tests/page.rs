@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use phoenix_health::fake::{FakeGuest, Reply};
-use phoenix_health::{Backoff, Gate, Outcome, Probe, Schedule, wait};
+use phoenix_health::{Backoff, Gate, Jitter, Outcome, Probe, Schedule, wait};
 use phoenix_host::Output;
 use test_case::test_case;
 
@@ -28,9 +28,10 @@ async fn drawn(schedule: Schedule, answers: Answers) -> String {
         }
     });
     let gate = Gate { name: "gate".to_owned(), probe: Probe::shell("check"), schedule };
-    let (mut line, mut clock) = (String::new(), Duration::ZERO);
+    let (mut line, mut clock) = (String::new(), 0_usize);
     let mut stretch = |line: &mut String, mark: &str, until: Duration| {
-        line.push_str(&mark.repeat(usize::try_from(until.saturating_sub(clock).as_secs()).unwrap()));
+        let until = usize::try_from((until + Duration::from_millis(500)).as_secs()).unwrap();
+        line.push_str(&mark.repeat(until.saturating_sub(clock)));
         clock = until;
     };
     let outcome = wait(&gate, &guest.surroundings(), &mut |attempt| {
@@ -70,6 +71,8 @@ fn every(interval: u64) -> Schedule {
     &[('o', 0), ('x', 0), ('o', 0), ('o', 0), ('x', 0), ('o', 0)], "o-x-o-o-x-o-o-o  passed after 7 s, 8 attempts"; "threshold")]
 #[test_case(Schedule { attempts: Some(6), backoff: Some(Backoff { factor: 2.0, max: seconds(5) }), ..every(1) }, NO,
     "x-x--x----x-----x-----x|  failed after 17 s, 6 attempts"; "backoff")]
+#[test_case(Schedule { attempts: Some(6), jitter: Some(Jitter { share: 0.5, seed: 2 }), ..every(6) }, NO,
+    "x-------x-------x--------x-----x-----x|  failed after 31 s, 6 attempts"; "jitter")]
 #[tokio::test(start_paused = true)]
 async fn the_page_draws_what_happens(schedule: Schedule, answers: Answers, line: &str) {
     let drawn = drawn(schedule, answers).await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{Chunk, Command, Effect, Host, Input, Stream};
 use phoenix_sim::{Between, SimNode, World};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
 /// No remote line of a test lasts as long.
@@ -29,9 +30,21 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
     let folder = Utf8PathBuf::from(std::env::var("PHOENIX_SIM_DIR")?);
     let takes_time = std::env::var_os("PHOENIX_SIM_PACE").is_some();
     let world = world(&folder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(!takes_time).build()?;
+    if let Some((address, port)) = dialled(&line) {
+        return runtime.block_on(async {
+            let node = SimNode::kept(&folder, world, Between::RunsOn)?;
+            let mut stream = node.dial(address, port, DEADLINE).await?;
+            let (mut stdin, mut stdout) = (tokio::io::stdin(), tokio::io::stdout());
+            stdout.write_all(b"+").await?;
+            stdout.flush().await?;
+            // Whoever ends us is done with the connection.
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut tokio::io::join(&mut stdin, &mut stdout)).await;
+            Ok(0)
+        });
+    }
     let mut stdin = Vec::new();
     io::stdin().read_to_end(&mut stdin)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(!takes_time).build()?;
     runtime.block_on(async {
         let node = SimNode::kept(&folder, world, Between::RunsOn)?;
         let (tap, mut chunks) = mpsc::unbounded_channel();
@@ -47,6 +60,13 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
         let (output, ()) = tokio::join!(work, show);
         Ok(output?.status.and_then(|status| u8::try_from(status).ok()).unwrap_or(255))
     })
+}
+
+/// Where a line leads that connects standard input and output with a socket of the node.
+fn dialled(line: &str) -> Option<(&str, u16)> {
+    let mut words = line.split_whitespace().rev();
+    let (port, address) = (words.next()?.parse().ok()?, words.next()?);
+    line.contains("/dev/tcp/$1/$2").then_some((address, port))
 }
 
 fn world(folder: &Utf8Path) -> Result<World, Box<dyn std::error::Error>> {

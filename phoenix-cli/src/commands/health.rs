@@ -44,7 +44,7 @@ pub(super) fn run(args: &Health, settings: &Settings) -> Result<ExitStatus, CliE
 
 async fn look(session: &Session<'_>, node: &Node) -> Result<Vec<GuestHealth>, CliError> {
     let observed = session.observe(node).await?;
-    Ok(ask(node, &session.desired, &observed, &session.asked()).await)
+    Ok(ask(node, &session.desired, &observed, &session.asked(), Duration::MAX).await)
 }
 
 /// Asks again and again until interrupted. A terminal shows the last answers only, and has its old screen back at the end.

@@ -1,6 +1,7 @@
 //! `phoenix status`
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use phoenix_engine::{GuestHealth, GuestStatus, Provision, ask, plan, status};
 use phoenix_host::Changes;
@@ -30,7 +31,7 @@ pub(super) fn run(args: &Guests, settings: &Settings) -> Result<ExitStatus, CliE
         let observed = session.observe(node).await?;
         let plan = plan(&session.desired, &observed, Provision::WhenChanged);
         let asked = session.asked();
-        let health = ask(node, &session.desired, &observed, &asked).await;
+        let health = ask(node, &session.desired, &observed, &asked, Duration::MAX).await;
         let mut health: BTreeMap<GuestId, GuestHealth> = health.into_iter().map(|health| (health.id, health)).collect();
         let all = status(&session.desired, &observed, &plan).into_iter();
         let named = all.filter(|status| session.is_named(status.id));

@@ -11,12 +11,16 @@ use tokio::time::Instant;
 use crate::args::{Awaited, Wait};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
-use crate::render::Tone;
+use crate::render::{Tone, folded};
+
 use crate::session::{Scope, Session};
 use crate::settings::Settings;
 
 /// How long is waited between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long gates are asked at least, so that they have a chance to answer when the time is over.
+const SHORTEST: Duration = Duration::from_secs(2);
 
 /// A guest that was waited for.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -36,7 +40,10 @@ pub(super) fn run(args: &Wait, settings: &Settings) -> Result<ExitStatus, CliErr
         loop {
             let observed = session.observe(node).await?;
             let healths = match args.awaited {
-                Awaited::Healthy => ask(node, &session.desired, &observed, &asked).await,
+                Awaited::Healthy => {
+                    let left = deadline.saturating_duration_since(Instant::now()).max(SHORTEST);
+                    ask(node, &session.desired, &observed, &asked, left).await
+                }
                 Awaited::Running | Awaited::Stopped => session.powers(&observed, &asked),
             };
             let open = open(args.awaited, &healths);
@@ -46,7 +53,7 @@ pub(super) fn run(args: &Wait, settings: &Settings) -> Result<ExitStatus, CliErr
             }
             if open != told {
                 let canvas = settings.terminal.err();
-                let text = format!("not yet {}: {}", word(args.awaited), open.join(", "));
+                let text = folded(&format!("not yet {}: {}", word(args.awaited), open.join(", ")), 0, canvas);
                 settings.terminal.note(&format!("{}\n", canvas.paint(Tone::Faint, text)));
                 told = open;
             }

@@ -21,7 +21,7 @@ mod timeline;
 pub(crate) use diagnostics::diagnostics;
 pub(crate) use duration::{clock, span};
 pub(crate) use settings::settings;
-pub(crate) use style::{Canvas, Colour, Glyphs, Overflow, Tone};
+pub(crate) use style::{Canvas, Colour, Glyphs, Overflow, Tone, folded};
 pub(crate) use table::{Column, Table};
 pub(crate) use timeline::timeline;
 

@@ -126,6 +126,16 @@ pub(crate) fn fit(text: &str, width: usize, glyphs: Glyphs) -> String {
     kept
 }
 
+/// A message for standard error, as it stands after `label` columns: a terminal shows its lines below each other, everything else
+/// has them whole, to be searched.
+pub(crate) fn folded(text: &str, label: usize, canvas: Canvas) -> String {
+    if canvas.overflow == Overflow::Keep {
+        return text.to_owned();
+    }
+    let lines = text.lines().flat_map(|line| wrap(line, canvas.width.saturating_sub(label).max(20)));
+    lines.collect::<Vec<_>>().join(&format!("\n{}", " ".repeat(label)))
+}
+
 /// The text broken at blanks into lines of at most `width` columns. Words that are longer than a line stay whole, so that
 /// they can be copied.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {

@@ -131,9 +131,7 @@ fn failed(id: GuestId, story: &Story, failure: &Failure, canvas: Canvas) -> Stri
         text.push_str(&format!("{label} {}\n", canvas.paint(Tone::Strong, line)));
     }
     field(&mut text, "stage", failure.stage.name(), canvas);
-    if let Some(attempts) = failure.attempts {
-        field(&mut text, "attempts", &attempts.to_string(), canvas);
-    }
+    block(&mut text, "attempts", &failure.asked.join("\n"), canvas);
     field(&mut text, "elapsed", &span(failure.elapsed_ms), canvas);
     let output = if failure.last_output.trim().is_empty() { "none" } else { &failure.last_output };
     block(&mut text, "last output", output, canvas);

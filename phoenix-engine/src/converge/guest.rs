@@ -130,13 +130,8 @@ async fn wait_for_needs(run: &Run, plan: &GuestPlan, voice: &Voice) -> Result<()
 
 /// A failed step as people will read it.
 fn report(stage: Stage, error: &StepError, elapsed: Duration) -> Failure {
-    let (attempts, evidence) = match error {
-        StepError::Gate(failure) => (
-            Some(failure.attempts.made),
-            failure.evidence.sections.iter().map(|section| (section.title.clone(), section.text.clone())).collect(),
-        ),
-        _ => (None, Vec::new()),
-    };
+    let gate = if let StepError::Gate(failure) = error { Some(&**failure) } else { None };
+    let sections = gate.map(|gate| gate.evidence.sections.as_slice()).unwrap_or_default();
     let mut message = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -147,10 +142,12 @@ fn report(stage: Stage, error: &StepError, elapsed: Duration) -> Failure {
         stage,
         message,
         hint: error.hint(),
-        attempts,
+        attempts: gate.map(|gate| gate.attempts.made),
+        asked: gate.map(|gate| gate.attempts.lines()).unwrap_or_default(),
+        cause: gate.and_then(|gate| gate.evidence.cause.clone()),
         last_output: error.tail().to_owned(),
         elapsed_ms: millis(elapsed),
-        evidence,
+        evidence: sections.iter().map(|section| (section.title.clone(), section.text.clone())).collect(),
         rollback: None,
     }
 }

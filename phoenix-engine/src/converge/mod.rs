@@ -227,6 +227,8 @@ fn broken() -> GuestOutcome {
             message: "Phoenix itself failed while it worked on this guest".to_owned(),
             hint: Some("this is a fault of Phoenix: please report it with the output of RUST_BACKTRACE=1".to_owned()),
             attempts: None,
+            asked: Vec::new(),
+            cause: None,
             last_output: String::new(),
             elapsed_ms: 0,
             evidence: Vec::new(),

@@ -240,7 +240,7 @@ async fn who_answers_in_the_place_of_a_guest_that_went_off_is_no_sign_of_its_hea
     let node = Node::new(Layered::new(Arc::new(sim.clone())));
     let site = node.labelled(None, "observe");
     let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
-    let asked = || async { ask(&node, &desired, &observed, &[id(101)].into()).await.remove(0) };
+    let asked = || async { ask(&node, &desired, &observed, &[id(101)].into(), Duration::MAX).await.remove(0) };
     assert!(asked().await.is_healthy());
 
     // Meanwhile it goes off, and another container with an open port takes its address.

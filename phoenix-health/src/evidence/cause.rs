@@ -1,6 +1,7 @@
 //! The nearest cause, in a sentence.
 
-use super::{Evidence, subject::Subject};
+use super::Evidence;
+use super::subject::{Means, Subject};
 use crate::Answer;
 use crate::probe::{errors, last_line};
 
@@ -11,12 +12,17 @@ const FULL: u32 = 98;
 const UNITS: [&str; 7] = [".service", ".mount", ".socket", ".timer", ".path", ".swap", ".automount"];
 
 pub(super) fn nearest(evidence: &Evidence, subject: &Subject, answer: Option<&Answer>) -> Option<String> {
+    // Who answers is there.
+    let answered = answer.and_then(|answer| trust(answer).or_else(|| response(subject, answer)));
+    let port = if answered.is_some() { None } else { port(evidence, subject, answer) };
     let clauses: Vec<String> = [
         answer.and_then(words),
-        file(evidence, subject),
-        file_on_host(evidence, subject),
-        port(evidence, subject),
+        answered,
+        answer.and_then(|answer| late(subject, answer)),
+        answer.and_then(as_it_is).or_else(|| file(evidence, subject)).or_else(|| file_on_host(evidence, subject)),
+        port,
         units(evidence),
+        restarting(evidence),
         memory(evidence),
         cloud_init(evidence),
         disks(evidence),
@@ -52,6 +58,71 @@ fn words(answer: &Answer) -> Option<String> {
     lines()
         .find(|line| NAMES.iter().any(|words| line.contains(words)))
         .map(|line| format!("a name cannot be resolved: {}", last_line(line).unwrap_or_default()))
+}
+
+/// Why a certificate was not believed, in the words of rustls, of curl with OpenSSL, and of openssl itself.
+fn trust(answer: &Answer) -> Option<String> {
+    const REASONS: [(&[&str], &str); 3] = [
+        (
+            &[
+                "UnknownIssuer",
+                "BadSignature",
+                "unable to get local issuer",
+                "self-signed certificate",
+                "self signed certificate",
+            ],
+            "the server's certificate is signed by nobody whom the asking side trusts: give the authority's file as `ca_file`",
+        ),
+        (
+            &["not valid for name", "NotValidForName", "no alternative certificate subject name matches"],
+            "the server's certificate is for another name than the one that was asked for: give that name as `server_name`",
+        ),
+        (
+            &["certificate has expired", "certificate expired", "Expired"],
+            "the server's certificate has expired: renew it",
+        ),
+    ];
+    let told = |words: &&str| answer.said.contains(*words) || answer.output.contains(*words);
+    REASONS.iter().find(|(words, _)| words.iter().any(told)).map(|(_, cause)| (*cause).to_owned())
+}
+
+/// What was still at work when its time was over.
+fn late(subject: &Subject, answer: &Answer) -> Option<String> {
+    answer.said.starts_with("no answer within").then_some(())?;
+    match subject.means {
+        Means::Command => Some("the command was still running then and was ended: look what it waits for".to_owned()),
+        Means::Request => Some(format!(
+            "something accepts connections on port {}, but does not answer requests in time: look at its own log",
+            subject.port?
+        )),
+        Means::Connection | Means::Other => None,
+    }
+}
+
+/// A server that answers has its reasons itself.
+fn response(subject: &Subject, answer: &Answer) -> Option<String> {
+    (subject.means == Means::Request && answer.said.starts_with("status ")).then_some(())?;
+    let server = subject.port.map_or_else(|| "the server".to_owned(), |port| format!("the server on port {port}"));
+    Some(match last_line(&answer.output) {
+        Some(line) => format!("{server} runs and says `{line}`: look at its own log"),
+        None => format!("{server} runs: look at its own log"),
+    })
+}
+
+/// What is the matter with a file that is there.
+fn as_it_is(answer: &Answer) -> Option<String> {
+    let said = answer.said.as_str();
+    if let Some(path) = said.strip_suffix(" is older than the guest's start") {
+        return Some(format!("nothing has written {path} since the guest's start"));
+    }
+    if let Some(path) = said.strip_suffix(" is empty") {
+        return Some(format!("{path} is there, but nothing was written into it yet"));
+    }
+    let (path, _) = said.split_once(" does not contain ").filter(|(path, _)| path.starts_with('`'))?;
+    Some(match last_line(&answer.output) {
+        Some(line) => format!("{path} is there, and its last line is `{line}`"),
+        None => format!("{path} is there, but empty"),
+    })
 }
 
 fn file_on_host(evidence: &Evidence, subject: &Subject) -> Option<String> {
@@ -96,7 +167,7 @@ fn files(count: usize) -> String {
     if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 
-fn port(evidence: &Evidence, subject: &Subject) -> Option<String> {
+fn port(evidence: &Evidence, subject: &Subject, answer: Option<&Answer>) -> Option<String> {
     let port = subject.port?;
     let sockets = evidence.section("listening sockets")?;
     let ending = format!(":{port}");
@@ -112,7 +183,16 @@ fn port(evidence: &Evidence, subject: &Subject) -> Option<String> {
     if subject.from_outside && listening.iter().all(loopback) {
         return Some(format!("port {port} listens on {} only, so nobody outside the guest reaches it", listening[0]));
     }
-    None
+    let said = &answer.filter(|_| subject.from_outside)?.said;
+    if said.contains("refused") {
+        return Some(format!(
+            "port {port} listens by now: it came up after the last attempt, or a firewall refuses the node"
+        ));
+    }
+    let in_vain = ["no connection within", "no answer in time", "timed out"].iter().any(|words| said.contains(words));
+    in_vain.then(|| {
+        format!("port {port} listens in the guest, but the node does not get through: look at the firewalls and the guest's address")
+    })
 }
 
 fn units(evidence: &Evidence) -> Option<String> {
@@ -128,12 +208,23 @@ fn units(evidence: &Evidence) -> Option<String> {
         2 => format!(" (as is {})", failed[1]),
         many => format!(" (as are {} more)", many - 1),
     };
-    let journal = evidence.section(&format!("journal of {first}")).unwrap_or_default();
-    let own = journal.lines().rev().find(|line| !line.trim().is_empty() && !is_bookkeeping(line, first));
-    Some(match own.and_then(last_line) {
-        Some(line) => format!("{first} is failed{more}: {line}"),
-        None => format!("{first} is failed{more}"),
-    })
+    Some(with_reason(evidence, first, &format!("is failed{more}")))
+}
+
+/// Units that systemd starts once more each time that they end with an error.
+fn restarting(evidence: &Evidence) -> Option<String> {
+    let line = evidence.section("starting units")?.lines().find(|line| line.contains("auto-restart"))?;
+    Some(with_reason(evidence, line.split_whitespace().next()?, "ends with an error and is started again and again"))
+}
+
+/// What is the matter with a unit, and the last line that it wrote itself.
+fn with_reason(evidence: &Evidence, unit: &str, matter: &str) -> String {
+    let journal = evidence.section(&format!("journal of {unit}")).unwrap_or_default();
+    let own = journal.lines().rev().find(|line| !line.trim().is_empty() && !is_bookkeeping(line, unit));
+    match own.and_then(last_line) {
+        Some(line) => format!("{unit} {matter}: {line}"),
+        None => format!("{unit} {matter}"),
+    }
 }
 
 /// Whether systemd itself wrote a line into a unit's journal, which says that the unit failed but not why.

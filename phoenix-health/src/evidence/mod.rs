@@ -79,15 +79,15 @@ if has systemctl; then
   look "system state" systemctl is-system-running
   look "failed units" systemctl --failed --plain --no-legend
   look "starting units" systemctl list-units --type=service --state=activating --plain --no-legend
-  for unit in $($within systemctl --failed --plain --no-legend 2>/dev/null | cut -d " " -f 1 | head -n 3); do
-    look "journal of $unit" journalctl --no-pager --output=cat --lines=20 "--unit=$unit"
+  for unit in $({ $within systemctl --failed --plain --no-legend; $within systemctl list-units --type=service --state=activating --plain --no-legend | grep auto-restart; } 2>/dev/null | cut -d " " -f 1 | head -n 3); do
+    look "journal of $unit" journalctl --boot --no-pager --output=cat --lines=20 "--unit=$unit"
   done
 fi
 if has ss; then look "listening sockets" ss -ltn; elif has netstat; then look "listening sockets" netstat -ltn; fi
 if has cloud-init; then look "cloud-init" cloud-init status --long; fi
 look "disks" df -P -l
 if has free; then look "memory" free -m; fi
-if has journalctl; then look "journal" journalctl --no-pager --lines=25; fi
+if has journalctl; then look "journal" journalctl --boot --no-pager --lines=25; fi
 exit 0"#;
 
 /// Looks around in the guest and concludes. `asked` is the question that was not answered with yes, if there was one, and its

@@ -7,6 +7,7 @@ use crate::{CommandLine, LogSource, Place, Probe};
 /// What a probe asked about.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Subject {
+    pub(super) means: Means,
     /// A port of the guest.
     pub(super) port: Option<u16>,
     /// Whether the port was asked for from outside the guest.
@@ -17,15 +18,32 @@ pub(super) struct Subject {
     pub(super) host_path: Option<Utf8PathBuf>,
 }
 
+/// By what means it asked.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Means {
+    /// A program.
+    Command,
+    /// A connection.
+    Connection,
+    /// A request to a web server.
+    Request,
+    /// Something else, or several.
+    #[default]
+    Other,
+}
+
 impl Subject {
     pub(super) fn of(probe: &Probe) -> Self {
         match probe {
             Probe::Tcp(tcp) if tcp.address.is_none() => {
-                Self { port: Some(tcp.port), from_outside: tcp.from == Place::Host, ..Self::default() }
+                let from_outside = tcp.from == Place::Host;
+                Self { means: Means::Connection, port: Some(tcp.port), from_outside, ..Self::default() }
             }
             Probe::Http(http) if http.address.is_none() => {
-                Self { port: Some(http.port), from_outside: true, ..Self::default() }
+                let from_outside = http.from == Place::Host;
+                Self { means: Means::Request, port: Some(http.port), from_outside, ..Self::default() }
             }
+            Probe::Http(_) => Self { means: Means::Request, ..Self::default() },
             Probe::File(file) if file.place == Place::Guest && file.path.is_absolute() => {
                 Self { path: Some(file.path.clone()), ..Self::default() }
             }
@@ -41,11 +59,13 @@ impl Subject {
                     CommandLine::Shell(line) => local_port(line.split_whitespace()),
                     CommandLine::Argv(argv) => local_port(argv.iter().map(String::as_str)),
                 };
-                Self { port, ..Self::default() }
+                Self { means: Means::Command, port, ..Self::default() }
             }
+            Probe::Command(_) => Self { means: Means::Command, ..Self::default() },
             Probe::All(probes) | Probe::Any(probes) => {
                 let subjects = || probes.iter().map(Self::of);
                 Self {
+                    means: Means::Other,
                     port: subjects().find_map(|subject| subject.port),
                     from_outside: subjects().find(|subject| subject.port.is_some()).is_some_and(|it| it.from_outside),
                     path: subjects().find_map(|subject| subject.path),

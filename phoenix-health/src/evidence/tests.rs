@@ -80,6 +80,80 @@ async fn a_tool_that_is_missing(stderr: &str, cause: &str) {
     assert_eq!(gather_evidence(&around, Some((&probe, &answer))).await.cause.as_deref(), Some(cause));
 }
 
+/// What rustls and curl say of a certificate that they do not believe.
+#[test_case("no TLS connection: invalid peer certificate: UnknownIssuer", "nobody whom the asking side trusts"; "unknown")]
+#[test_case("no TLS connection: invalid peer certificate: BadSignature", "nobody whom the asking side trusts"; "of the same name")]
+#[test_case("curl: (60) SSL certificate problem: self-signed certificate in certificate chain", "nobody whom the asking side"; "curl")]
+#[test_case("no TLS connection: invalid peer certificate: certificate not valid for name \"a\"", "for another name"; "name")]
+#[test_case("curl: (60) SSL: no alternative certificate subject name matches target host name 'a'", "for another name"; "name by curl")]
+#[test_case("no TLS connection: invalid peer certificate: certificate expired: verification time 1", "has expired"; "expired")]
+fn a_certificate_that_is_not_believed(said: &str, part: &str) {
+    let probe = Probe::Http(crate::HttpProbe::new(9000));
+    let cause = cause_after(&probe, said, "", &[("listening sockets", SOCKETS)]).unwrap();
+    assert!(cause.contains(part) && !cause.contains("listens"), "{cause}");
+}
+
+fn cause_after(probe: &Probe, said: &str, output: &str, sections: &[(&str, &str)]) -> Option<String> {
+    let answer = Answer { verdict: crate::Verdict::No, said: said.to_owned(), output: output.to_owned() };
+    let sections =
+        sections.iter().map(|(title, text)| Section { title: (*title).to_owned(), text: (*text).to_owned() }).collect();
+    cause::nearest(&Evidence { cause: None, sections }, &Subject::of(probe), Some(&answer))
+}
+
+#[test_case("10.0.0.1 port 22: no connection within 3 s",
+    "port 22 listens in the guest, but the node does not get through: look at the firewalls and the guest's address"; "firewall")]
+#[test_case("10.0.0.1 port 22: connection refused",
+    "port 22 listens by now: it came up after the last attempt, or a firewall refuses the node"; "late")]
+fn a_port_that_listens_all_the_same(said: &str, cause: &str) {
+    assert_eq!(cause_after(&Probe::tcp(22), said, "", &[("listening sockets", SOCKETS)]).as_deref(), Some(cause));
+}
+
+#[test]
+fn what_was_still_running_and_what_answers_with_an_error() {
+    let late = |probe: &Probe| cause_after(probe, "no answer within 5 s", "", &[]).unwrap();
+    assert!(
+        late(&Probe::shell("check")).starts_with("the command was still running"),
+        "{}",
+        late(&Probe::shell("check"))
+    );
+    let http = Probe::Http(crate::HttpProbe::new(8080));
+    assert_eq!(
+        late(&http),
+        "something accepts connections on port 8080, but does not answer requests in time: look at its own log"
+    );
+    let down = cause_after(&http, "status 503 Service Unavailable", "<p>\nin repair\n", &[]);
+    assert_eq!(down.as_deref(), Some("the server on port 8080 runs and says `in repair`: look at its own log"));
+}
+
+#[test]
+fn a_marker_that_is_there_but_not_as_asked() {
+    let marker =
+        |said: &str, output: &str| cause_after(&Probe::file("/run/ready"), said, output, &[("folder /run", "total 0")]);
+    assert_eq!(
+        marker("`/run/ready` is older than the guest's start", "").as_deref(),
+        Some("nothing has written `/run/ready` since the guest's start")
+    );
+    let empty = marker("`/run/ready` is empty", "");
+    assert_eq!(empty.as_deref(), Some("`/run/ready` is there, but nothing was written into it yet"));
+    let other = marker("`/run/ready` does not contain `yes`", "no\nnot yet\n");
+    assert_eq!(other.as_deref(), Some("`/run/ready` is there, and its last line is `not yet`"));
+}
+
+#[test]
+fn a_unit_that_ends_again_and_again() {
+    let sections = [
+        ("starting units", "app.service loaded activating auto-restart App"),
+        (
+            "journal of app.service",
+            "Started App.\nbind: address already in use\napp.service: Failed with result 'exit-code'.",
+        ),
+    ];
+    assert_eq!(
+        cause_of(&Probe::Agent, &sections).as_deref(),
+        Some("app.service ends with an error and is started again and again: bind: address already in use")
+    );
+}
+
 #[test]
 fn a_name_that_is_not_known() {
     let output = "curl: (6) Could not resolve host: ca.lan".to_owned();

@@ -4,10 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use phoenix_host::{Command, Effect};
+use phoenix_host::{Command, Effect, Output};
+use phoenix_types::GuestKind;
 use serde::Serialize;
 
 use super::answer::{self, OUTPUT_KEPT};
+use super::start::{self, Era, START, Start};
 use crate::{Answer, Pattern, Place, Surroundings, Verdict};
 
 /// How much of a file is looked at for its contents, in bytes.
@@ -47,12 +49,19 @@ pub enum Age {
     /// Whatever.
     #[default]
     Any,
-    /// Written since the guest started. Compared by the clock of the side where the file is, to the second.
+    /// Written since the guest started, by the clock of the side where the file is, to the second. Where that clock was moved
+    /// since the start, only what is newer in any case counts.
     SinceStart,
 }
 
-/// Prints when `$1` was written, its size, and the time now.
-const FACTS: &str = r#"stat -L -c '%Y %s' "$1" && date +%s"#;
+/// Prints when `$1` was written, and its size.
+const FACTS: &str = r#"stat -L -c '%Y %s' "$1" || exit 1"#;
+
+/// The same on the node, with the time there, and when `$2` was written if it is there.
+const FACTS_ON_HOST: &str = r#"stat -L -c '%Y %s' "$1" || exit 1
+date +%s
+stat -c %Y "$2" 2>/dev/null
+exit 0"#;
 
 impl FileProbe {
     pub(super) async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
@@ -66,7 +75,11 @@ impl FileProbe {
     async fn look(&self, around: &Surroundings, limit: Duration) -> Result<Answer, Answer> {
         if self.age == Age::SinceStart {
             let facts = Facts::of(around, self, limit).await?;
-            if !facts.since_start() {
+            let era = facts.start.era(facts.written);
+            if let Some(reason) = start::untold(era, &format!("`{}`", self.path)) {
+                return Ok(Answer::unanswered(reason));
+            }
+            if era == Era::Before {
                 return Ok(Answer::no(format!("`{}` is older than the guest's start", self.path)));
             }
             if self.contents == Contents::NonEmpty && facts.size == 0 {
@@ -105,7 +118,9 @@ impl FileProbe {
         if output.succeeded() {
             Ok(self.compare(pattern, &output.stdout_text()))
         } else {
-            Ok(Answer { verdict: Verdict::No, ..super::command::judge(&output) })
+            let is_missing = output.stderr_text().contains("No such file or directory");
+            let answer = if is_missing { self.missing() } else { super::command::judge(&output) };
+            Ok(Answer { verdict: Verdict::No, ..answer })
         }
     }
 
@@ -147,58 +162,58 @@ impl FileProbe {
 }
 
 /// What is needed to tell whether a file was written since the guest's start, in seconds.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Facts {
     written: i64,
     size: u64,
-    now: i64,
-    uptime: i64,
+    start: Start,
 }
 
 impl Facts {
     async fn of(around: &Surroundings, file: &FileProbe, limit: Duration) -> Result<Self, Answer> {
-        let shell = |text: String| {
-            let mut command =
-                Command::new("sh", Effect::Read, limit).args(["-c", text.as_str(), "sh", file.path.as_str()]);
+        let shell = |text: &str, args: &[&str]| {
+            let mut command = Command::new("sh", Effect::Read, limit).args(["-c", text, "sh"]).args(args);
             command.output_limit = OUTPUT_KEPT;
             command
         };
-        let (facts, uptime) = match file.place {
-            Place::Guest => {
-                let all = answer::run(around, Place::Guest, shell(format!("{FACTS} && cat /proc/uptime"))).await?;
-                (all.clone(), all)
-            }
-            Place::Host => {
-                let mut uptime = Command::new("cat", Effect::Read, limit).arg("/proc/uptime");
-                uptime.output_limit = OUTPUT_KEPT;
-                let uptime = answer::run(around, Place::Guest, uptime).await?;
-                (answer::run(around, Place::Host, shell(FACTS.to_owned())).await?, uptime)
-            }
+        let path = file.path.as_str();
+        let inside = match file.place {
+            Place::Guest => shell(&format!("{FACTS}\n{START}"), &[path]),
+            Place::Host => shell(START, &[]),
         };
-        if !facts.succeeded() {
-            return Err(file.missing().with_output(answer::both_streams(&facts)));
+        let inside = answer::run(around, Place::Guest, inside).await?;
+        if file.place == Place::Guest && !inside.succeeded() {
+            return Err(file.missing().with_output(answer::both_streams(&inside)));
         }
-        Self::parse(&facts.stdout_text(), &uptime.stdout_text()).ok_or_else(|| {
+        let text = inside.stdout_text();
+        let unknown = |output: &Output| {
             Answer::unanswered("the times of the file and of the guest's start cannot be read")
-                .with_output(answer::both_streams(&facts))
-        })
+                .with_output(answer::both_streams(output))
+        };
+        let start = text.lines().last().and_then(Start::parse).ok_or_else(|| unknown(&inside))?;
+        if file.place == Place::Guest {
+            return Self::parse(&text, start).ok_or_else(|| unknown(&inside));
+        }
+        // QEMU writes the file of its process id when it starts (qemu-server `QemuServer/Helpers.pm`).
+        let pid = format!("/run/qemu-server/{}.pid", around.guest);
+        let on_host = answer::run(around, Place::Host, shell(FACTS_ON_HOST, &[path, &pid])).await?;
+        if !on_host.succeeded() {
+            return Err(file.missing().with_output(answer::both_streams(&on_host)));
+        }
+        let text = on_host.stdout_text();
+        let mut times = text.lines().skip(1).map(|line| line.trim().parse::<i64>().ok());
+        let now = times.next().flatten().ok_or_else(|| unknown(&on_host))?;
+        let (recorded, ended) = match around.kind {
+            // A container has the node's clock.
+            GuestKind::Container => (start.recorded, start.ended),
+            GuestKind::Vm => (times.next().flatten(), None),
+        };
+        Self::parse(&text, Start { now, recorded, ended, ..start }).ok_or_else(|| unknown(&on_host))
     }
 
-    fn parse(facts: &str, uptime: &str) -> Option<Self> {
+    fn parse(facts: &str, start: Start) -> Option<Self> {
         let mut words = facts.split_whitespace();
-        let (written, size, now) = (words.next()?, words.next()?, words.next()?);
-        let uptime = uptime.lines().last()?.split_whitespace().next()?.split('.').next()?;
-        Some(Self {
-            written: written.parse().ok()?,
-            size: size.parse().ok()?,
-            now: now.parse().ok()?,
-            uptime: uptime.parse().ok()?,
-        })
-    }
-
-    /// All times are cut to seconds, so a file of the very first second may seem one second older than the start.
-    fn since_start(&self) -> bool {
-        self.written.saturating_add(1) >= self.now.saturating_sub(self.uptime)
+        Some(Self { written: words.next()?.parse().ok()?, size: words.next()?.parse().ok()?, start })
     }
 }
 

@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use phoenix_host::{Command, Effect};
+use phoenix_host::{Command, Effect, Output};
 use serde::Serialize;
 
-use super::answer;
+use super::start::{self, Era, START, Start};
+use super::{answer, moment};
 use crate::{Answer, Pattern, Place, Surroundings, Verdict};
 
 /// A line that must have been logged inside the guest since it started.
@@ -28,8 +29,8 @@ pub enum LogSource {
         /// The unit, such as `step-ca.service`.
         unit: Option<String>,
     },
-    /// A file, which must have been written to since the guest's start. Its lines carry no times, so an older line in it
-    /// counts too.
+    /// A file. A line counts when the time that it begins with is of this life of the guest; one without a time counts in a
+    /// file that was made since the guest's start.
     File(#[schemars(with = "String")] Utf8PathBuf),
 }
 
@@ -37,25 +38,30 @@ pub enum LogSource {
 const LINES: &str = "20000";
 const BYTES: usize = 1 << 20;
 
-/// Exit status of the scripts below when the tool is missing; `grep` and `journalctl` do not use it.
+/// Exit status of the script below when the tool is missing; `grep` and `journalctl` do not use it.
 const NO_JOURNAL: i32 = 127;
 
 /// `$1`: the text, or nothing for all lines; `$2`: the unit, or nothing; `$3`: how many lines when there is no text.
-/// Containers share their boot id with the node, so `--boot` would say too much there; the uptime is the container's own.
+/// The journal knows the boots apart, whatever the clock does. A container has a boot id of its own where LXC gives it one; without it
+/// the container's uptime has to do.
 const JOURNAL: &str = r#"command -v journalctl >/dev/null 2>&1 || { echo "journalctl is not installed" >&2; exit 127; }
-read -r up rest </proc/uptime
-set -- "$1" "$2" "$3" --quiet --no-pager --output=cat "--since=-${up%%.*}s"
+since=--boot
+if [ -e /run/systemd/container ] && [ ! -e /dev/.lxc-boot-id ]; then
+  read -r up rest </proc/uptime
+  since=--since=-${up%%.*}s
+fi
 text=$1 unit=$2 lines=$3
-shift 3
+set -- --quiet --no-pager --output=cat "$since"
 if [ -n "$unit" ]; then set -- "$@" "--unit=$unit"; fi
 if [ -n "$text" ]; then journalctl "$@" | grep -m 1 -F -e "$text"; else journalctl "$@" "--lines=$lines"; fi"#;
 
-/// `$1`: the text, or nothing for all lines; `$2`: the file; `$3`: how many lines when there is no text.
-const FILE: &str = r#"read -r up rest </proc/uptime
-start=$(($(date +%s) - ${up%%.*} - 1))
-written=$(stat -L -c %Y "$2") || exit 1
-[ "$written" -ge "$start" ] || exit 1
-if [ -n "$1" ]; then grep -m 1 -F -e "$1" "$2"; else tail -n "$3" "$2"; fi"#;
+/// `$1`: the text, or nothing for all lines; `$2`: the file; `$3`: how many lines at most. Prints the lines, then when the file was
+/// written and made, the time zone, and the guest's start: last, because the end of too much output is kept.
+const FILE: &str = r#"times=$(stat -L -c '%Y %W' "$2") || exit 1
+if [ -n "$1" ]; then grep -F -e "$1" "$2" | tail -n "$3"; else tail -n "$3" "$2"; fi
+echo
+echo "$times"
+date +%z"#;
 
 impl LogProbe {
     pub(super) async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
@@ -66,16 +72,19 @@ impl LogProbe {
             Pattern::Text(text) => text.as_str(),
             Pattern::Regex(_) => "",
         };
-        let (script, source) = match &self.source {
-            LogSource::Journal { unit } => (JOURNAL, unit.as_deref().unwrap_or_default()),
-            LogSource::File(path) if !path.is_absolute() => {
-                return Answer::new(Verdict::Never, format!("`{path}` is not an absolute path"));
+        match &self.source {
+            LogSource::Journal { unit } => {
+                self.ask_journal(around, limit, text, unit.as_deref().unwrap_or_default()).await
             }
-            LogSource::File(path) => (FILE, path.as_str()),
-        };
-        let mut command = Command::new("sh", Effect::Read, limit).args(["-c", script, "sh", text, source, LINES]);
-        command.output_limit = BYTES;
-        let output = match answer::run(around, Place::Guest, command).await {
+            LogSource::File(path) if !path.is_absolute() => {
+                Answer::new(Verdict::Never, format!("`{path}` is not an absolute path"))
+            }
+            LogSource::File(path) => self.ask_file(around, limit, text, path.as_str()).await,
+        }
+    }
+
+    async fn ask_journal(&self, around: &Surroundings, limit: Duration, text: &str, unit: &str) -> Answer {
+        let output = match run(around, limit, [JOURNAL, "sh", text, unit, LINES]).await {
             Ok(output) => output,
             Err(answer) => return answer,
         };
@@ -85,14 +94,83 @@ impl LogProbe {
         }
         let printed = output.stdout_text();
         match self.pattern.line_in(&printed).filter(|_| output.succeeded()) {
-            Some(line) => Answer::yes(format!(
-                "logged: {}",
-                answer::last_line(line).unwrap_or_else(|| "an empty line".to_owned())
-            )),
-            None => Answer::no(format!("no line with {} in {} yet", self.pattern, self.source))
-                .with_output(answer::clean(&output.stderr)),
+            Some(line) => logged(line),
+            None => self.not_yet().with_output(answer::clean(&output.stderr)),
         }
     }
+
+    async fn ask_file(&self, around: &Surroundings, limit: Duration, text: &str, path: &str) -> Answer {
+        let script = format!("{FILE}\n{START}");
+        let output = match run(around, limit, [script.as_str(), "sh", text, path, LINES]).await {
+            Ok(output) => output,
+            Err(answer) => return answer,
+        };
+        if !output.succeeded() {
+            return self.not_yet().with_output(answer::both_streams(&output));
+        }
+        let printed = output.stdout_text();
+        let mut lines: Vec<&str> = printed.lines().collect();
+        let facts = lines.split_off(lines.len().saturating_sub(3));
+        let Some((file, zone, start)) = facts_of(&facts) else {
+            return Answer::unanswered(format!("the times of {} and of the guest's start cannot be read", self.source))
+                .with_output(answer::both_streams(&output));
+        };
+        let mut best = self.not_yet();
+        for line in lines.into_iter().filter(|line| self.pattern.is_found_in(line)) {
+            let Some(time) = moment::of_line(line, zone, start.now).or(file.born) else {
+                best = self.timeless(&file, &start);
+                continue;
+            };
+            match start.era(time) {
+                Era::Since => return logged(line),
+                Era::Before if moment::of_line(line, zone, start.now).is_none() => best = self.timeless(&file, &start),
+                Era::Before => {}
+                era => best = start::untold(era, "the line").map_or(best, Answer::unanswered),
+            }
+        }
+        best
+    }
+
+    fn not_yet(&self) -> Answer {
+        Answer::no(format!("no line with {} in {} yet", self.pattern, self.source))
+    }
+
+    /// A line without a time is there, in a file from before the start.
+    fn timeless(&self, file: &LogFile, start: &Start) -> Answer {
+        if start.era(file.written) == Era::Before {
+            return self.not_yet();
+        }
+        Answer::unanswered(format!(
+            "a line with {} is in {}, but it bears no time and the file is older than the guest's start, so nobody can tell \
+             whether it is newer: let its writer put times on its lines, or ask the journal",
+            self.pattern, self.source
+        ))
+    }
+}
+
+/// When a log file was written and made; the second where its file system keeps that.
+#[derive(Debug)]
+struct LogFile {
+    written: i64,
+    born: Option<i64>,
+}
+
+/// What [`FILE`] and [`START`] print behind the lines: the file, the time zone, the guest's start.
+fn facts_of<'l>(lines: &[&'l str]) -> Option<(LogFile, &'l str, Start)> {
+    let [times, zone, start] = lines else { return None };
+    let (written, born) = times.split_once(' ')?;
+    let born = born.trim().parse().ok().filter(|time| *time > 0);
+    Some((LogFile { written: written.parse().ok()?, born }, zone, Start::parse(start)?))
+}
+
+async fn run<const N: usize>(around: &Surroundings, limit: Duration, words: [&str; N]) -> Result<Output, Answer> {
+    let mut command = Command::new("sh", Effect::Read, limit).arg("-c").args(words);
+    command.output_limit = BYTES;
+    answer::run(around, Place::Guest, command).await
+}
+
+fn logged(line: &str) -> Answer {
+    Answer::yes(format!("logged: {}", answer::last_line(line).unwrap_or_else(|| "an empty line".to_owned())))
 }
 
 impl fmt::Display for LogSource {
@@ -145,7 +223,7 @@ mod tests {
         let (status, all) = run("", "step-ca.service").await;
         assert_eq!(status, Some(0));
         assert!(all.contains("--unit=step-ca.service --lines=20000\nserving"), "{all}");
-        assert!(all.starts_with("asked: --quiet --no-pager --output=cat --since=-"), "{all}");
+        assert!(all.starts_with("asked: --quiet --no-pager --output=cat --boot"), "{all}");
         let (_, asked) = run("asked", "").await;
         assert!(!asked.contains("--unit"), "{asked}");
     }

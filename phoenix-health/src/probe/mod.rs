@@ -8,7 +8,9 @@ mod curl;
 mod file;
 mod http;
 mod log;
+mod moment;
 mod pattern;
+mod start;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;

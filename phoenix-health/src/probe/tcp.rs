@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use phoenix_host::{Command, Effect, HostError};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::answer::{self, OUTPUT_KEPT};
 use crate::{Answer, Place, Surroundings};
@@ -61,25 +62,28 @@ pub(super) async fn dial(
     port: u16,
     limit: Duration,
 ) -> Result<(String, Box<dyn phoenix_host::ByteStream>), Answer> {
-    let connect = async {
-        let address = match address {
-            Some(address) => address.to_owned(),
-            None => around
-                .addresses
-                .address()
-                .await
-                .map_err(|reason| Answer::unanswered(format!("the guest's address is not known: {reason}")))?,
-        };
-        match around.host.dial(&address, port, limit).await {
-            Ok(stream) => Ok((address, stream)),
-            Err(HostError::Dial { reason, .. }) => Err(Answer::no(format!("{address} port {port}: {reason}"))),
-            Err(error) => Err(answer::from_host(&error, limit)),
-        }
+    let begun = Instant::now();
+    let address = match address {
+        Some(address) => address.to_owned(),
+        None => match tokio::time::timeout(limit, around.addresses.address()).await {
+            Ok(Ok(address)) => address,
+            Ok(Err(reason)) => return Err(Answer::unanswered(format!("the guest's address is not known: {reason}"))),
+            Err(_) => {
+                let limit = crate::seconds::display(limit);
+                return Err(Answer::unanswered(format!("the guest does not tell its address within {limit}")));
+            }
+        },
     };
-    // The address is asked for within the same time, so the dial alone may not use it up.
-    match tokio::time::timeout(limit, connect).await {
-        Ok(result) => result,
-        Err(_) => Err(Answer::no(format!("port {port}: no connection within {}", crate::seconds::display(limit)))),
+    // The address was asked for within the same time.
+    let left = limit.saturating_sub(begun.elapsed());
+    match tokio::time::timeout(left, around.host.dial(&address, port, limit)).await {
+        Ok(Ok(stream)) => Ok((address, stream)),
+        Ok(Err(HostError::Dial { reason, .. })) => Err(Answer::no(format!("{address} port {port}: {reason}"))),
+        Ok(Err(error)) => Err(answer::from_host(&error, limit)),
+        Err(_) => {
+            let limit = crate::seconds::display(limit);
+            Err(Answer::no(format!("{address} port {port}: no connection within {limit}")))
+        }
     }
 }
 

@@ -56,9 +56,11 @@ async fn files_on_both_sides(contents: Contents, text: &str, verdict: Verdict) {
     }
 }
 
-#[test_case("1000 4\n1090\n90.52 20.1\n", Verdict::Yes; "written in the second of the start")]
-#[test_case("998 4\n1090\n90.52 20.1\n", Verdict::No; "older")]
-#[test_case("1080 4\n1090\n90.52 20.1\n", Verdict::Yes; "newer")]
+#[test_case("1000 4\n1090 90 1001 -\n", Verdict::Yes; "written in the second of the start")]
+#[test_case("998 4\n1090 90 - -\n", Verdict::No; "older")]
+#[test_case("1080 4\n1090 90 - -\n", Verdict::Yes; "newer")]
+#[test_case("1080 4\n9000 90 - -\n", Verdict::No; "much older")]
+#[test_case("9000 4\n1090 90 - -\n", Verdict::Unanswered; "of a time to come")]
 #[test_case("1080 4\n", Verdict::Unanswered; "no times")]
 #[test_case("yes no\nmaybe\nx\n", Verdict::Unanswered; "garbage")]
 #[tokio::test(start_paused = true)]

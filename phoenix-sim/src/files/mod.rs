@@ -32,6 +32,8 @@ pub struct Entry {
     pub gid: u32,
     /// When it was last written, in seconds since 1970.
     pub mtime: i64,
+    /// When it was made, in seconds since 1970.
+    pub born: i64,
 }
 
 /// Whether the last component of a path is followed when it is a link.
@@ -47,13 +49,13 @@ impl Entry {
     /// A folder with mode 0755 that belongs to root.
     #[must_use]
     pub fn folder(mtime: i64) -> Self {
-        Self { content: Content::Folder, mode: 0o755, uid: 0, gid: 0, mtime }
+        Self { content: Content::Folder, mode: 0o755, uid: 0, gid: 0, mtime, born: mtime }
     }
 
     /// A file with mode 0644 that belongs to root.
     #[must_use]
     pub fn file(bytes: impl Into<Arc<[u8]>>, mtime: i64) -> Self {
-        Self { content: Content::File(bytes.into()), mode: 0o644, uid: 0, gid: 0, mtime }
+        Self { content: Content::File(bytes.into()), mode: 0o644, uid: 0, gid: 0, mtime, born: mtime }
     }
 
     /// The bytes of a regular file.

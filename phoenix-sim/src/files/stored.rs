@@ -23,6 +23,9 @@ struct Stored {
     #[serde(skip_serializing_if = "is_zero", default)]
     gid: u32,
     mtime: i64,
+    /// When it was made, where that is another time than when it was last written.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    born: Option<i64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
@@ -42,8 +45,9 @@ impl Serialize for FileTree {
                     Err(_) => bytes = Some(content.to_vec()),
                 },
             }
-            let Entry { mode, uid, gid, mtime, .. } = *entry;
-            (path, Stored { text, bytes, link, mode, uid, gid, mtime })
+            let Entry { mode, uid, gid, mtime, born, .. } = *entry;
+            let born = (born != mtime).then_some(born);
+            (path, Stored { text, bytes, link, mode, uid, gid, mtime, born })
         }))
     }
 }
@@ -52,14 +56,14 @@ impl<'de> Deserialize<'de> for FileTree {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = BTreeMap::<Box<str>, Stored>::deserialize(deserializer)?;
         let entries = stored.into_iter().map(|(path, stored)| {
-            let Stored { text, bytes, link, mode, uid, gid, mtime } = stored;
+            let Stored { text, bytes, link, mode, uid, gid, mtime, born } = stored;
             let content = match (text, bytes, link) {
                 (Some(text), ..) => Content::File(text.into_bytes().into()),
                 (_, Some(bytes), _) => Content::File(bytes.into()),
                 (.., Some(link)) => Content::Link(link),
                 (None, None, None) => Content::Folder,
             };
-            (path, Entry { content, mode, uid, gid, mtime })
+            (path, Entry { content, mode, uid, gid, mtime, born: born.unwrap_or(mtime) })
         });
         Ok(Self { entries: Arc::new(entries.collect()) })
     }
@@ -75,6 +79,7 @@ mod tests {
         tree.make_folders("/a", 1).unwrap();
         tree.write("/a/text", b"x\n".to_vec(), 2).unwrap();
         tree.write("/a/bytes", vec![0xff, 0], 3).unwrap();
+        tree.write("/a/bytes", vec![0xff, 1], 4).unwrap();
         let json = serde_json::to_string(&tree).unwrap();
         assert_eq!(serde_json::from_str::<FileTree>(&json).unwrap(), tree);
     }

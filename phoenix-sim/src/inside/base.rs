@@ -180,6 +180,10 @@ pub(crate) fn furnish(state: &mut State, vmid: u32, kind: GuestKind, world: Merg
         identity::make_host_keys(state, vmid, Keys::Missing);
     }
     if kind == GuestKind::Container {
+        // LXC writes it at every start and shows it as the kernel's boot id (`lxc_setup_boot_id` in its `conf.c`).
+        let mut view = View::new(state, Some(vmid));
+        let id = view.read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let _ = view.write("/dev/.lxc-boot-id", &id, Offset::Replace, 0o444);
         network(state, vmid, &name);
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn entry(state: &State, vmid: u32, path: &str) -> Option<Entry> {
     }
     match (first, rest.as_slice()) {
         ("uptime", []) => {
-            let up = state.now.saturating_sub(running.journal.first().map_or(state.now, |line| line.at));
+            let up = state.elapsed.saturating_sub(running.started).as_secs();
             file(format!("{up}.00 {up}.00\n"))
         }
         ("loadavg", []) => file("0.08 0.03 0.01 1/80 200\n".to_owned()),

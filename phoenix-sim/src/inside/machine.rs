@@ -73,9 +73,11 @@ impl Machine {
         self.node.state().inside.get(&vmid).is_some_and(|running| !running.is_vm)
     }
 
-    /// Seconds since 1970, with their fraction.
+    /// Seconds since 1970 by its own clock, with their fraction.
     pub(crate) fn now(&self) -> Duration {
-        Duration::from_secs(u64::try_from(self.node.world().epoch).unwrap_or(0)) + self.node.clock().now()
+        let seconds = self.node.state().time_of(self.guest);
+        let fraction = self.node.clock().now().subsec_nanos();
+        Duration::new(u64::try_from(seconds).unwrap_or(0), fraction)
     }
 
     /// Its name.

@@ -64,7 +64,11 @@ pub(crate) use self::view::{Follow, Offset};
 pub(crate) struct Running {
     /// When it was started, on the node's clock.
     pub(crate) started: Duration,
-    is_vm: bool,
+    /// When it was started, in seconds since 1970 by its own clock.
+    began: i64,
+    pub(crate) is_vm: bool,
+    /// By how many seconds a VM's own clock was moved.
+    pub(crate) clock: i64,
     /// Its root disk, when the node knows of none.
     scratch: FileTree,
     /// Network shares that were mounted.
@@ -101,7 +105,7 @@ struct Share {
 
 /// A line of a journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Line {
+pub(crate) struct Line {
     /// Seconds since 1970.
     at: i64,
     source: String,
@@ -200,6 +204,7 @@ pub(crate) fn started(state: &mut State, node: &SimNode, vmid: u32) {
 pub(crate) fn stopped(state: &mut State, vmid: u32) {
     if let Some(running) = state.inside.remove(&vmid) {
         running.processes.kill_all();
+        services::keep_journal(state, vmid, running.journal);
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use phoenix_host::ByteStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::world::ResponseWorld;
+use super::world::{PortState, ResponseWorld};
 use super::{facts, services};
 use crate::node::SimNode;
 
@@ -62,7 +62,9 @@ pub(crate) fn reach(node: &SimNode, from: Option<u32>, host: &str, port: u16) ->
             (None, None) => return Reached::NoName,
         }
     };
+    let filters = |vmid| facts::world_of(node.world(), vmid).other_ports() == PortState::Filtered;
     let service = match guest {
+        Some(vmid) if from != guest && filters(vmid) => return Reached::NoAnswer,
         None => NODE_PORTS.contains(&port).then(String::new),
         Some(vmid) => services::listener(&mut state, node.world(), vmid, port, now),
     };

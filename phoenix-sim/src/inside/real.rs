@@ -23,7 +23,9 @@ pub(super) fn entry(path: &str) -> Option<Entry> {
     } else {
         Content::File(read(path).unwrap_or_default())
     };
-    Some(Entry { content, mode: meta.mode() & 0o7777, uid: meta.uid(), gid: meta.gid(), mtime: meta.mtime() })
+    let born = meta.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let born = born.and_then(|time| i64::try_from(time.as_secs()).ok()).unwrap_or(0);
+    Some(Entry { content, mode: meta.mode() & 0o7777, uid: meta.uid(), gid: meta.gid(), mtime: meta.mtime(), born })
 }
 
 /// The first bytes of a file, and its size.

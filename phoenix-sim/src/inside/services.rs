@@ -49,6 +49,8 @@ pub(crate) enum Effect {
     Remove(String),
     Log(String),
     State(UnitState),
+    /// The clock jumps by so many seconds.
+    Clock(i64),
     CloudInit(CloudInitResult),
     /// Cloud-init installs packages.
     Packages(Vec<String>),
@@ -78,7 +80,12 @@ impl Listening {
 /// Begins a guest's boot.
 pub(crate) fn boot(state: &mut State, world: &World, vmid: u32, now: Duration) {
     let Some(kind) = state.guest_kind(vmid) else { return };
-    state.inside.insert(vmid, Running { started: now, is_vm: kind == GuestKind::Vm, ..Running::default() });
+    if let Some(before) = state.inside.remove(&vmid) {
+        keep_journal(state, vmid, before.journal);
+    }
+    let is_vm = kind == GuestKind::Vm;
+    let running = Running { started: now, began: state.now, is_vm, clock: state.clock, ..Running::default() };
+    state.inside.insert(vmid, running);
     let merged = facts::world_of(world, vmid);
     super::base::furnish(state, vmid, kind, merged);
     log(state, vmid, "kernel", "Booting.");
@@ -176,7 +183,8 @@ pub(crate) fn begin(state: &mut State, world: &World, vmid: u32, name: &str, ser
             .chain(event.remove.iter().map(|path| Effect::Remove(path.clone())))
             .chain(event.files.iter().map(|(path, text)| Effect::File { path: path.clone(), text: text.clone() }))
             .chain(event.open.iter().map(|port| Effect::Open { port: *port, flapping }))
-            .chain(event.state.map(Effect::State));
+            .chain(event.state.map(Effect::State))
+            .chain(event.clock.map(Effect::Clock));
         for effect in effects {
             plan(state, vmid, at, name, effect);
         }
@@ -263,10 +271,9 @@ pub(crate) fn catch_up(state: &mut State, world: &World, now: Duration) {
             .min_by_key(|(_, running)| running.planned.first().map(|planned| planned.at))
             .map(|(vmid, running)| (*vmid, running.planned.first().map(|planned| planned.at)));
         let Some((vmid, Some(at))) = next else { return };
-        let before = state.now;
-        state.now = world.epoch + i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+        state.go_to(world, at);
         catch_up_guest(state, world, vmid, at);
-        state.now = before;
+        state.go_to(world, now);
     }
 }
 
@@ -306,15 +313,22 @@ fn apply(state: &mut State, world: &World, vmid: u32, planned: Planned) {
         Effect::Log(text) => log(state, vmid, &service, &text),
         Effect::State(to) => {
             set_state(state, vmid, &service, to);
-            if to == UnitState::Failed {
+            if matches!(to, UnitState::Failed | UnitState::Restarting) {
                 log(state, vmid, "systemd[1]", &format!("{service}.service: Failed with result 'exit-code'."));
             }
-            if matches!(to, UnitState::Failed | UnitState::Inactive)
+            if matches!(to, UnitState::Failed | UnitState::Inactive | UnitState::Restarting)
                 && let Some(running) = state.inside.get_mut(&vmid)
             {
                 running.ports.retain(|_, listening| listening.service != service);
                 running.begun.remove(&service);
             }
+        }
+        Effect::Clock(seconds) => {
+            match state.inside.get_mut(&vmid).filter(|running| running.is_vm) {
+                Some(running) => running.clock += seconds,
+                None => state.clock += seconds,
+            }
+            state.go_to(world, state.elapsed);
         }
         Effect::Mounts => shares::attach_all(state, world, vmid),
         Effect::Packages(packages) => install(state, world, vmid, &packages),
@@ -375,9 +389,16 @@ pub(crate) fn set_state(state: &mut State, vmid: u32, name: &str, to: UnitState)
     }
 }
 
+/// What a guest's journal has when the guest stops is there after its next start: it is kept on the disk.
+pub(crate) fn keep_journal(state: &mut State, vmid: u32, lines: Vec<Line>) {
+    let kept = state.journals.entry(vmid).or_default();
+    kept.extend(lines);
+    kept.drain(..kept.len().saturating_sub(JOURNAL));
+}
+
 /// Writes a line to a guest's journal.
 pub(crate) fn log(state: &mut State, vmid: u32, source: &str, text: &str) {
-    let at = state.now;
+    let at = state.time_of(Some(vmid));
     if let Some(running) = state.inside.get_mut(&vmid) {
         if running.journal.len() >= JOURNAL {
             running.journal.drain(..JOURNAL / 10);
@@ -396,5 +417,5 @@ pub(crate) fn listener(state: &mut State, world: &World, vmid: u32, port: u16, n
     let mut events = merged.services().into_values().flat_map(|service| &service.events);
     let belongs = events.any(|event| event.open.contains(&port));
     let booted = merged.init(running.is_vm).is_some_and(|init| now >= running.started + init);
-    (!belongs && booted && merged.other_ports() == PortState::Open).then(String::new)
+    (!belongs && booted && merged.other_ports() != PortState::Closed).then(String::new)
 }

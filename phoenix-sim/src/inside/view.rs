@@ -72,7 +72,7 @@ impl<'a> View<'a> {
 
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
-        self.state.now
+        self.state.time_of(self.guest)
     }
 
     /// The node's state.
@@ -250,7 +250,7 @@ impl<'a> View<'a> {
         if place.store == Store::Kernel {
             return super::kernel::write(&place.path);
         }
-        let now = self.state.now;
+        let now = self.now();
         let old = self.entry_of(&place.store, &place.path);
         let content: Arc<[u8]> = match (&old, at) {
             (Some(Entry { content: Content::Folder, .. }), _) => return Err(FileError::IsAFolder),
@@ -340,7 +340,7 @@ impl<'a> View<'a> {
         }
         let path = self.absolute(path);
         self.make_folders(FileTree::parent(&path), 0o755)?;
-        let entry = Entry { mode, ..Entry::folder(self.state.now) };
+        let entry = Entry { mode, ..Entry::folder(self.now()) };
         self.insert(&path, entry)
     }
 

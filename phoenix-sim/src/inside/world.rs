@@ -118,6 +118,8 @@ pub enum PortState {
     Open,
     /// No one listens.
     Closed,
+    /// Someone listens, and a firewall drops what comes from outside the guest.
+    Filtered,
 }
 
 /// A service: what happens after it begins. Once begun it begins again with every boot.
@@ -167,6 +169,8 @@ pub struct EventWorld {
     pub log: Vec<String>,
     /// The state that the service's unit changes to.
     pub state: Option<UnitState>,
+    /// By how many seconds the clock jumps: a VM's own; in a container the node's, which all containers share.
+    pub clock: Option<i64>,
 }
 
 /// A port that comes and goes: open, closed, open, and so on.
@@ -187,6 +191,9 @@ pub enum UnitState {
     Active,
     /// It is about to run.
     Activating,
+    /// It ended with an error and is about to be started once more.
+    #[serde(rename = "auto_restart")]
+    Restarting,
     /// It ended with an error.
     Failed,
     /// It does not run.
@@ -199,7 +206,7 @@ impl UnitState {
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
-            Self::Activating => "activating",
+            Self::Activating | Self::Restarting => "activating",
             Self::Failed => "failed",
             Self::Inactive => "inactive",
         }

@@ -91,6 +91,7 @@ impl State {
         self.files.remove_all(&format!("/etc/pve/firewall/{vmid}.fw"));
         self.guests.remove(&vmid);
         self.inside.remove(&vmid);
+        self.journals.remove(&vmid);
     }
 
     /// The ids of all guests of a kind, ascending.

@@ -99,7 +99,7 @@ impl SimNode {
     /// The node's state. The guard must not live across an `await`.
     pub(crate) fn state(&self) -> StateGuard<'_> {
         let mut guard = self.state_as_it_is();
-        guard.now = self.unix_time();
+        guard.go_to(&self.inner.world, self.inner.clock.now());
         crate::inside::catch_up(&mut guard, &self.inner.world, self.inner.clock.now());
         StateGuard { guard }
     }
@@ -133,7 +133,7 @@ impl SimNode {
         always || self.inner.world.devices.as_ref().is_none_or(|devices| devices.iter().any(|known| known == path))
     }
 
-    /// Seconds since 1970 on the node.
+    /// Seconds since 1970 on the node, as if no one had moved its clock.
     pub(crate) fn unix_time(&self) -> i64 {
         self.inner.world.epoch + i64::try_from(self.inner.clock.now().as_secs()).unwrap_or(i64::MAX)
     }

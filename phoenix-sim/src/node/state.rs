@@ -1,6 +1,7 @@
 //! Everything that the node knows.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,9 +53,18 @@ pub(crate) struct State {
     /// Whether anything was written since the state was last kept.
     #[serde(skip)]
     pub(crate) changed: bool,
-    /// Seconds since 1970 now, for the times of files.
+    /// By how many seconds someone has moved the node's clock.
+    #[serde(default)]
+    pub(crate) clock: i64,
+    /// What the journals of guests have from before their last start.
+    #[serde(default)]
+    pub(crate) journals: BTreeMap<u32, Vec<inside::Line>>,
+    /// Seconds since 1970 now by the node's clock, for the times of files.
     #[serde(skip)]
     pub(crate) now: i64,
+    /// Since the node came up.
+    #[serde(skip)]
+    pub(crate) elapsed: Duration,
 }
 
 /// A resource pool.
@@ -67,6 +77,18 @@ pub(crate) struct Pool {
 }
 
 impl State {
+    /// Goes to a time, counted from when the node came up.
+    pub(crate) fn go_to(&mut self, world: &World, elapsed: Duration) {
+        self.elapsed = elapsed;
+        self.now = world.epoch + i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX) + self.clock;
+    }
+
+    /// Seconds since 1970 by the clock of a guest, or of the node. Containers have the node's, each VM has its own.
+    pub(crate) fn time_of(&self, guest: Option<u32>) -> i64 {
+        let vm = guest.and_then(|vmid| self.inside.get(&vmid)).filter(|running| running.is_vm);
+        vm.map_or(self.now, |running| self.now - self.clock + running.clock)
+    }
+
     /// The state of a node that was just set up.
     pub(crate) fn new(world: &World) -> Self {
         let mut state = Self {
@@ -86,7 +108,10 @@ impl State {
             last_pid: 4200,
             real_files: false,
             changed: true,
+            clock: 0,
+            journals: BTreeMap::new(),
             now: world.epoch,
+            elapsed: Duration::ZERO,
         };
         for folder in [
             "/etc/pve/lxc",

@@ -36,3 +36,5 @@ mod statuses;
 mod step_ca;
 #[cfg(test)]
 mod terminal;
+#[cfg(test)]
+mod troubles;

@@ -148,6 +148,41 @@ fn a_fleet_comes_up_over_ssh_and_goes_down_again() {
     assert_eq!(remote.existing(), [0; 0]);
 }
 
+/// An address that only the node knows: nobody here answers at it.
+#[test]
+fn probes_over_ssh_are_made_from_the_nodes_side() {
+    let guest = json!({"services": {"app": {
+        "events": [{"after": "0s", "open": [9000]}], "http": {"/health": {"body": "green\n"}},
+    }}});
+    let remote = Remote::new(&json!({"guests": {"103": guest}, "files": {"/srv/ca.ready": "yes\n"}}));
+    let gates = |port: u16, marker: &str| {
+        json!([
+            {"tcp": {"port": port}, "retries": 1},
+            {"http": {"port": port, "path": "/health", "body": "green"}, "retries": 1},
+            {"host_command": format!("test -e {marker}"), "retries": 1},
+            {"file": {"path": marker, "on": "host", "contains": "yes"}, "retries": 1},
+            {"command": format!("nc -z localhost {port}"), "retries": 1},
+        ])
+    };
+    let configured = |gates: Value| {
+        let configuration = json!({"lxc_configs": {"103": {
+            "name": "step-ca", "template": "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
+            "storage_pool": "local-zfs", "storage_size_gb": 8, "start_at_boot": true, "health_check": gates,
+            "network_config": {"name": "eth0", "bridge": "vmbr0", "ip": "10.99.0.103/24", "gw": "10.99.0.1"},
+        }}});
+        remote.write("phoenix_lxc_configs.json", &configuration.to_string());
+    };
+    configured(gates(9000, "/srv/ca.ready"));
+    let up = remote.phoenix(&["up", "--yes"]);
+    assert_eq!(up.exit, Some(0), "{}", up.all());
+    assert_eq!(remote.phoenix(&["health"]).exit, Some(0));
+    configured(gates(9001, "/srv/other"));
+    let health = remote.phoenix(&["--format", "json", "health"]);
+    assert_eq!(health.exit, Some(1), "{}", health.all());
+    let answers = health.json()[0]["gates"].clone();
+    assert!(answers.as_array().unwrap().iter().all(|gate| gate[1]["verdict"] != "yes"), "{answers:#}");
+}
+
 #[test]
 fn nothing_is_changed_without_a_word() {
     let remote = Remote::new(&json!({}));

@@ -206,7 +206,8 @@ impl Call {
                     Some('g') => text.push_str(&entry.gid.to_string()),
                     Some('U') => text.push_str(&self.names(entry.uid, "/etc/passwd", false)),
                     Some('G') => text.push_str(&self.names(entry.gid, "/etc/group", false)),
-                    Some('X' | 'Y' | 'Z' | 'W') => text.push_str(&entry.mtime.to_string()),
+                    Some('X' | 'Y' | 'Z') => text.push_str(&entry.mtime.to_string()),
+                    Some('W') => text.push_str(&entry.born.to_string()),
                     Some('x' | 'y' | 'z' | 'w') => {
                         text.push_str(&super::system::format_time("%Y-%m-%d %H:%M:%S.000000000 +0000", entry.mtime, 0));
                     }

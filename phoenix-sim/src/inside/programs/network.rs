@@ -52,6 +52,20 @@ enum Got {
     NoName,
 }
 
+/// A name or an address, and a port.
+type Peer<'t> = (&'t str, u16);
+
+/// `--connect-to HOST:PORT:OTHER:PORT` of curl: who is asked in place of whom.
+fn in_place_of(text: &str) -> Option<(Peer<'_>, Peer<'_>)> {
+    let (rest, port) = text.rsplit_once(':')?;
+    let (from, to) = rest.rsplit_once(':').filter(|_| !rest.ends_with(']')).or_else(|| {
+        let at = rest.rfind(":[")?;
+        Some((&rest[..at], &rest[at + 1..]))
+    })?;
+    let (host, from_port) = from.rsplit_once(':')?;
+    Some(((host, from_port.parse().ok()?), (to, port.parse().ok()?)))
+}
+
 impl Call {
     pub(super) async fn nc(&self) -> Ending {
         let arguments = Arguments::read(self.arguments(), "wipsqXx");
@@ -187,7 +201,12 @@ impl Call {
         let shows = !silent || arguments.has('S') || arguments.has_long("show-error");
         let fails = arguments.has('f') || arguments.has_long("fail");
         let write_out = arguments.value('w').or(arguments.long_value("write-out"));
-        let Some(url) = Url::parse(target) else { return Ok(0) };
+        let Some(mut url) = Url::parse(target) else { return Ok(0) };
+        if let Some((from, to)) = arguments.long_value("connect-to").and_then(in_place_of)
+            && (url.host.as_str(), url.port) == from
+        {
+            (url.host, url.port) = (to.0.to_owned(), to.1);
+        }
         let mut tries = arguments.long_value("retry").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
         let retries_refused = arguments.has_long("retry-connrefused") || arguments.has_long("retry-all-errors");
         let mut delay = 1;

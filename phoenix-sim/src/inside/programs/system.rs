@@ -122,6 +122,9 @@ fn read_time(text: &str, now: i64) -> Option<i64> {
         let sign = if rest == ["ago"] { -1 } else { 1 };
         return now.checked_add(sign * amount.checked_mul(unit)?);
     }
+    // As systemd writes times: `Sat 2026-11-21 20:00:00 UTC`.
+    let named = text.split_once(' ').filter(|(day, _)| ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(day));
+    let text = named.map_or(text, |(_, rest)| rest);
     let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, "00:00:00"));
     let mut date = date.split('-').map(|part| part.parse::<i64>().ok());
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);

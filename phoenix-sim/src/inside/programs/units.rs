@@ -165,6 +165,12 @@ impl Call {
                     .or(arguments.long_value("property"))
                     .unwrap_or("ActiveState,SubState,Result")
                     .to_owned();
+                let bare = arguments.has_long("value");
+                if units.is_empty() && wanted == "UnitsLoadStartTimestamp" {
+                    let began = self.machine().node.state().inside.get(&vmid).map_or(0, |running| running.began);
+                    let time = format_time("%a %Y-%m-%d %H:%M:%S UTC", began, 0);
+                    self.line(&if bare { time } else { format!("{wanted}={time}") }).await?;
+                }
                 for name in &units {
                     let state = self.unit_state(vmid, name);
                     for property in wanted.split(',') {
@@ -173,6 +179,7 @@ impl Call {
                             "SubState" => match state {
                                 UnitState::Active => "running",
                                 UnitState::Activating => "start",
+                                UnitState::Restarting => "auto-restart",
                                 UnitState::Failed => "failed",
                                 UnitState::Inactive => "dead",
                             },
@@ -202,7 +209,6 @@ impl Call {
                             "Id" => name,
                             _ => "",
                         };
-                        let bare = arguments.has_long("value");
                         self.line(&if bare { value.to_owned() } else { format!("{property}={value}") }).await?;
                     }
                 }
@@ -216,6 +222,7 @@ impl Call {
                         match state {
                             UnitState::Active => "running",
                             UnitState::Activating => "start",
+                            UnitState::Restarting => "auto-restart",
                             UnitState::Failed => "Result: exit-code",
                             UnitState::Inactive => "dead",
                         }
@@ -247,6 +254,7 @@ impl Call {
                     let (mark, sub) = match state {
                         UnitState::Active => ("  ", "running"),
                         UnitState::Activating => ("  ", "start"),
+                        UnitState::Restarting => ("  ", "auto-restart"),
                         UnitState::Failed => ("● ", "failed"),
                         UnitState::Inactive => ("  ", "dead"),
                     };
@@ -306,7 +314,7 @@ impl Call {
     }
 
     pub(super) async fn journalctl(&self) -> Ending {
-        let long = ["unit", "lines", "since", "until", "output", "identifier", "priority", "grep", "boot"];
+        let long = ["unit", "lines", "since", "until", "output", "identifier", "priority", "grep"];
         let arguments = Arguments::read_long(self.arguments(), "unSUotpg", &long);
         let Some(vmid) = self.machine().guest else { return Ok(0) };
         let wanted: Vec<String> =
@@ -315,17 +323,24 @@ impl Call {
         let format = arguments.value('o').or(arguments.long_value("output")).unwrap_or("short").to_owned();
         let search =
             arguments.value('g').or(arguments.long_value("grep")).and_then(|text| regex::Regex::new(text).ok());
-        let since = arguments
-            .value('S')
-            .or(arguments.long_value("since"))
-            .and_then(|text| text.strip_prefix('@')?.parse::<i64>().ok());
+        let this_boot = arguments.has('b') || arguments.has_long("boot");
+        let boot_before = arguments.long_value("boot") == Some("-1");
+        let now = self.machine().node.state().time_of(Some(vmid));
+        // A time, or a span before now in seconds.
+        let since = arguments.value('S').or(arguments.long_value("since")).and_then(|text| {
+            let before_now = || Some(now - text.strip_prefix('-')?.strip_suffix('s')?.parse::<i64>().ok()?);
+            text.strip_prefix('@').map_or_else(before_now, |time| time.parse().ok())
+        });
         let host = self.machine().hostname();
         let mut told = 0;
         loop {
             let lines: Vec<String> = {
                 let state = self.machine().node.state();
                 let journal = state.inside.get(&vmid).map(|running| running.journal.as_slice()).unwrap_or_default();
-                let chosen = journal.iter().filter(|line| {
+                let before = state.journals.get(&vmid).filter(|_| !this_boot || boot_before);
+                let before = before.map(Vec::as_slice).unwrap_or_default();
+                let journal = if boot_before { &[] } else { journal };
+                let chosen = before.iter().chain(journal).filter(|line| {
                     let of_unit = wanted.is_empty()
                         || wanted.contains(&line.source)
                         || wanted.iter().any(|name| {
@@ -368,7 +383,7 @@ impl Call {
             {
                 told = lines.len().saturating_sub(count);
             }
-            if lines.is_empty() && !arguments.has('f') {
+            if lines.is_empty() && !arguments.has('f') && !arguments.has('q') && !arguments.has_long("quiet") {
                 self.line("-- No entries --").await?;
             }
             for line in lines.get(told..).unwrap_or_default() {
