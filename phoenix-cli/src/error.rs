@@ -219,7 +219,9 @@ impl CliError {
             }
             Self::SimulatedOnly { .. } => "add `--host sim:` or leave it out".to_owned(),
             Self::World { .. } => "`phoenix schema world` prints what the file may hold".to_owned(),
-            Self::Drifted { path } => format!("look at the new one with `phoenix plan --out {path}`"),
+            Self::Drifted { path } => {
+                format!("look at the new one with `phoenix plan --out {path}`, with the same guests and options")
+            }
             Self::WouldOverwrite { .. } => "name a folder without configuration files".to_owned(),
             Self::CannotAsk { .. } => "look with `phoenix plan`, then add `--yes`".to_owned(),
             _ => return None,

@@ -79,6 +79,7 @@ impl<'a> Session<'a> {
                 id: guest.id,
                 name: guest.name.to_string(),
                 power: observed.present.get(&guest.id).map(|present| present.power),
+                node: observed.elsewhere.get(&guest.id).cloned(),
                 gates: Vec::new(),
             })
             .collect()

@@ -29,7 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     })];
     containers.insert(
         "100".into(),
-        json!({"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "template_snapshot_name": "base", "storage_size_gb": 8}),
+        json!({"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "template_snapshot_name": "base", "storage_pool": "local-lvm",
+            "storage_size_gb": 8}),
     );
     for number in 0..count {
         if vms_too && number % 5 == 4 {

@@ -150,6 +150,8 @@ pub enum GuestOutcome {
     },
     /// It exists and is configured, but Phoenix did not make it.
     NotOurs,
+    /// It is on another node of the cluster.
+    Elsewhere,
     /// A step or a gate failed.
     Failed {
         /// Why.
@@ -178,6 +180,7 @@ impl GuestOutcome {
             Self::Changed { .. } => "done",
             Self::Unchanged { .. } => "unchanged",
             Self::NotOurs => "not ours",
+            Self::Elsewhere => "elsewhere",
             Self::Failed { .. } => "failed",
             Self::Blocked { .. } => "blocked",
             Self::Cancelled => "cancelled",

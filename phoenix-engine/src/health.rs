@@ -21,6 +21,9 @@ pub struct GuestHealth {
     pub name: String,
     /// Whether it runs; absent when it does not exist. The gates of a guest that does not run are not asked.
     pub power: Option<Power>,
+    /// The other node of the cluster that it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// Each gate with its answer.
     pub gates: Vec<(String, Attempt)>,
 }
@@ -57,7 +60,8 @@ pub async fn ask(
             }
         });
         let gates = futures_util::future::join_all(answers).await;
-        GuestHealth { id: guest.id, name: guest.name.to_string(), power, gates }
+        let node = observed.elsewhere.get(&guest.id).cloned();
+        GuestHealth { id: guest.id, name: guest.name.to_string(), power, node, gates }
     });
     futures_util::future::join_all(questions).await
 }

@@ -48,6 +48,7 @@ mod export;
 mod health;
 mod lock;
 mod node;
+mod notes;
 mod observe;
 mod plan;
 mod record;
@@ -68,10 +69,11 @@ pub use export::{Export, export, remaining};
 pub use health::{GuestHealth, ask};
 pub use lock::{Holder, Liveness, LockError, NodeLock};
 pub use node::{Node, Site};
+pub use notes::Passage;
 pub use observe::{ObserveError, Observed, Present, observe};
 pub use plan::{
-    Attitude, Difference, Effect, GuestPlan, Outage, OutagePart, Plan, PlannedCommand, PowerAction, PowerRefused,
-    Provision, RemovalRefused, Stage, Step, Unmanaged, plan, plan_power, plan_removal,
+    Attitude, Difference, Effect, GuestPlan, Outage, OutagePart, Plan, PlannedCommand, PlannedGate, PowerAction,
+    PowerRefused, Provision, RemovalRefused, Stage, Step, Unmanaged, plan, plan_power, plan_removal,
 };
 pub use record::{Debt, Digest, RanScript, Record};
 pub use snippets::AgentSnippet;

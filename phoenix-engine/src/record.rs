@@ -6,6 +6,8 @@ use phoenix_types::GuestId;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use crate::notes::Passage;
+
 const OPEN: &str = "<!-- phoenix:";
 const CLOSE: &str = " -->";
 
@@ -102,6 +104,12 @@ pub struct Record {
     /// The NFS volumes that Phoenix set up inside: each mount point, with a digest over what is mounted there and how.
     #[serde(rename = "m", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub volumes: BTreeMap<String, Digest>,
+    /// What it was made from, by the key of the configuration: what only a new guest can change.
+    #[serde(rename = "b", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub begun: BTreeMap<String, String>,
+    /// What of the notes is the configuration's, so that it can be replaced or taken away again.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Passage>,
 }
 
 impl Record {
@@ -119,6 +127,8 @@ impl Record {
             owes: BTreeSet::new(),
             firewall: false,
             volumes: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            notes: None,
         }
     }
 
@@ -156,10 +166,11 @@ impl Record {
         }
     }
 
-    /// A fresh check value: one that changes whenever what was done to the guest does. What is owed is no part of that.
+    /// A fresh check value: one that changes whenever what was done to the guest does. What is owed is no part of that, and notes
+    /// do not go back with a disk.
     #[must_use]
     pub fn fresh_check(&self) -> String {
-        let unmarked = Self { check: None, owes: BTreeSet::new(), ..self.clone() };
+        let unmarked = Self { check: None, owes: BTreeSet::new(), notes: None, ..self.clone() };
         let json = serde_json::to_vec(&unmarked).unwrap_or_default();
         Digest::of([json.as_slice()]).as_str()[..8].to_owned()
     }

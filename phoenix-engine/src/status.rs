@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::desired::Desired;
 use crate::observe::Observed;
-use crate::plan::{Attitude, Plan, Unmanaged};
+use crate::plan::{Attitude, Difference, Plan, Unmanaged};
 use crate::record::Record;
 
 /// Whose guest it is.
@@ -44,6 +44,9 @@ pub struct GuestStatus {
     pub lock: Option<String>,
     /// How many steps `up` would take.
     pub pending: usize,
+    /// What differs and stays so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmet: Vec<Difference>,
     /// What a person should know.
     pub remarks: Vec<String>,
     /// What is on it and not managed by the configuration.
@@ -76,6 +79,7 @@ pub fn status(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<GuestS
                 },
                 lock: present.and_then(|present| present.conf.lock()).map(str::to_owned),
                 pending: planned.steps.len(),
+                unmet: planned.unmet.clone(),
                 remarks: planned.remarks.clone(),
                 unmanaged: planned.unmanaged.clone(),
                 record: present.and_then(|present| present.record(planned.id)),

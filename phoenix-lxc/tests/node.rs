@@ -203,7 +203,7 @@ async fn nothing_is_destroyed_that_runs_or_is_protected() {
     let off = ContainerSettings { protection: Some(false), ..ContainerSettings::default() };
     let change: Change = off.difference(&live(&pct, 103).await).unwrap().iter().collect();
     pct.configure(id(103), &change, None).await.unwrap();
-    let rules = FirewallFile { options: vec![("enable".into(), "1".into())], rules: Vec::new() };
+    let rules = FirewallFile { options: vec![("enable".into(), "1".into())], ..FirewallFile::default() };
     pct.write_firewall(id(103), &rules).await.unwrap();
     assert_eq!(pct.inspect(id(103)).await.unwrap().unwrap().firewall.as_deref(), Some(rules.to_string().as_str()));
     pct.destroy(id(103), Purge::Yes).await.unwrap();

@@ -1,5 +1,6 @@
 //! A guest's firewall file (`/etc/pve/firewall/ID.fw`), in the grammar of pve-firewall's `Firewall.pm`.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
@@ -118,24 +119,89 @@ pub struct FirewallFile {
     pub options: Vec<(String, String)>,
     /// The rules, first match wins.
     pub rules: Vec<FirewallRule>,
+    /// Lines of other sections (aliases, IP sets) with their headings, which others wrote and which stay.
+    pub kept: Vec<String>,
+}
+
+impl FirewallFile {
+    /// The same file with what else stands in the one that it replaces: options that it says nothing about, other sections.
+    #[must_use]
+    pub fn keeping(mut self, there: &FirewallText) -> Self {
+        self.options.extend(there.other_options().map(|(key, value)| (key.clone(), value.clone())));
+        self.kept.clone_from(&there.others);
+        self
+    }
 }
 
 impl fmt::Display for FirewallFile {
+    /// The sections in the order of the real writer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.options.is_empty() {
-            f.write_str("[OPTIONS]\n\n")?;
-            for (key, value) in &self.options {
-                writeln!(f, "{key}: {value}")?;
+        let options: Vec<String> = self.options.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        let rules: Vec<String> = self.rules.iter().map(ToString::to_string).collect();
+        let mut is_first = true;
+        let mut section = |heading: &str, lines: &[String]| {
+            if lines.is_empty() {
+                return Ok(());
             }
-        }
-        if !self.rules.is_empty() {
-            f.write_str(if self.options.is_empty() { "[RULES]\n\n" } else { "\n[RULES]\n\n" })?;
-            for rule in &self.rules {
-                writeln!(f, "{rule}")?;
-            }
-        }
-        Ok(())
+            let gap = if std::mem::take(&mut is_first) { "" } else { "\n" };
+            writeln!(f, "{gap}{heading}{}", lines.join("\n"))
+        };
+        section("[OPTIONS]\n\n", &options)?;
+        section("", &self.kept)?;
+        section("[RULES]\n\n", &rules)
     }
+}
+
+/// What a firewall file says, however it is laid out. Empty lines and lines that begin with `#` say nothing: Proxmox drops them
+/// itself when it next writes the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FirewallText {
+    /// The `[OPTIONS]` section.
+    pub options: BTreeMap<String, String>,
+    /// The lines of the `[RULES]` section, with one blank between words.
+    pub rules: Vec<String>,
+    /// The lines of all other sections, with their headings.
+    pub others: Vec<String>,
+}
+
+impl FirewallText {
+    /// The options that a [`FirewallFile`] made from a configuration sets, or takes away.
+    pub const CONFIGURED: [&'static str; 3] = ["enable", "policy_in", "policy_out"];
+
+    /// Reads a file.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut parsed = Self::default();
+        let mut section = String::new();
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let heading = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name);
+            if let Some(name) = heading {
+                section = name.trim().to_lowercase();
+            }
+            match (section.as_str(), line.split_once(':')) {
+                ("options" | "rules", _) if heading.is_some() => {}
+                ("options", option) => {
+                    // What is no option is dropped, as Proxmox does.
+                    let option = option.map(|(key, value)| (key.trim(), value.trim()));
+                    if let Some((key, value)) = option.filter(|(key, value)| is_word(key) && is_word(value)) {
+                        parsed.options.insert(key.to_owned(), value.to_owned());
+                    }
+                }
+                ("rules", _) => parsed.rules.push(line.split_whitespace().collect::<Vec<_>>().join(" ")),
+                _ => parsed.others.push(line.to_owned()),
+            }
+        }
+        parsed
+    }
+
+    /// The options that no configuration has words for.
+    pub fn other_options(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.options.iter().filter(|(key, _)| !Self::CONFIGURED.contains(&key.as_str()))
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | '|'))
 }
 
 #[cfg(test)]
@@ -158,10 +224,23 @@ mod tests {
             state: RuleState::On,
             comment: Some("ssh from\nthe LAN".into()),
         };
-        let file = FirewallFile { options: vec![("enable".into(), "1".into())], rules: vec![rule] };
+        let file = FirewallFile { options: vec![("enable".into(), "1".into())], rules: vec![rule], kept: Vec::new() };
         assert_eq!(
             file.to_string(),
             "[OPTIONS]\n\nenable: 1\n\n[RULES]\n\nIN ACCEPT -i net0 -source 10.0.0.0/24 -p tcp -dport 22 # ssh from the LAN\n"
+        );
+    }
+
+    #[test]
+    fn what_others_wrote_stays_when_the_file_is_written_anew() {
+        let text = "[OPTIONS]\nlog_level_in: info\nenable: 0\npolicy_in: DROP\n\n[IPSET trusted] # by hand\n\n# mine\n10.0.0.9 # me\n\n\
+                    [rules]\nIN  ACCEPT   -p tcp\n";
+        let there = FirewallText::parse(text);
+        assert_eq!(there.rules, ["IN ACCEPT -p tcp"]);
+        let file = FirewallFile { options: vec![("enable".into(), "1".into())], ..FirewallFile::default() };
+        assert_eq!(
+            file.keeping(&there).to_string(),
+            "[OPTIONS]\n\nenable: 1\nlog_level_in: info\n\n[IPSET trusted] # by hand\n10.0.0.9 # me\n"
         );
     }
 }

@@ -26,7 +26,7 @@ mod startup;
 mod text;
 
 pub use conf::{ConfSection, GuestConf, conf_digest, percent_decode, percent_encode};
-pub use firewall::{Direction, FirewallFile, FirewallRule, RuleState, Verdict};
+pub use firewall::{Direction, FirewallFile, FirewallRule, FirewallText, RuleState, Verdict};
 pub use id::{
     BridgeName, GuestId, GuestKind, Hostname, InterfaceName, InvalidBridgeName, InvalidGuestId, InvalidHostname,
     InvalidInterfaceName, InvalidNodeName, InvalidSnapshotName, InvalidStorageId, InvalidTag, InvalidVolumeId,

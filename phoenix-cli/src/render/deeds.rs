@@ -1,8 +1,9 @@
 //! The commands of a step, as a shell would take them.
 
-use phoenix_engine::Step;
+use phoenix_engine::{PlannedGate, Step};
 use phoenix_host::Effect;
 
+use super::plan::{bound, push_wrapped};
 use super::style::{columns, tame};
 use super::{Canvas, Tone};
 
@@ -14,7 +15,7 @@ const LONGEST: usize = 160;
 /// How much of such an argument is shown.
 const BEGIN: usize = 32;
 
-/// What a step runs, and the files that it writes.
+/// What a step runs, the files that it writes, and what its gates ask.
 pub(crate) fn deeds(step: &Step, canvas: Canvas) -> String {
     let mut text = String::new();
     // What only looks is of no interest here.
@@ -26,7 +27,32 @@ pub(crate) fn deeds(step: &Step, canvas: Canvas) -> String {
     for path in &step.writes {
         text.push_str(&format!("{INDENT}{}\n", canvas.paint(Tone::Active, format!("writes {}", tame(path.as_str())))));
     }
+    for gate in &step.gates {
+        let asked = format!("asks `{}` ({}), {}:", gate.name, gate.question, how_often(gate));
+        push_wrapped(&mut text, INDENT, &tame(&asked), Tone::Faint, canvas);
+        for line in gate.commands.iter().flat_map(|argv| lines(argv, canvas.width.saturating_sub(INDENT.len() + 4))) {
+            text.push_str(&format!("{INDENT}  {}\n", canvas.paint(Tone::Active, line)));
+        }
+        for address in &gate.connections {
+            let line = format!("connects to {}", tame(address));
+            text.push_str(&format!("{INDENT}  {}\n", canvas.paint(Tone::Active, line)));
+        }
+    }
     text
+}
+
+/// How often a gate is asked, and when it is given up.
+fn how_often(gate: &PlannedGate) -> String {
+    let every = match gate.interval_ms {
+        ms if ms % 1000 > 0 => format!("every {ms} ms"),
+        ms => format!("every {}", bound(ms / 1000)),
+    };
+    match (gate.attempts, gate.deadline_ms) {
+        (Some(1), _) => "once".to_owned(),
+        (Some(times), None) => format!("{every}, {times} times at most"),
+        (_, Some(deadline)) => format!("{every}, for {} at most", bound(deadline / 1000)),
+        (None, None) => every,
+    }
 }
 
 /// A command line, broken between arguments.

@@ -40,7 +40,10 @@ pub(crate) fn answers(healths: &[GuestHealth], canvas: Canvas) -> String {
             ]);
         };
         match (health.power, health.gates.as_slice()) {
-            (None, _) => row("-", Tone::Bad, "absent", "the guest does not exist"),
+            (None, _) => match &health.node {
+                Some(node) => row("-", Tone::Bad, "elsewhere", &format!("it is on node `{node}`: run Phoenix there")),
+                None => row("-", Tone::Bad, "absent", "the guest does not exist"),
+            },
             (Some(_), []) if health.is_healthy() => row("-", Tone::Good, "running", "no gate is configured"),
             (Some(power), []) => row("-", Tone::Bad, &power.to_string(), "gates are asked of guests that run"),
             (Some(_), gates) => {

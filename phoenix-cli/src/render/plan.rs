@@ -25,7 +25,9 @@ pub(crate) fn outline(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
 
 fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
     let mut text = String::new();
-    let shown = |guest: &&GuestPlan| !guest.is_empty() || !guest.remarks.is_empty() || is_left_alone(guest.attitude);
+    let shown = |guest: &&GuestPlan| {
+        !guest.is_empty() || !guest.unmet.is_empty() || !guest.remarks.is_empty() || is_left_alone(guest.attitude)
+    };
     for guest in plan.guests.iter().filter(shown) {
         text.push_str(&heading(guest, canvas));
         let is_new = matches!(guest.attitude, Attitude::Create | Attitude::Finish);
@@ -44,6 +46,7 @@ fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
                 text.push_str(&down(outage, canvas));
             }
         }
+        text.push_str(&unmet(guest, canvas));
         for remark in &guest.remarks {
             push_wrapped(&mut text, "      ", &format!("note: {}", tame(remark)), Tone::Warn, canvas);
         }
@@ -92,6 +95,7 @@ fn heading(guest: &GuestPlan, canvas: Canvas) -> String {
         Attitude::Update if power.is_some() => (Tone::Warn, "~", power.unwrap_or_default()),
         Attitude::Update if worst == Some(Effect::Restart) => (Tone::Warn, "~", "is changed, with a restart"),
         Attitude::Update => (Tone::Warn, "~", "is changed"),
+        Attitude::Keep if !guest.unmet.is_empty() => (Tone::Warn, "!", "differs, and stays as it is"),
         Attitude::Keep => (Tone::Plain, " ", "is as it should be"),
         Attitude::NotOurs => (Tone::Warn, "!", "exists, but not by Phoenix: left alone"),
         Attitude::Elsewhere => (Tone::Warn, "!", "is on another node of the cluster: left alone"),
@@ -126,19 +130,37 @@ fn one(step: &Step, is_new: bool, canvas: Canvas) -> String {
         Effect::Hot if matches!(step.stage, Stage::SnapshotAfter | Stage::Template) => "",
         Effect::Hot => " (while it runs)",
         Effect::Restart => " (restart)",
-        Effect::Impossible => " (cannot be done)",
         _ => "",
     };
     let mut text = String::new();
-    let summary = format!("{}{effect}", tame(&step.summary));
-    let tone = if step.effect == Effect::Impossible { Tone::Bad } else { Tone::Plain };
-    push_wrapped(&mut text, "       ", &summary, tone, canvas);
+    push_wrapped(&mut text, "       ", &format!("{}{effect}", tame(&step.summary)), Tone::Plain, canvas);
     if !is_new && !step.reason.is_empty() {
         push_wrapped(&mut text, "         because ", &tame(&step.reason), Tone::Faint, canvas);
     }
     if !is_new {
+        // Which of them needs the restart is of interest where there are several.
+        let restarts = |difference: &Difference| match difference.effect {
+            Effect::Restart if step.effect == Effect::Restart && step.differences.len() > 1 => " (restart)",
+            _ => "",
+        };
         for difference in &step.differences {
-            text.push_str(&changed(difference, canvas));
+            text.push_str(&changed(difference, restarts(difference), canvas));
+        }
+    }
+    text
+}
+
+/// What differs and stays so, each with its reason; one reason that several have is said once.
+fn unmet(guest: &GuestPlan, canvas: Canvas) -> String {
+    let mut text = String::new();
+    for (at, difference) in guest.unmet.iter().enumerate() {
+        let effect = match difference.effect {
+            Effect::Recreate => " (a new guest only)",
+            _ => " (not possible)",
+        };
+        text.push_str(&changed(difference, effect, canvas));
+        if guest.unmet.get(at + 1).is_none_or(|next| next.reason != difference.reason) {
+            push_wrapped(&mut text, "           because ", &tame(&difference.reason), Tone::Faint, canvas);
         }
     }
     text
@@ -162,7 +184,7 @@ fn down(outage: &Outage, canvas: Canvas) -> String {
 }
 
 /// A time that something takes at most: `45s`, `2m`, `17m 30s`, `1h 5m`.
-fn bound(seconds: u64) -> String {
+pub(super) fn bound(seconds: u64) -> String {
     let units = [(seconds / 3600, "h"), (seconds % 3600 / 60, "m"), (seconds % 60, "s")];
     let told: Vec<String> = units
         .into_iter()
@@ -195,21 +217,23 @@ fn unmanaged(plan: &Plan, canvas: Canvas) -> String {
     format!("{heading}\n{text}\n")
 }
 
-fn changed(difference: &Difference, canvas: Canvas) -> String {
-    let Difference { key, from, to, .. } = difference;
+fn changed(difference: &Difference, effect: &str, canvas: Canvas) -> String {
+    // One line each, however many there are in a value.
+    let flat = |value: &Option<String>| value.as_deref().map(|value| value.replace('\n', canvas.glyph(" ⏎ ", " / ")));
+    let (key, from, to) = (&difference.key, flat(&difference.from), flat(&difference.to));
     let arrow = canvas.glyph("→", "->");
     let indent = "         ";
     let (tone, line) = match (from, to) {
-        (None, Some(to)) => (Tone::Good, format!("+ {key}: {to}")),
-        (Some(from), None) => (Tone::Bad, format!("- {key}: {from}")),
+        (None, Some(to)) => (Tone::Good, format!("+ {key}: {to}{effect}")),
+        (Some(from), None) => (Tone::Bad, format!("- {key}: {from}{effect}")),
         (Some(from), Some(to)) => {
-            let line = format!("~ {key}: {from} {arrow} {to}");
+            let line = format!("~ {key}: {from} {arrow} {to}{effect}");
             let fits = indent.len() + columns(&line) <= canvas.width;
             // Two long values are easier to compare below each other.
-            let below = || format!("~ {key}: {from}\n{indent}  {:>1$} {to}", arrow, key.len() + 1);
+            let below = || format!("~ {key}: {from}\n{indent}  {:>1$} {to}{effect}", arrow, key.len() + 1);
             (Tone::Warn, if fits { line } else { below() })
         }
-        (None, None) => (Tone::Plain, format!("  {key}")),
+        (None, None) => (Tone::Plain, format!("  {key}{effect}")),
     };
     let painted: Vec<String> = line.lines().map(|line| canvas.paint(tone, tame(line)).to_string()).collect();
     format!("{indent}{}\n", painted.join("\n"))
@@ -220,7 +244,8 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
     let of = |wanted: &[Attitude]| plan.guests.iter().filter(|guest| wanted.contains(&guest.attitude)).count();
     let all = plan.guests.len();
     let noun = if all == 1 { "guest" } else { "guests" };
-    if plan.is_empty() && of(&[Attitude::NotOurs, Attitude::Elsewhere]) == 0 {
+    let stay = plan.guests.iter().filter(|guest| guest.attitude == Attitude::Keep && !guest.unmet.is_empty()).count();
+    if plan.is_empty() && of(&[Attitude::NotOurs, Attitude::Elsewhere]) + stay == 0 {
         let sign = canvas.glyph("✓", "OK");
         let text = if all == 0 {
             format!("{sign} nothing to do")
@@ -236,14 +261,15 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
         (of(&[Attitude::Update]), "to change"),
         (of(&[Attitude::Destroy]), "to destroy"),
         (of(&[Attitude::NotOurs, Attitude::Elsewhere]), "left alone"),
-        (of(&[Attitude::Keep]), "as they should be"),
+        (stay, "different and left so"),
+        (of(&[Attitude::Keep]) - stay, "as they should be"),
     ];
     let parts: Vec<String> =
         counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     format!("{}\n", canvas.paint(Tone::Strong, format!("{all} {noun}: {}", parts.join(", "))))
 }
 
-fn push_wrapped(text: &mut String, indent: &str, words: &str, tone: Tone, canvas: Canvas) {
+pub(super) fn push_wrapped(text: &mut String, indent: &str, words: &str, tone: Tone, canvas: Canvas) {
     let room = canvas.width.saturating_sub(indent.len()).max(20);
     let hanging = " ".repeat(indent.len());
     for (index, line) in wrap(words, room).iter().enumerate() {

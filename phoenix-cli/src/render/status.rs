@@ -20,6 +20,7 @@ pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
     for Standing { status, health } in standings {
         let wanted = status.configured.to_string();
         let actual = match status.power {
+            None if status.ownership == Ownership::Elsewhere => "elsewhere".to_owned(),
             None => "absent".to_owned(),
             Some(_) if status.template => "template".to_owned(),
             Some(power) => power.to_string(),
@@ -38,10 +39,12 @@ pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
             }
             _ => (Tone::Faint, "-".to_owned()),
         };
-        let (drift_tone, drift) = match status.pending {
-            0 => (Tone::Good, "none".to_owned()),
-            1 => (Tone::Warn, "1 step".to_owned()),
-            steps => (Tone::Warn, format!("{steps} steps")),
+        let (drift_tone, drift) = match (status.pending, status.unmet.len()) {
+            (0, 0) => (Tone::Good, "none".to_owned()),
+            (0, 1) => (Tone::Warn, "1 stays".to_owned()),
+            (0, stay) => (Tone::Warn, format!("{stay} stay")),
+            (1, _) => (Tone::Warn, "1 step".to_owned()),
+            (steps, _) => (Tone::Warn, format!("{steps} steps")),
         };
         table.row([
             (Tone::Strong, status.id.to_string()),
@@ -59,7 +62,8 @@ pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
         let keys: Vec<&str> = status.unmanaged.iter().map(|setting| setting.key.as_str()).collect();
         let unmanaged = (!keys.is_empty()).then(|| format!("not managed by the configuration: {}", keys.join(", ")));
         let lock = status.lock.as_ref().map(|lock| format!("locked on the node: {lock}"));
-        for remark in status.remarks.iter().cloned().chain(unmanaged).chain(lock) {
+        let unmet = status.unmet.iter().map(|stays| format!("`{}` differs: {}", stays.key, stays.reason));
+        for remark in unmet.chain(status.remarks.iter().cloned()).chain(unmanaged).chain(lock) {
             text.push_str(&format!("{} {}: {remark}\n", canvas.paint(Tone::Warn, "note:"), status.id));
         }
     }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::converge::{line_digest, wanted_keys};
 use crate::desired::{Desired, DesiredGuest, Spec};
+use crate::notes::Passage;
 use crate::observe::{Observed, Present};
 use crate::plan::{Plan, Provision, plan};
 use crate::record::{NOTES_LIMIT, RanScript, Record};
@@ -251,6 +252,8 @@ fn record(guest: &DesiredGuest, present: &Present, provisioned: Provisioned) -> 
     let mut record = Record::new(guest.id);
     record.keys = wanted_keys(guest, &present.conf.after_restart())?;
     record.firewall = guest.firewall.is_some();
+    record.begun = guest.begins_with();
+    record.notes = guest.notes.as_deref().and_then(Passage::of);
     if let Spec::Container(container) = &guest.spec {
         record.lines = container.raw_lines.iter().map(line_digest).collect();
     }

@@ -14,6 +14,7 @@ use super::stale::Lock;
 use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
 use crate::event::{EventKind, millis};
 use crate::node::Site;
+use crate::notes::Passage;
 use crate::plan::Stage;
 use crate::record::Record;
 
@@ -24,10 +25,15 @@ impl Worker<'_> {
             let notes = file.conf.live.description.as_deref().unwrap_or_default();
             return match Record::find(notes) {
                 Some(record) if record.id == self.id() && record.check.is_some() => Ok(()),
-                Some(record) if record.id == self.id() => self.write_first_record(site).await,
+                Some(record) if record.id == self.id() => {
+                    (self.record.begun, self.record.notes) = (record.begun, record.notes);
+                    self.write_first_record(site).await
+                }
                 _ => Err(StepError::Taken(self.id())),
             };
         }
+        self.record.begun = self.guest.begins_with();
+        self.record.notes = self.guest.notes.as_deref().and_then(Passage::of);
         let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
         if notes.chars().count() > crate::record::NOTES_LIMIT {
             return Err(StepError::NotesFull { length: notes.chars().count() });

@@ -120,7 +120,7 @@ pub(super) async fn in_guest(
         let window = window.min(left);
         let look = Command::new("sh", Effect::Change, window + MARGIN)
             .args(["-c", RUNNER, "phoenix-run", mode.word(), folder.as_str()])
-            .args([offset, window.as_secs().max(1), linger.as_secs(), u64::from(guest.id.get())])
+            .args([offset, whole_seconds(window), linger.as_secs(), u64::from(guest.id.get())])
             .args([guest.name.as_str(), script.name.as_str()]);
         let look = match mode {
             Mode::Start | Mode::Resume => look.stdin(Input::Secret(Secret::new(payload.as_str()))),
@@ -176,6 +176,11 @@ pub(super) async fn in_guest(
     }
     stop(inside, &folder).await;
     Err(StepError::ScriptDeadline { name: script.name.clone(), seconds: DEADLINE.as_secs(), tail: lines.finish() })
+}
+
+/// Begun seconds count, so that a plan and its run say the same.
+fn whole_seconds(window: Duration) -> u64 {
+    window.saturating_add(Duration::from_millis(999)).as_secs().max(1)
 }
 
 /// Kills what a script past its deadline left running. Whether that worked does not change the verdict.

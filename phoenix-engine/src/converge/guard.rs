@@ -46,7 +46,9 @@ impl Worker<'_> {
         // Should this run die now, the next one does not take what is half gone back for what the record says.
         self.record.owes.insert(Debt::Rollback);
         settings::note(self, &site).await?;
-        self.record = self.record_of(name, &site).await?.unwrap_or_else(|| before.clone());
+        // What the notes say stays: they do not go back with the disk.
+        let notes = self.record.notes.take();
+        self.record = Record { notes, ..self.record_of(name, &site).await?.unwrap_or_else(|| before.clone()) };
         self.record.owes.clone_from(&before.owes);
         self.record.owes.remove(&Debt::Rollback);
         if power != Power::Stopped {

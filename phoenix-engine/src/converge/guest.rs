@@ -41,7 +41,8 @@ pub(super) async fn run(run: &Run, guest: Option<&DesiredGuest>, plan: GuestPlan
 
 async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, voice: &Voice) -> GuestOutcome {
     match plan.attitude {
-        Attitude::NotOurs | Attitude::Elsewhere => return GuestOutcome::NotOurs,
+        Attitude::NotOurs => return GuestOutcome::NotOurs,
+        Attitude::Elsewhere => return GuestOutcome::Elsewhere,
         Attitude::Create | Attitude::Finish | Attitude::Update | Attitude::Keep | Attitude::Destroy => {}
     }
     if let Err(outcome) = wait_for_needs(run, &plan, voice).await {
@@ -224,10 +225,8 @@ impl Worker<'_> {
     async fn carry_out(&mut self, step: &Step, site: &Site) -> Result<(), StepError> {
         let _slot = if step.work.holds_a_slot() { Some(slot(self.run).await?) } else { None };
         match &step.work {
-            Work::AwaitAgent => self.await_agent().await,
             Work::AwaitCloudInit => self.await_cloud_init().await,
-            Work::WaitFor => self.pass(&self.guest.wait_for).await,
-            Work::Health => self.pass(&self.guest.health).await,
+            Work::AwaitAgent | Work::WaitFor | Work::Health => self.pass(&self.gates_of(&step.work).await?).await,
             Work::Script(at) => self.script(*at, site).await,
             Work::Clean => self.clean(site).await,
             Work::Volumes => volumes::mount(self, site).await,
@@ -341,7 +340,7 @@ impl Worker<'_> {
             self.start(site).await?;
         }
         if self.kind() == GuestKind::Vm {
-            self.await_agent().await?;
+            self.pass(&self.gates_of(&Work::AwaitAgent).await?).await?;
         }
         Ok(())
     }
@@ -373,14 +372,23 @@ impl Worker<'_> {
         settings::write_record(self, site).await
     }
 
-    /// Waits until the guest agent answers; longer, where cloud-init has to install it first.
-    async fn await_agent(&self) -> Result<(), StepError> {
-        let site = self.run.node.at(self.id(), Stage::Agent);
-        let source = match snippets::ours(&self.conf(&site).await?.conf.live) {
-            Some(_) => gates::AgentSource::CloudInit,
-            None => gates::AgentSource::Image,
-        };
-        self.pass(&[gates::agent_gate(source)]).await
+    /// The gates that a piece of work asks.
+    pub(super) async fn gates_of(&self, work: &Work) -> Result<Vec<Gate>, StepError> {
+        Ok(match work {
+            Work::WaitFor => self.guest.wait_for.clone(),
+            Work::Health => self.guest.health.clone(),
+            Work::AwaitAgent => {
+                // It takes longer where cloud-init has to install it first.
+                let site = self.run.node.at(self.id(), Stage::Agent);
+                let source = match snippets::ours(&self.conf(&site).await?.conf.live) {
+                    Some(_) => gates::AgentSource::CloudInit,
+                    None => gates::AgentSource::Image,
+                };
+                vec![gates::agent_gate(source)]
+            }
+            Work::AwaitCloudInit => vec![gates::cloud_init_gate(gates::Reboot::Possible)],
+            _ => Vec::new(),
+        })
     }
 
     /// Takes the vendor data out of the settings once cloud-init has read it: a VM whose settings name a file does not start
@@ -397,10 +405,7 @@ impl Worker<'_> {
 
     /// Waits until cloud-init has finished; where it asks for a reboot, the guest is rebooted once.
     async fn await_cloud_init(&mut self) -> Result<(), StepError> {
-        if self.run.gates == Gates::TakenAsPassed {
-            return Ok(());
-        }
-        match self.pass(&[gates::cloud_init_gate(gates::Reboot::Possible)]).await {
+        match self.pass(&self.gates_of(&Work::AwaitCloudInit).await?).await {
             Err(StepError::Gate(failure)) if failure.reason == Reason::NeedsReboot => {
                 self.voice.say(EventKind::Notice {
                     text: "cloud-init finished with errors that a reboot may mend: rebooting once".to_owned(),

@@ -24,7 +24,7 @@ pub(crate) use rehearsal::rehearse;
 pub(crate) use settings::{changes, is_mark, line_digest, managed_keys, wanted_keys};
 pub(crate) use snapshot::successor;
 pub(crate) use stale::{is_a_tasks, is_creation};
-pub(crate) use volumes::mounted_by;
+pub(crate) use volumes::{mounted_by, mounts};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use super::guest::Worker;
 use super::retry::while_busy;
 use crate::desired::{DesiredGuest, Spec};
 use crate::node::Site;
+use crate::notes::{self, Passage};
 use crate::observe::check_value;
 use crate::plan::{Restart, Stage};
 use crate::record::{CHECK_VARIABLE, Debt, Digest, Record, mark};
@@ -160,9 +161,11 @@ pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result
         GuestKind::Vm => worker.record.check = file.conf.live.get("vmgenid").map(str::to_owned),
     }
     let notes = file.conf.live.description.as_deref().unwrap_or_default();
-    let users = worker.guest.notes.clone().unwrap_or_else(|| Record::strip(notes));
-    let base = if Record::strip(notes) == users.trim_end() { notes.to_owned() } else { users };
-    let text = worker.record.insert_into(&base);
+    let have = Record::strip(notes);
+    let settled = notes::settled(&have, worker.record.notes.as_ref(), worker.guest.notes.as_deref());
+    worker.record.notes = worker.guest.notes.as_deref().and_then(Passage::of);
+    // A record between people's lines stays where it is.
+    let text = worker.record.insert_into(if settled == have { notes } else { &settled });
     if text.chars().count() > crate::record::NOTES_LIMIT {
         return Err(StepError::NotesFull { length: text.chars().count() });
     }

@@ -41,9 +41,14 @@ impl NfsMount {
     }
 }
 
+/// The lines of fstab that mount the volumes of a VM, by mount point.
+pub(crate) fn mounts(spec: &DesiredVm) -> BTreeMap<String, String> {
+    spec.volumes.iter().map(|volume| (volume.mount_point.to_string(), volume.line())).collect()
+}
+
 /// What the record says when the volumes of a VM are in place.
 pub(crate) fn mounted_by(spec: &DesiredVm) -> BTreeMap<String, Digest> {
-    spec.volumes.iter().map(|volume| (volume.mount_point.to_string(), Digest::of([volume.line().as_bytes()]))).collect()
+    mounts(spec).into_iter().map(|(point, line)| (point, Digest::of([line.as_bytes()]))).collect()
 }
 
 /// What the script is told: volumes that are no more, those further down first; then the others, those further up first, so that

@@ -143,6 +143,21 @@ impl DesiredGuest {
         }
     }
 
+    /// What it is made from, by the key of the configuration.
+    pub(crate) fn begins_with(&self) -> BTreeMap<String, String> {
+        let (key, text) = match &self.spec {
+            Spec::Container(container) => match &container.origin {
+                ContainerOrigin::Clone { source, .. } => ("clone_from_ctid", source.to_string()),
+                ContainerOrigin::Template(template) => ("template", template.to_string()),
+            },
+            Spec::Vm(vm) => match &vm.origin {
+                VmOrigin::Clone { source, .. } => ("clone_from_vmid", source.to_string()),
+                VmOrigin::Image(image) => ("template_image", image.to_string()),
+            },
+        };
+        [(key.to_owned(), text)].into()
+    }
+
     /// The guest that it is cloned from.
     #[must_use]
     pub fn clone_source(&self) -> Option<GuestId> {
@@ -274,5 +289,5 @@ fn firewall_file(firewall: &phoenix_config::model::Firewall) -> FirewallFile {
     let mut options = vec![("enable".to_owned(), u8::from(firewall.enabled).to_string())];
     let policies = [("policy_in", firewall.input_policy), ("policy_out", firewall.output_policy)];
     options.extend(policies.into_iter().filter_map(|(key, policy)| Some((key.to_owned(), policy?.to_string()))));
-    FirewallFile { options, rules: firewall.rules.clone() }
+    FirewallFile { options, rules: firewall.rules.clone(), kept: Vec::new() }
 }

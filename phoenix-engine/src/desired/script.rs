@@ -23,7 +23,7 @@ pub struct DesiredScript {
 
 /// Keys on which Phoenix itself acts and that mean nothing to what a script installs: changing one of them is no reason to
 /// run the scripts again. Everything else in the guest's configuration is.
-const NOT_FOR_SCRIPTS: [&str; 28] = [
+const NOT_FOR_SCRIPTS: [&str; 30] = [
     "application_script",
     "boot_delay",
     "boot_order",
@@ -42,6 +42,8 @@ const NOT_FOR_SCRIPTS: [&str; 28] = [
     "memory_mb",
     "on_failure",
     "protection",
+    "rollback_on_failure",
+    "snapshots",
     "start_at_boot",
     "state",
     "storage_pool",
@@ -54,10 +56,16 @@ const NOT_FOR_SCRIPTS: [&str; 28] = [
     "wait_for",
 ];
 
+/// Where defaults of such keys stand.
+const DEFAULTS: [&str; 3] =
+    ["/phoenix/hypervisor/behavior", "/phoenix/hypervisor/proxmox_defaults/lxc", "/phoenix/file/vm_defaults"];
+
 pub(super) fn lower(guest: &Guest, context: &Value) -> Result<Vec<DesiredScript>, LowerError> {
     let mut inputs = context.clone();
-    if let Value::Object(members) = &mut inputs {
-        members.retain(|key, _| !NOT_FOR_SCRIPTS.contains(&key.as_str()));
+    for place in std::iter::once("").chain(DEFAULTS) {
+        if let Some(Value::Object(members)) = inputs.pointer_mut(place) {
+            members.retain(|key, _| !NOT_FOR_SCRIPTS.contains(&key.as_str()));
+        }
     }
     let inputs = serde_json::to_vec(&inputs).unwrap_or_default();
     guest

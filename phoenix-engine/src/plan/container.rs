@@ -1,11 +1,7 @@
-//! What differs of a container.
+//! What only a plan for a container has.
 
-use super::guest::Settings;
-use super::{Difference, Effect};
-use crate::converge::{is_mark, line_digest, root_disk};
-use crate::desired::{ContainerOrigin, DesiredContainer, DesiredGuest};
-use crate::observe::{Observed, Present};
-use crate::record::Record;
+use crate::desired::{ContainerOrigin, DesiredContainer};
+use crate::observe::Observed;
 
 /// What makes the container, and why.
 pub(super) fn origin_words(spec: &DesiredContainer) -> (String, &'static str) {
@@ -17,34 +13,6 @@ pub(super) fn origin_words(spec: &DesiredContainer) -> (String, &'static str) {
         ContainerOrigin::Clone { source, snapshot: None } => format!("clone guest {source}"),
     };
     (summary, "it does not exist")
-}
-
-/// Raw lines that are added or taken away. They act at the next start.
-pub(super) fn raw_differences(spec: &DesiredContainer, present: &Present, record: &Record) -> Vec<Difference> {
-    let have = &present.conf.live.raw;
-    let added = spec.raw_lines.iter().filter(|line| !have.contains(line)).map(|(key, value)| Difference {
-        key: key.clone(),
-        from: None,
-        to: Some(value.clone()),
-        effect: Effect::Restart,
-    });
-    let gone = have
-        .iter()
-        .filter(|line| !is_mark(line) && !spec.raw_lines.contains(line) && record.lines.contains(&line_digest(line)))
-        .map(|(key, value)| Difference {
-            key: key.clone(),
-            from: Some(value.clone()),
-            to: None,
-            effect: Effect::Restart,
-        });
-    added.chain(gone).collect()
-}
-
-pub(super) fn settings(guest: &DesiredGuest, spec: &DesiredContainer, present: &Present, record: &Record) -> Settings {
-    let mut settings = Settings::of_keys(guest, present, record);
-    settings.differences.extend(raw_differences(spec, present, record));
-    settings.disk = root_disk(&present.conf.live, present.kind).and_then(|(_, size)| size);
-    settings
 }
 
 /// Why the directories that it mounts have to be mended; `None` when they are in order.

@@ -3,82 +3,27 @@
 use std::collections::BTreeSet;
 
 use phoenix_config::model::{OnFailure, State};
-use phoenix_types::{ConfSection, DiskSize, GuestKind, KeyChange, KeyEffect, Power, SnapshotName, VolumeId};
+use phoenix_types::{ConfSection, FirewallFile, FirewallText, GuestKind, Power, SnapshotName, VolumeId};
 
 use super::judge::judge;
 use super::provisioning::{Now, Snapshots, Standing, VendorData, owes_proof, provisioning};
 use super::scripts::{Pending, pending};
 use super::unmanaged::{Unmanaged, unmanaged};
-use super::{Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, vm};
-use crate::converge::{changes, is_a_tasks, is_creation, line_digest, root_disk, wanted_keys};
+use super::{
+    Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, differences, vm,
+};
+use crate::converge::{changes, is_a_tasks, is_creation, line_digest, wanted_keys};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
+use crate::notes::Passage;
 use crate::observe::{Observed, Present};
 use crate::record::{Debt, Digest, Record};
 use crate::snippets;
-
-/// What the two kinds of guests find out about their settings.
-pub(super) struct Settings {
-    pub(super) differences: Vec<Difference>,
-    pub(super) remarks: Vec<String>,
-    /// The size of the root disk that exists.
-    pub(super) disk: Option<DiskSize>,
-}
-
-impl Settings {
-    /// The keys that differ.
-    pub(super) fn of_keys(guest: &DesiredGuest, present: &Present, record: &Record) -> Self {
-        let mut differences = Vec::new();
-        let mut remarks = Vec::new();
-        // Changes that wait for the next start are as good as made; that it has to come is another matter.
-        let coming = present.conf.after_restart();
-        let changes = changes(guest, &coming, record).unwrap_or_else(|error| {
-            remarks.push(format!("its settings cannot be written: {error}"));
-            Vec::new()
-        });
-        for change in changes {
-            if let KeyEffect::Impossible { why } = change.effect {
-                remarks.push(format!("{} cannot be changed: {why}", change.key));
-            }
-            differences.push(Difference::from(change));
-        }
-        let waiting = waiting(guest, present, record);
-        let others: Vec<Difference> =
-            waiting.into_iter().filter(|one| differences.iter().all(|other| other.key != one.key)).collect();
-        differences.extend(others);
-        Self { differences, remarks, disk: None }
-    }
-}
-
-/// Settings of a guest that runs which are as they should be from its next start on.
-fn waiting(guest: &DesiredGuest, present: &Present, record: &Record) -> Vec<Difference> {
-    if present.conf.pending.is_none() || present.power == Power::Stopped {
-        return Vec::new();
-    }
-    let coming = present.conf.after_restart();
-    let now = changes(guest, &present.conf.live, record).unwrap_or_default();
-    now.into_iter()
-        .filter(|change| coming.get(&change.key) != present.conf.live.get(&change.key))
-        .filter(|change| !matches!(change.effect, KeyEffect::Impossible { .. }))
-        .map(|change| Difference { effect: Effect::Restart, ..Difference::from(change) })
-        .collect()
-}
-
-impl From<KeyChange> for Difference {
-    fn from(change: KeyChange) -> Self {
-        let effect = match change.effect {
-            KeyEffect::Hot => Effect::Hot,
-            KeyEffect::Impossible { .. } => Effect::Impossible,
-            // What is read at a boot, and whatever else may wait for one.
-            _ => Effect::Restart,
-        };
-        Self { key: change.key, from: change.from, to: change.to, effect }
-    }
-}
 
 pub(super) struct Builder<'a> {
     pub(super) guest: &'a DesiredGuest,
     pub(super) steps: Vec<Step>,
     pub(super) remarks: Vec<String>,
+    unmet: Vec<Difference>,
     unmanaged: Vec<Unmanaged>,
     power: Power,
 }
@@ -95,6 +40,11 @@ impl Builder<'_> {
         self.steps.push(Step::new(stage, summary, reason, effect, work));
     }
 
+    /// A step about settings that differ.
+    pub(super) fn step_about(&mut self, differences: Vec<Difference>, step: Step) {
+        self.steps.push(Step { differences, ..step });
+    }
+
     fn finish(self, attitude: Attitude, record: Record) -> GuestPlan {
         let (guest, power) = (self.guest, self.power);
         let attitude = match attitude {
@@ -109,6 +59,7 @@ impl Builder<'_> {
             needs: guest.needs.clone(),
             gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
             steps: self.steps,
+            unmet: self.unmet,
             remarks: self.remarks,
             outage: None,
             unmanaged: self.unmanaged,
@@ -125,7 +76,8 @@ pub(crate) fn plan_guest(
     provision: Provision,
 ) -> GuestPlan {
     let power = observed.present.get(&guest.id).map_or(Power::Stopped, |present| present.power);
-    let mut plan = Builder { guest, steps: Vec::new(), remarks: Vec::new(), unmanaged: Vec::new(), power };
+    let mut plan =
+        Builder { guest, steps: Vec::new(), remarks: Vec::new(), unmet: Vec::new(), unmanaged: Vec::new(), power };
     let fresh = Record::new(guest.id);
     if let Some(node) = observed.elsewhere.get(&guest.id) {
         plan.remarks.push(format!("it is on node `{node}`; run Phoenix there, or migrate it here"));
@@ -175,12 +127,9 @@ pub(crate) fn plan_guest(
             plan.remarks.push(format!("it is locked (`{lock}`): Proxmox refuses to change it"));
         }
     }
-    if guest.state == State::Template && present.conf.is_template() {
-        return plan.finish(Attitude::Keep, record);
-    }
+    plan.unmet = differences::beginnings(guest, desired, present, &record);
     if present.conf.is_template() {
-        plan.remarks.push("it is a template on the node, but the configuration wants a guest that can run".to_owned());
-        plan.remarks.push("a template cannot be turned back: delete it first to have it made anew".to_owned());
+        plan.unmet.extend(differences::template(guest, present, &record));
         return plan.finish(Attitude::Keep, record);
     }
     let back = owed_way_back(present, &record);
@@ -228,7 +177,7 @@ fn owed_way_back(present: &Present, record: &Record) -> Option<(Present, Record)
     after.conf.live = ConfSection { description: present.conf.live.description.clone(), ..section.clone() };
     after.conf.live.keys.remove("snaptime");
     after.conf.live.keys.insert("parent".to_owned(), UNDO.to_owned());
-    Some((after, then))
+    Some((after, Record { notes: record.notes.clone(), ..then }))
 }
 
 /// Whether the record has its check value. A VM that has no `vmgenid`, which Phoenix makes none of, has nothing to check.
@@ -254,14 +203,8 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
         && record.owes.iter().all(owed)
         && record.lines == lines
         && (record.firewall || guest.firewall.is_none())
+        && record.notes == guest.notes.as_deref().and_then(Passage::of)
         && wanted_keys(guest, &present.conf.after_restart()).is_ok_and(|keys| keys == record.keys)
-}
-
-fn settings_of(guest: &DesiredGuest, present: &Present, record: &Record) -> Settings {
-    match &guest.spec {
-        Spec::Container(container) => container::settings(guest, container, present, record),
-        Spec::Vm(_) => vm::settings(guest, present, record),
-    }
 }
 
 fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed) {
@@ -283,30 +226,23 @@ fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed) {
             Work::HostPaths,
         );
     }
+    let new = |difference| Difference { effect: Effect::Create, ..difference };
     let is_clone = guest.clone_source().is_some();
     if is_clone {
-        plan.step(
-            Stage::Configure,
-            "apply the settings",
-            "a clone begins with its source's",
-            Effect::Create,
-            Work::Settings { restart: Restart::NotNeeded },
-        );
-        let last = plan.steps.len() - 1;
+        let reason = "a clone begins with its source's";
+        let work = Work::Settings { restart: Restart::NotNeeded };
         // What the clone will begin with is known only when it is there; converge sends the keys that differ then.
-        plan.steps[last].differences = changes(guest, &ConfSection::default(), &Record::new(guest.id))
-            .unwrap_or_default()
-            .into_iter()
-            .map(|change| Difference { effect: Effect::Create, ..Difference::from(change) })
-            .collect();
+        let settings = changes(guest, &ConfSection::default(), &Record::new(guest.id)).unwrap_or_default();
+        plan.step_about(
+            settings.into_iter().map(|change| new(Difference::from(change))).collect(),
+            Step::new(Stage::Configure, "apply the settings", reason, Effect::Create, work),
+        );
     }
     if let Some(file) = &guest.firewall {
-        plan.step(
-            Stage::Firewall,
-            "write the firewall file",
-            "it is new",
-            Effect::Create,
-            Work::Firewall(file.clone()),
+        let work = Work::Firewall(file.clone());
+        plan.step_about(
+            differences::firewall(file, None).into_iter().map(new).collect(),
+            Step::new(Stage::Firewall, "write the firewall file", "it is new", Effect::Create, work),
         );
     } else if inherits_firewall(guest, desired) {
         let reason = "a clone begins with its source's";
@@ -360,16 +296,17 @@ fn update(
     provision: Provision,
 ) {
     let guest = plan.guest;
-    let Settings { mut differences, remarks, disk } = settings_of(guest, present, record);
-    differences.extend(notes_difference(guest, present));
-    plan.remarks.extend(remarks);
-    plan.remarks.extend(other_storage(guest, desired, present));
+    let found = differences::settings(guest, present, record).unwrap_or_else(|remark| {
+        plan.remarks.push(remark);
+        Vec::new()
+    });
+    let (doable, unmet): (Vec<Difference>, Vec<Difference>) = found.into_iter().partition(Difference::is_doable);
+    plan.unmet.extend(unmet);
     let running = present.power != Power::Stopped;
-    let mut effect = differences.iter().map(|difference| difference.effect).max().unwrap_or(Effect::None);
-    if !running && effect <= Effect::Restart {
+    let mut effect = doable.iter().map(|difference| difference.effect).max().unwrap_or(Effect::None);
+    if !running {
         effect = Effect::None;
     }
-    let doable: Vec<Difference> = differences.into_iter().filter(|d| d.effect != Effect::Impossible).collect();
     // A container does not start, or restart, while one of them is not there.
     if let Spec::Container(spec) = &guest.spec
         && let Some(reason) = container::host_paths_reason(spec, observed)
@@ -395,38 +332,16 @@ fn update(
             0 => "it was cut off before it was written",
             _ => "the configuration differs",
         };
-        let effect = if restart == Restart::Needed { Effect::Restart } else { effect.min(Effect::Restart) };
-        plan.step(Stage::Configure, summary, reason, effect, Work::Settings { restart });
-        let last = plan.steps.len() - 1;
-        plan.steps[last].differences = doable;
+        let effect = if restart == Restart::Needed { Effect::Restart } else { effect };
+        plan.step_about(doable, Step::new(Stage::Configure, summary, reason, effect, Work::Settings { restart }));
     }
-    if let Some(file) = &guest.firewall
-        && present.firewall.as_deref() != Some(file.to_string().as_str())
-    {
-        let reason = if present.firewall.is_some() { "it differs" } else { "there is none" };
-        plan.step(Stage::Firewall, "write the firewall file", reason, Effect::Hot, Work::Firewall(file.clone()));
-    }
-    // Before the first record is written, what a clone brought along stands in its source's.
-    let came_along = !is_checked(present, record) && inherits_firewall(guest, desired);
-    if guest.firewall.is_none() && (record.firewall || came_along) {
-        let reason = if came_along { "a clone begins with its source's" } else { "it is configured no more" };
-        plan.step(Stage::Firewall, "remove the firewall file", reason, Effect::Hot, Work::RemoveFirewall);
-    }
-    match (guest.disk, disk) {
-        (Some(want), Some(have)) if want > have => {
-            plan.step(
-                Stage::Disk,
-                format!("grow the disk from {have} to {want}"),
-                "it is smaller",
-                Effect::Hot,
-                Work::Grow,
-            );
+    update_firewall(plan, present, desired, record);
+    match differences::disk(guest, present) {
+        Some(disk) if disk.is_doable() => {
+            let step = Step::new(Stage::Disk, "grow the disk", "it is smaller", Effect::Hot, Work::Grow);
+            plan.step_about(vec![disk], step);
         }
-        (Some(want), Some(have)) if want < have => {
-            plan.remarks
-                .push(format!("its disk has {have}, the configuration says {want}: a disk never shrinks, so it stays"));
-        }
-        _ => {}
+        disk => plan.unmet.extend(disk),
     }
     let standing = |name: &Option<SnapshotName>| Standing::of(name.as_ref(), guest, &present.conf, record);
     let snapshots = Snapshots {
@@ -443,34 +358,27 @@ fn update(
     provisioning(plan, &now, pending.as_ref(), Effect::Hot);
 }
 
-/// The user's own notes, when the configuration has others; the record in them does not count.
-fn notes_difference(guest: &DesiredGuest, present: &Present) -> Option<Difference> {
-    let wanted = guest.notes.as_deref()?.trim_end();
-    let have = Record::strip(present.conf.live.description.as_deref().unwrap_or_default());
-    let text = |notes: &str| Some(notes.to_owned()).filter(|notes| !notes.is_empty());
-    (have.trim_end() != wanted).then(|| Difference {
-        key: "description".to_owned(),
-        from: text(&have),
-        to: text(wanted),
-        effect: Effect::None,
-    })
-}
-
-/// What to do when the root disk is on another storage than configured: disks are not moved.
-fn other_storage(guest: &DesiredGuest, desired: &Desired, present: &Present) -> Option<String> {
-    let wanted = desired.storage_of(guest)?;
-    let (disk, _) = root_disk(&present.conf.live, present.kind)?;
-    let (have, _) = present.conf.live.get(&disk)?.split_once(':')?;
-    let verb = match present.kind {
-        GuestKind::Container => "pct move-volume",
-        GuestKind::Vm => "qm disk move",
-    };
-    (have != wanted.as_str()).then(|| {
-        format!(
-            "its disk is on `{have}`, the configuration says `{wanted}`: it stays; `{verb} {} {disk} {wanted}` moves it",
-            guest.id
-        )
-    })
+/// What others wrote into a firewall file of ours stays in it, as long as there is one.
+fn update_firewall(plan: &mut Builder<'_>, present: &Present, desired: &Desired, record: &Record) {
+    let guest = plan.guest;
+    let there = present.firewall.as_deref();
+    let differences = guest.firewall.as_ref().map(|file| (file, differences::firewall(file, there)));
+    if let Some((file, differences)) = differences
+        && (there.is_none() || !differences.is_empty())
+    {
+        let reason = if there.is_some() { "it differs" } else { "there is none" };
+        let work = Work::Firewall(file.clone().keeping(&FirewallText::parse(there.unwrap_or_default())));
+        let step = Step::new(Stage::Firewall, "write the firewall file", reason, Effect::Hot, work);
+        plan.step_about(differences, step);
+    }
+    // Before the first record is written, what a clone brought along stands in its source's.
+    let came_along = !is_checked(present, record) && inherits_firewall(guest, desired);
+    if guest.firewall.is_none() && (record.firewall || came_along) {
+        let reason = if came_along { "a clone begins with its source's" } else { "it is configured no more" };
+        let differences = differences::firewall(&FirewallFile::default(), there);
+        let step = Step::new(Stage::Firewall, "remove the firewall file", reason, Effect::Hot, Work::RemoveFirewall);
+        plan.step_about(differences, step);
+    }
 }
 
 /// Whether a guest is a clone of one with a firewall: Proxmox copies the file along.

@@ -26,6 +26,8 @@ pub(super) fn judge(present: &Present, record: Record) -> (Record, Option<String
         };
         if present.kind == GuestKind::Vm || old.check.as_deref() == Some(found) {
             old.check = Some(found.to_owned());
+            // The notes did not go back.
+            old.notes = record.notes;
             let text = format!("it was rolled back to snapshot `{name}`: what had run by then counts as run");
             return (old, Some(text));
         }

@@ -1,6 +1,7 @@
 //! What has to be done, as data: pure, deterministic, shown by `phoenix plan` and run by `phoenix up`.
 
 mod container;
+mod differences;
 mod guest;
 mod judge;
 mod leftovers;
@@ -118,7 +119,9 @@ pub enum Effect {
     Create,
     /// The guest is destroyed, with its disks.
     Destroy,
-    /// It cannot be done on this guest; it would have to be made anew, which is never done unasked.
+    /// Only a guest that is made anew has it, which is never done unasked.
+    Recreate,
+    /// It cannot be done.
     Impossible,
 }
 
@@ -131,6 +134,8 @@ pub struct Difference {
     pub from: Option<String>,
     /// What it should be; absent when it goes.
     pub to: Option<String>,
+    /// Why it differs, or why it stays so.
+    pub reason: String,
     /// What the change means.
     pub effect: Effect,
 }
@@ -143,6 +148,31 @@ pub struct PlannedCommand {
     pub argv: Vec<String>,
     /// Whether it can change the node.
     pub effect: phoenix_host::Effect,
+}
+
+/// A gate that a step waits for, and what is done each time that it is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct PlannedGate {
+    /// What messages call it.
+    pub name: String,
+    /// Its question in words.
+    pub question: String,
+    /// How often it is asked at most; absent when only time limits that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// From the end of one attempt to the start of the next, in milliseconds.
+    pub interval_ms: u64,
+    /// How long one attempt may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// How long it is waited for in all, in milliseconds, when that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+    /// The commands that are run on the node, secrets masked, until the first one that has to know what the one before it said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Vec<String>>,
+    /// The addresses with ports that the node connects to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<String>,
 }
 
 /// One change of a plan.
@@ -160,13 +190,16 @@ pub struct Step {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
     /// The commands that it will run on the node when all goes well, in order; made by the code that runs them. Those of
-    /// gates are left out: how often they are asked is not known.
+    /// gates stand in `gates`: how often they are asked is not known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<PlannedCommand>,
     /// The files of the node that it will write or remove without a command.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub writes: Vec<Utf8PathBuf>,
+    /// The gates that it waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<PlannedGate>,
     /// What converge does.
     #[serde(skip)]
     pub(crate) work: Work,
@@ -182,6 +215,7 @@ impl Step {
             differences: Vec::new(),
             commands: Vec::new(),
             writes: Vec::new(),
+            gates: Vec::new(),
             work,
         }
     }
@@ -325,7 +359,10 @@ pub struct GuestPlan {
     pub steps: Vec<Step>,
     /// The gates that are asked in the end, by name.
     pub gates: Vec<String>,
-    /// What a person should know: what a rollback means, what cannot be done.
+    /// What differs and stays so: changes that cannot be made, or only by making the guest anew. The reason says what to do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmet: Vec<Difference>,
+    /// What a person should know: what a rollback means, what is left alone.
     pub remarks: Vec<String>,
     /// How long it is down, and who is without it, when it runs and is stopped or restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -342,7 +379,7 @@ pub struct GuestPlan {
 }
 
 impl GuestPlan {
-    /// Whether anything is changed.
+    /// Whether nothing is changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
@@ -368,9 +405,11 @@ impl Plan {
             // What follows from the rest, or is left alone; a file's digest in a command changes with everything in it.
             guest.outage = None;
             guest.unmanaged.clear();
+            guest.unmet.clear();
             for step in &mut guest.steps {
                 step.commands.clear();
                 step.writes.clear();
+                step.gates.clear();
             }
         }
         let json = serde_json::to_vec(&done).unwrap_or_default();

@@ -100,7 +100,14 @@ pub fn plan_power(
         let needs = order.iter().copied().filter(|other| observed.present.contains_key(other) && waits_for(*other));
         let is_named = named.is_some_and(|named| named.contains(&guest.id));
         let asked = if is_named { Asked::ByName } else { Asked::Along };
-        guests.push(plan_one(guest, present, needs.collect(), action, asked));
+        let mut planned = plan_one(guest, present, needs.collect(), action, asked);
+        if action != PowerAction::Start && !planned.is_empty() {
+            let away = observed.elsewhere.iter().filter(|(other, _)| depends(**other, guest.id));
+            planned.remarks.extend(away.map(|(other, node)| {
+                format!("guest {other} depends on it and is on node `{node}`: nothing is done about that one")
+            }));
+        }
+        guests.push(planned);
     }
     if action == PowerAction::Stop {
         // Nobody asks whether a guest that is off already is healthy.
@@ -188,6 +195,7 @@ fn plan_one(
         needs,
         gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
         steps,
+        unmet: Vec::new(),
         remarks,
         outage: None,
         unmanaged: Vec::new(),

@@ -6,7 +6,7 @@ use phoenix_types::{GuestConf, GuestKind, Power, SnapshotName};
 
 use super::guest::Builder;
 use super::scripts::{Pending, pending};
-use super::{Effect, Provision, SnapshotPurpose, Stage, Work, vm};
+use super::{Effect, Provision, SnapshotPurpose, Stage, Step, Work, differences, vm};
 use crate::converge::successor;
 use crate::desired::{DesiredGuest, Spec};
 use crate::record::{Debt, Record};
@@ -132,7 +132,8 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
             1 => "mount 1 NFS volume".to_owned(),
             count => format!("mount {count} NFS volumes"),
         };
-        plan.step(Stage::Volumes, summary, reason, effect, Work::Volumes);
+        let step = Step::new(Stage::Volumes, summary, reason, effect, Work::Volumes);
+        plan.step_about(differences::volumes(spec, record), step);
     }
     if let Some(before) = before {
         snapshot(plan, Stage::SnapshotBefore, before, "before provisioning", effect, SnapshotPurpose::Lifecycle);

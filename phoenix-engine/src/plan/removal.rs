@@ -26,8 +26,16 @@ pub enum RemovalRefused {
     #[error("guest {0} carries no record of Phoenix, so it is not destroyed: destroy it by hand when it is not needed")]
     NotOurs(GuestId),
     /// It is protected on the node.
-    #[error("guest {0} is protected: take `protection` off first")]
+    #[error("guest {0} is protected: configure `\"protection\": false` and run `phoenix up {0}` first")]
     Protected(GuestId),
+    /// Clones share its disks.
+    #[error("linked clones stand on the disks of guest {guest}, which Proxmox does not destroy under them: {}", list(.by))]
+    LinkedClones {
+        /// The guest.
+        guest: GuestId,
+        /// Those clones.
+        by: Vec<GuestId>,
+    },
     /// It is on another node.
     #[error("guest {guest} is on node `{node}`: run Phoenix there")]
     Elsewhere {
@@ -68,10 +76,16 @@ pub fn plan_removal(
         let by: Vec<GuestId> = dependants
             .iter()
             .copied()
-            .filter(|other| !ids.contains(other) && observed.present.contains_key(other))
+            .filter(|other| !ids.contains(other))
+            .filter(|other| observed.present.contains_key(other) || observed.elsewhere.contains_key(other))
             .collect();
         if !by.is_empty() {
             refused.push(RemovalRefused::Needed { guest: *id, by });
+            continue;
+        }
+        let by = linked_clones(observed, *id, ids);
+        if !by.is_empty() {
+            refused.push(RemovalRefused::LinkedClones { guest: *id, by });
             continue;
         }
         match steps(guest, observed) {
@@ -86,6 +100,7 @@ pub fn plan_removal(
                     .collect(),
                 steps,
                 gates: Vec::new(),
+                unmet: Vec::new(),
                 remarks: Vec::new(),
                 outage: None,
                 unmanaged: Vec::new(),
@@ -96,6 +111,18 @@ pub fn plan_removal(
         }
     }
     if refused.is_empty() { Ok(finish(desired, observed, guests)) } else { Err(refused) }
+}
+
+/// The guests, whoever made them, whose disks are changes to the disks of a template, other than those that go with it. Their
+/// volumes name it: `STORE:base-9000-disk-0/vm-700-disk-0` (pve-storage).
+fn linked_clones(observed: &Observed, id: GuestId, going: &BTreeSet<GuestId>) -> Vec<GuestId> {
+    let bases = [format!("base-{id}-disk-"), format!("basevol-{id}-disk-")];
+    let stands_on = |value: &str| bases.iter().any(|base| value.contains(base.as_str()));
+    let others = observed.present.iter().filter(|(other, _)| **other != id && !going.contains(other));
+    others
+        .filter(|(_, present)| present.conf.live.keys.values().any(|value| stands_on(value)))
+        .map(|(other, _)| *other)
+        .collect()
 }
 
 fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Attitude, Record, Vec<Step>), RemovalRefused> {

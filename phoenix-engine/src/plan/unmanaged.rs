@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use phoenix_types::GuestKind;
+use phoenix_types::{FirewallText, GuestKind};
 use serde::Serialize;
 
 use crate::converge::{is_mark, line_digest, managed_keys, root_disk};
@@ -90,6 +90,14 @@ pub(super) fn unmanaged(
             count => format!("a file with {count} rules"),
         };
         found.push(Unmanaged { key: "firewall".to_owned(), value });
+    }
+    if let Some(text) = &present.firewall
+        && guest.firewall.is_some()
+    {
+        let there = FirewallText::parse(text);
+        let options = there.other_options();
+        found.extend(options.map(|(key, value)| Unmanaged { key: format!("firewall {key}"), value: value.clone() }));
+        found.extend(there.others.into_iter().map(|value| Unmanaged { key: "firewall".to_owned(), value }));
     }
     found
 }

@@ -1,9 +1,7 @@
-//! What differs of a VM.
+//! What only a plan for a VM has.
 
-use super::guest::Settings;
-use crate::converge::{mounted_by, root_disk};
-use crate::desired::{DesiredGuest, DesiredVm, VmOrigin};
-use crate::observe::Present;
+use crate::converge::mounted_by;
+use crate::desired::{DesiredVm, VmOrigin};
 use crate::record::Record;
 
 /// What makes the VM, and why.
@@ -14,12 +12,6 @@ pub(super) fn origin_words(spec: &DesiredVm) -> (String, &'static str) {
         VmOrigin::Clone { source, snapshot: None } => format!("clone guest {source}"),
     };
     (summary, "it does not exist")
-}
-
-pub(super) fn settings(guest: &DesiredGuest, present: &Present, record: &Record) -> Settings {
-    let mut settings = Settings::of_keys(guest, present, record);
-    settings.disk = root_disk(&present.conf.live, present.kind).and_then(|(_, size)| size);
-    settings
 }
 
 /// Why the volumes have to be looked at inside; `None` when what was mounted is what is configured.

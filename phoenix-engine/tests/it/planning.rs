@@ -93,7 +93,9 @@ fn a_disk_never_shrinks() {
     let conf = finished(&folder).replace("size=4G", "size=16G");
     let plan = plan_for(&folder, &conf, Power::Running);
     assert!(plan.is_empty());
-    assert!(plan.guests[0].remarks[0].contains("never shrinks"), "{:?}", plan.guests[0].remarks);
+    let [size] = &plan.guests[0].unmet[..] else { panic!("{:?}", plan.guests[0].unmet) };
+    assert_eq!((size.from.as_deref(), size.to.as_deref(), size.effect), (Some("16G"), Some("4G"), Effect::Impossible));
+    assert!(size.reason.contains("never shrinks"), "{}", size.reason);
 }
 
 #[test]
@@ -154,6 +156,23 @@ fn nothing_is_destroyed_that_is_protected_or_not_ours() {
     assert_eq!(plan_removal(&desired, &observed, &[id(901)].into()).unwrap_err(), [RemovalRefused::Protected(id(901))]);
     let observed = node(&[(901, "arch: amd64\n", Power::Stopped)]);
     assert_eq!(plan_removal(&desired, &observed, &[id(901)].into()).unwrap_err(), [RemovalRefused::NotOurs(id(901))]);
+}
+
+#[test]
+fn what_others_stand_on_is_not_destroyed_wherever_they_are() {
+    let desired = Folder::new(PAIR, "", &[]).desired();
+    let mut observed = node(&[(900, &ours(900), Power::Running)]);
+    observed.elsewhere.insert(id(901), "pve2".to_owned());
+    let refused = plan_removal(&desired, &observed, &[id(900)].into()).unwrap_err();
+    assert_eq!(refused, [RemovalRefused::Needed { guest: id(900), by: vec![id(901)] }]);
+    let stop = plan_power(&desired, &observed, Some(&[id(900)].into()), PowerAction::Stop).unwrap();
+    assert!(stop.guests[0].remarks[0].contains("guest 901 depends on it and is on node `pve2`"));
+
+    let template = format!("{}template: 1\n", ours(901));
+    let clone = "rootfs: local-zfs:basevol-901-disk-0/subvol-700-disk-0,size=4G\n";
+    let observed = node(&[(901, &template, Power::Stopped), (700, clone, Power::Stopped)]);
+    let refused = plan_removal(&desired, &observed, &[id(901)].into()).unwrap_err();
+    assert_eq!(refused, [RemovalRefused::LinkedClones { guest: id(901), by: vec![id(700)] }]);
 }
 
 #[test]
@@ -300,11 +319,11 @@ fn other_notes_are_a_change_and_another_storage_is_told() {
     assert_eq!(summaries(&plan), ["change description"]);
     let difference = &plan.guests[0].steps[0].differences[0];
     assert_eq!((difference.from.as_deref(), difference.to.as_deref()), (None, Some("Mine.")));
-    let same = format!("#Mine.\n#\n{}", finished(&folder));
-    assert!(plan_for(&folder, &same, Power::Running).is_empty());
 
     let folder = Folder::new(&BASE.replace("local-zfs", "local-lvm"), "", &["setup"]);
     let plan = plan_for(&folder, &finished(&folder), Power::Running);
     assert!(plan.is_empty(), "{:?}", summaries(&plan));
-    assert!(plan.guests[0].remarks[0].contains("`pct move-volume 900 rootfs local-lvm` moves it"));
+    let [storage] = &plan.guests[0].unmet[..] else { panic!("{:?}", plan.guests[0].unmet) };
+    assert_eq!(storage.effect, Effect::Impossible);
+    assert!(storage.reason.contains("`pct move-volume 900 rootfs local-lvm` moves it"), "{}", storage.reason);
 }

@@ -363,9 +363,9 @@ mod tests {
         let empty = FirewallFile::default();
         assert_eq!(files(&host).write_firewall(id, &empty).await.unwrap_err().class(), ErrorClass::Refused);
         let garbled =
-            FirewallFile { options: vec![("enable".into(), "1\npolicy_in: ACCEPT".into())], rules: Vec::new() };
+            FirewallFile { options: vec![("enable".into(), "1\npolicy_in: ACCEPT".into())], ..FirewallFile::default() };
         assert!(files(&host).write_firewall(id, &garbled).await.is_err());
-        let good = FirewallFile { options: vec![("enable".into(), "1".into())], rules: Vec::new() };
+        let good = FirewallFile { options: vec![("enable".into(), "1".into())], ..FirewallFile::default() };
         files(&host).write_firewall(id, &good).await.unwrap();
         assert_eq!(files(&host).firewall(id).await.unwrap().as_deref(), Some("[OPTIONS]\n\nenable: 1\n"));
         assert_eq!(files(&host).firewalls().await.unwrap(), [id].into());

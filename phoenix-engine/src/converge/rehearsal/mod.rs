@@ -1,7 +1,8 @@
 //! The commands of a plan, found by going through its steps on a node that exists only in memory and where all goes well.
 //!
 //! The code that carries a step out is the code that finds its commands, so what is shown cannot differ from what is done.
-//! Nothing waits here: every future is polled to its end at once, and gates are taken as passed.
+//! Nothing waits here: every future is polled to its end at once, and gates are taken as passed. What they ask is found by
+//! asking them once, of a node that has no answers.
 
 mod node;
 
@@ -10,16 +11,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use phoenix_health::{Gate, Surroundings};
 use phoenix_host::Layered;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::guest::Worker;
-use super::{Gates, Run, Voice};
+use super::{Gates, Run, Voice, gates};
 use crate::desired::Desired;
+use crate::event::millis;
 use crate::node::Node;
 use crate::observe::Observed;
-use crate::plan::GuestPlan;
+use crate::plan::{GuestPlan, PlannedGate};
 use node::RehearsedNode;
 
 /// How often a future is polled at most. None of them waits for anything, but some give way once or twice.
@@ -30,6 +33,9 @@ pub(crate) fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [Gue
     if guests.iter().all(GuestPlan::is_empty) {
         return;
     }
+    // Probes look at a clock, and whoever plans may have none.
+    let Ok(clock) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
+    let within = clock.enter();
     let host = Arc::new(RehearsedNode::new(desired, observed));
     let run = Run {
         node: Node::new(Layered::new(host.clone())),
@@ -51,7 +57,29 @@ pub(crate) fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [Gue
             // A step that cannot be gone through to its end shows what it runs until then.
             let _ = at_once(worker.work(step));
             (step.commands, step.writes) = host.take();
+            let asked = at_once(worker.gates_of(&step.work)).and_then(Result::ok).unwrap_or_default();
+            step.gates = asked.iter().map(|gate| ask(gate, &gates::surroundings(&run.node, guest), &host)).collect();
         }
+    }
+    drop(within);
+    // Nothing runs in it, and whoever plans inside another runtime may not wait.
+    clock.shutdown_background();
+}
+
+/// What a gate asks each time.
+fn ask(gate: &Gate, around: &Surroundings, host: &RehearsedNode) -> PlannedGate {
+    host.take();
+    let _ = at_once(phoenix_health::ask_once(gate, around));
+    let (commands, _) = host.take();
+    PlannedGate {
+        name: gate.name.clone(),
+        question: gate.probe.to_string(),
+        attempts: gate.schedule.attempts,
+        interval_ms: millis(gate.schedule.interval),
+        timeout_ms: millis(gate.schedule.timeout),
+        deadline_ms: gate.schedule.deadline.map(millis),
+        commands: commands.into_iter().map(|command| command.argv).collect(),
+        connections: host.take_connections(),
     }
 }
 

@@ -35,6 +35,7 @@ struct State {
     paths: BTreeMap<Utf8PathBuf, FileStat>,
     commands: Vec<PlannedCommand>,
     writes: Vec<Utf8PathBuf>,
+    connections: Vec<String>,
 }
 
 /// See the module.
@@ -60,6 +61,11 @@ impl RehearsedNode {
     pub(super) fn take(&self) -> (Vec<PlannedCommand>, Vec<Utf8PathBuf>) {
         let mut state = self.state();
         (std::mem::take(&mut state.commands), std::mem::take(&mut state.writes))
+    }
+
+    /// The addresses that were dialled since it was last asked.
+    pub(super) fn take_connections(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().connections)
     }
 }
 
@@ -325,6 +331,8 @@ impl Host for RehearsedNode {
     }
 
     async fn dial(&self, address: &str, port: u16, _deadline: Duration) -> Result<Box<dyn ByteStream>, HostError> {
-        Err(HostError::Unreachable { host: format!("{address}:{port}"), reason: "nothing is dialled here".to_owned() })
+        let host = if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
+        self.state().connections.push(host.clone());
+        Err(HostError::Unreachable { host, reason: "nothing is dialled here".to_owned() })
     }
 }

@@ -85,9 +85,10 @@ pub(crate) fn rule_6_a_failure_stops_only_what_depends_on_it(ran: &Ran) -> Vec<B
             .iter()
             .copied()
             .filter(|id| {
-                summary.guests.get(id).is_some_and(|outcome| {
-                    matches!(outcome, GuestOutcome::Failed { .. } | GuestOutcome::NotOurs | GuestOutcome::Cancelled)
-                })
+                summary
+                    .guests
+                    .get(id)
+                    .is_some_and(|outcome| !outcome.is_good() && !matches!(outcome, GuestOutcome::Blocked { .. }))
             })
             .collect();
         match outcome {
