@@ -65,6 +65,8 @@ pub enum Debt {
     Restart,
     /// It is being made, changed or started, and has not been asked since whether it is well.
     Proof,
+    /// It is being made, so there is nothing yet that a change could go back to.
+    Making,
     /// A change failed and it goes back to the snapshot that was taken before.
     Rollback,
     /// Scripts run once more, and its snapshots still show what they did before.

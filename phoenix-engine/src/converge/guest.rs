@@ -172,13 +172,23 @@ pub(super) struct Worker<'a> {
     pub(super) proofs_left: usize,
     /// How many snapshots of the guest as it should be are still to be taken.
     snapshots_left: usize,
+    /// How many steps are still to come.
+    steps_left: usize,
 }
 
 impl<'a> Worker<'a> {
     pub(super) fn new(run: &'a Run, guest: &'a DesiredGuest, voice: &'a Voice, plan: &GuestPlan) -> Self {
         let count = |is: fn(&Work) -> bool| plan.steps.iter().filter(|step| is(&step.work)).count();
         let (proofs_left, snapshots_left) = (count(Work::is_proof), count(Work::shows_the_guest));
-        Self { run, guest, voice, record: plan.record.clone(), proofs_left, snapshots_left }
+        Self {
+            run,
+            guest,
+            voice,
+            record: plan.record.clone(),
+            proofs_left,
+            snapshots_left,
+            steps_left: plan.steps.len(),
+        }
     }
 }
 
@@ -218,6 +228,10 @@ impl Worker<'_> {
             if self.snapshots_left == 0 {
                 self.pay(Debt::Snapshots, &site).await?;
             }
+        }
+        self.steps_left -= 1;
+        if self.steps_left == 0 {
+            self.pay(Debt::Making, &site).await?;
         }
         Ok(())
     }

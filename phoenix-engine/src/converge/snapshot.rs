@@ -32,7 +32,7 @@ pub(super) async fn take(
         SnapshotPurpose::Template => (Stage::Template, "Taken by Phoenix. Clones are made from it."),
     };
     let mut record = worker.record.clone();
-    record.owes.remove(&Debt::Snapshots);
+    record.owes.retain(|debt| ![Debt::Making, Debt::Snapshots].contains(debt));
     let description = &record.insert_into(words);
     let (id, kind) = (worker.id(), worker.kind());
     let taken = while_busy(worker.voice, stage, || site.snapshot(kind, id, name, description)).await;

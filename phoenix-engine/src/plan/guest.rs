@@ -144,7 +144,8 @@ pub(crate) fn plan_guest(
     };
     update(&mut plan, present, desired, observed, &record, provision);
     // One that was never whole has nothing to go back to.
-    if guest.on_failure == OnFailure::Rollback && is_checked(present, &record) {
+    let was_whole = is_checked(present, &record) && !record.owes.contains(&Debt::Making);
+    if guest.on_failure == OnFailure::Rollback && was_whole {
         make_undoable(&mut plan, present);
     }
     let attitude = if is_checked(present, &record) { Attitude::Keep } else { Attitude::Finish };
@@ -196,8 +197,8 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
         Debt::Restart => present.power != Power::Stopped,
         Debt::Proof => owes_proof(guest, record),
         Debt::Snapshots => guest.renews_snapshots(),
-        // What it would go back to is gone.
-        Debt::Rollback => false,
+        // Nothing is left to do for the one; what the other would go back to is gone.
+        Debt::Making | Debt::Rollback => false,
     };
     is_checked(present, record)
         && record.owes.iter().all(owed)

@@ -180,12 +180,16 @@ async fn what_a_dead_run_was_destroying_is_destroyed_by_the_next_or_made_anew() 
 async fn a_vm_that_is_not_whole_yet_has_nothing_to_go_back_to() {
     let more = json!({"on_failure": "rollback", "features": ["tools"], "enable_lifecycle_snapshots": true});
     let fleet = Fleet::of([(200, Kind::Vm, vm(more))]);
-    let mut tale = Tale::on(slow_services(&boot()));
-    // The VM is there, and its record is not.
-    tale.killed(&fleet, Moment::After, "qm create 200").await;
-    let next = tale.recovers(&fleet).await;
-    let conf = GuestConf::parse(&next.after.guests[&200].conf, GuestKind::Vm);
-    assert!(!conf.snapshots["pre-features"].keys.contains_key("cicustom"), "{:#?}", commands(&next));
+    // Its record is not there yet, and then it is, but not all else.
+    for (moment, words) in [(Moment::After, "qm create 200"), (Moment::Before, "qm start 200")] {
+        let mut tale = Tale::on(slow_services(&boot()));
+        tale.killed(&fleet, moment, words).await;
+        let next = tale.recovers(&fleet).await;
+        let conf = GuestConf::parse(&next.after.guests[&200].conf, GuestKind::Vm);
+        let before = &conf.snapshots["pre-features"];
+        assert!(!before.keys.contains_key("cicustom"), "{:#?}", commands(&next));
+        assert!(!next.after.guests[&200].conf.contains("making"), "{}", next.after.guests[&200].conf);
+    }
 }
 
 #[tokio::test(start_paused = true)]

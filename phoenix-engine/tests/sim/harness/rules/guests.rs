@@ -97,7 +97,11 @@ pub(crate) fn rule_10_no_empty_firewall_and_no_snapshot_lost(ran: &Ran) -> Vec<B
                 let stood = id
                     .and_then(|id| ran.before.guests.get(&id))
                     .is_some_and(|found| whole_snapshots(found).contains(&stands_in));
-                let is_replaced = was_taken || stood;
+                // A command that went on without its run may have taken it before this one looked.
+                let seen = id.and_then(|id| ran.observed.as_ref()?.present.get(&GuestId::new(id).ok()?));
+                let was_seen =
+                    seen.is_some_and(|present| stands_in.parse().is_ok_and(|name| present.conf.has_snapshot(&name)));
+                let is_replaced = was_taken || stood || was_seen;
                 findings.check(name == "phoenix-undo" || !was_whole || is_replaced, || {
                     format!("`{}` was sent", op.words())
                 });
