@@ -2,7 +2,8 @@
 //! the same question asked by one process per probe.
 //!
 //! ```sh
-//! cargo bench -p phoenix-health
+//! cargo bench -p phoenix-health --no-run
+//! nice -n -19 taskset -c 0 target/release/deps/gates-* --bench
 //! ```
 //!
 //! The listeners are a process of their own, so that their work is not counted. Without `--bench` (as under `cargo test`)
