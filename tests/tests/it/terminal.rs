@@ -123,6 +123,21 @@ fn waiting_says_what_is_in_the_way_and_ends_when_it_is_gone() {
     assert_eq!(hopeless.exit, Some(2), "{}", hopeless.all());
 }
 
+/// A gate that takes all its time does not make the wait longer than asked for.
+#[test]
+fn waiting_ends_in_time_while_a_gate_hangs() {
+    let place = Place::copy_of("examples/step-ca");
+    let node = format!("sim:{}", place.beside("node").display());
+    let phoenix = |args: &[&str]| place.phoenix(&[&["--host", &node], args].concat());
+    assert_eq!(phoenix(&["up", "103"]).exit, Some(0));
+    place.replace("phoenix_lxc_configs.json", "\"nc -z localhost 9000\"", "\"sleep 10000\", \"timeout\": 600");
+    let run = phoenix(&["wait", "103", "--timeout", "20"]);
+    assert_eq!(run.exit, Some(1), "{}", run.all());
+    let said = run.stderr.lines().find(|line| line.starts_with("error: after 20s, not healthy")).unwrap();
+    let limit = said.split("no answer within ").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(limit.parse::<f64>().unwrap() <= 20.0, "{said}");
+}
+
 /// A tool of the node, called by hand.
 fn phoenix_sim_tool(place: &Place, argv: &[&str]) -> ExitStatus {
     std::fs::copy(place.config().join("world.json"), place.beside("node/world.json")).unwrap();
