@@ -153,6 +153,9 @@ fn one(step: &Step, is_new: bool, canvas: Canvas) -> String {
 /// What differs and stays so, each with its reason; one reason that several have is said once.
 fn unmet(guest: &GuestPlan, canvas: Canvas) -> String {
     let mut text = String::new();
+    if !guest.unmet.is_empty() && !guest.is_empty() {
+        push_wrapped(&mut text, "       ", "differs, and stays as it is:", Tone::Warn, canvas);
+    }
     for (at, difference) in guest.unmet.iter().enumerate() {
         let effect = match difference.effect {
             Effect::Recreate => " (a new guest only)",

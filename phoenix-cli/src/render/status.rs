@@ -59,7 +59,8 @@ pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
     }
     let mut text = table.render(canvas);
     for Standing { status, .. } in standings {
-        let keys: Vec<&str> = status.unmanaged.iter().map(|setting| setting.key.as_str()).collect();
+        let mut keys: Vec<&str> = status.unmanaged.iter().map(|setting| setting.key.as_str()).collect();
+        keys.dedup();
         let unmanaged = (!keys.is_empty()).then(|| format!("not managed by the configuration: {}", keys.join(", ")));
         let lock = status.lock.as_ref().map(|lock| format!("locked on the node: {lock}"));
         let unmet = status.unmet.iter().map(|stays| format!("`{}` differs: {}", stays.key, stays.reason));
