@@ -65,7 +65,7 @@ pub enum Debt {
     Restart,
     /// It is being made, changed or started, and has not been asked since whether it is well.
     Proof,
-    /// It is being made, so there is nothing yet that a change could go back to.
+    /// It is being made: there is nothing yet that a change could go back to, and it may not have been started yet.
     Making,
     /// A change failed and it goes back to the snapshot that was taken before.
     Rollback,

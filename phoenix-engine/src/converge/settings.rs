@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use phoenix_config::model::{OnFailure, State};
 use phoenix_host::pve::{ConfEdit, InvalidSettings};
 use phoenix_host::{Command, Effect};
 use phoenix_types::{Change, ConfSection, GuestKind, KeyChange};
@@ -138,9 +137,7 @@ pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result
         ours.extend(source.lines);
     }
     worker.record.lines = wanted.iter().map(line_digest).collect();
-    // Only a change that can go back asks for it.
-    let goes_back = worker.guest.on_failure == OnFailure::Rollback && worker.guest.state != State::Template;
-    if worker.record.check.is_none() && goes_back {
+    if worker.record.check.is_none() && worker.guest.minds_being_made() {
         worker.record.owes.insert(Debt::Making);
     }
     // Once true it stays so until the file is gone.

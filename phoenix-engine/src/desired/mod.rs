@@ -181,6 +181,18 @@ impl DesiredGuest {
         }
     }
 
+    /// Whether a run has to know that it is still being made: because only a whole one has something that a change could go
+    /// back to, or because it is started this once to be asked whether it is well.
+    pub(crate) fn minds_being_made(&self) -> bool {
+        match self.state {
+            State::Running => self.on_failure == OnFailure::Rollback,
+            State::Stopped => {
+                self.on_failure == OnFailure::Rollback || !self.health.is_empty() || !self.wait_for.is_empty()
+            }
+            State::Template => false,
+        }
+    }
+
     /// Whether it has snapshots that are taken anew when its scripts run again.
     pub(crate) fn renews_snapshots(&self) -> bool {
         let has_some = self.snapshot_after.is_some() || self.template_snapshot.is_some();

@@ -97,7 +97,8 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     let template = wants(&guest.template_snapshot, have.template);
     let after = wants(&guest.snapshot_after, have.after);
     let is_vm = guest.kind() == GuestKind::Vm;
-    let is_new = effect == Effect::Create;
+    // Nor has one been anything yet whose making was cut off.
+    let is_new = effect == Effect::Create || record.owes.contains(&Debt::Making);
     // A run that was cut off, or that failed, has left it before its gates passed.
     let owes_proof = owes_proof(guest, record);
     // A first boot that was never over leaves its work undone.

@@ -8,7 +8,7 @@ use phoenix_sim::SimNode;
 use phoenix_types::{GuestConf, GuestId, GuestKind};
 use serde_json::json;
 
-use crate::harness::fleet::{Fleet, Kind};
+use crate::harness::fleet::{Fleet, Kind, NODE};
 use crate::harness::run::Verb;
 use crate::harness::tale::{Tale, boot, commands, container, gate, sent, slow_commands, slow_services, vm, with};
 use crate::harness::watch::{Moment, Op};
@@ -279,6 +279,23 @@ async fn a_command_that_outlives_its_run_is_waited_for() {
             let guest = command.rsplit(' ').next().unwrap();
             let destroyed = sent(&next, &format!("destroy {guest} "));
             assert!(!destroyed && !sent(&next, command), "{command}, {span} ms: {:#?}", commands(&next));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_off_in_the_end_is_started_once_although_its_making_was_cut_off() {
+    let volume = json!([{"type": "nfs", "server": NODE, "path": "/srv/nfs/data", "mount_point": "/data"}]);
+    let image = vm(json!({"state": "template", "health_check": {"command": "true"}}));
+    for gates in ["health_check", "wait_for"] {
+        let mut copy = json!({"state": "stopped", "clone_from_vmid": 200, "volumes": volume});
+        copy[gates] = json!({"command": "true", "interval": 1});
+        let fleet = Fleet::of([(200, Kind::Vm, image.clone()), (201, Kind::Vm, copy)]);
+        for moment in [Moment::Before, Moment::After] {
+            let mut tale = Tale::on(slow_commands());
+            tale.killed(&fleet, moment, "write /etc/pve/qemu-server/201.conf").await;
+            let next = tale.recovers(&fleet).await;
+            assert!(sent(&next, "phoenix-volumes"), "{gates}, {moment:?}: {:#?}", commands(&next));
         }
     }
 }
