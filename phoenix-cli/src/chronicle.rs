@@ -62,6 +62,8 @@ pub(crate) struct Story {
     pub(crate) steps: Vec<StepTold>,
     /// Every attempt of its gates that did not pass, in order.
     pub(crate) refusals: Vec<Refusal>,
+    /// How often a step of it was tried again, because something was busy.
+    pub(crate) retries: u32,
     /// The gates that make it done, by name.
     pub(crate) gates: Vec<String>,
     /// How many of those passed.
@@ -81,6 +83,7 @@ impl Story {
             doing: None,
             steps: Vec::new(),
             refusals: Vec::new(),
+            retries: 0,
             gates,
             passed: 0,
             end: None,
@@ -174,6 +177,7 @@ impl Chronicle {
                 let (stage, summary, error) = (*stage, summary.clone(), error.clone());
                 story.steps.push(StepTold { stage, summary, from: at.saturating_sub(*ms), ms: *ms, error });
             }
+            EventKind::StepRetried { .. } => story.retries += 1,
             EventKind::GuestFinished { .. } => story.doing = None,
             _ => {}
         }

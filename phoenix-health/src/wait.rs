@@ -95,6 +95,9 @@ impl fmt::Display for GateFailure {
         }
         if let Some(last) = self.attempts.last() {
             write!(f, "; the last answer was: {}", last.answer.said)?;
+            if last.passed() {
+                write!(f, ", a pass, but only {} in a row", last.streak)?;
+            }
         }
         match &self.evidence.cause {
             // Some answers say all that there is.

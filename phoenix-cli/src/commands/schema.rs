@@ -1,6 +1,6 @@
 //! `phoenix schema`
 
-use crate::args::Schema;
+use crate::args::{Format, Schema};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::schema::schema;
@@ -8,7 +8,11 @@ use crate::settings::Settings;
 
 pub(super) fn run(args: &Schema, settings: &Settings) -> Result<ExitStatus, CliError> {
     let schema = schema(args.name);
-    let text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::from).map_err(CliError::Output)?;
+    let text = match settings.format {
+        Format::Jsonl => serde_json::to_string(&schema),
+        Format::Human | Format::Json => serde_json::to_string_pretty(&schema),
+    };
+    let text = text.map_err(std::io::Error::from).map_err(CliError::Output)?;
     settings.terminal.data(&(text + "\n")).map_err(CliError::Output)?;
     Ok(ExitStatus::Done)
 }

@@ -26,6 +26,11 @@ const NAME: usize = 16;
 
 /// The line for an event; absent when there is nothing to tell.
 pub(crate) fn line(event: &Event, chronicle: &Chronicle, detail: Detail, canvas: Canvas) -> Option<String> {
+    // What goes on and on is told ever more rarely, as the attempts of gates are.
+    let retries = event.guest.and_then(|id| chronicle.guests.get(&id)).map_or(1, |story| story.retries);
+    if matches!(event.kind, EventKind::StepRetried { .. }) && detail == Detail::Brief && !retries.is_power_of_two() {
+        return None;
+    }
     let (tone, text) = tell(event, detail, canvas)?;
     let when = canvas.paint(Tone::Faint, clock(event.at_ms));
     let Some(id) = event.guest else { return Some(format!("{when}  {}\n", canvas.paint(tone, text))) };

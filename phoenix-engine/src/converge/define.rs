@@ -6,6 +6,7 @@ use phoenix_host::pve::ErrorClass;
 use phoenix_types::{Change, GuestKind, VolumeId};
 use tokio::time::Instant;
 
+use super::disk::root_disk;
 use super::error::StepError;
 use super::guest::{Worker, slot};
 use super::retry::while_busy;
@@ -115,7 +116,8 @@ impl Worker<'_> {
         let lock = self.break_lock(site).await?;
         let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(()) };
         let notes = file.conf.live.description.as_deref().unwrap_or_default();
-        if lock == Lock::Gone && Record::find(notes).is_some_and(|record| record.id == self.id()) {
+        let has_disk = root_disk(&file.conf.live, self.kind()).is_some();
+        if lock == Lock::Gone && has_disk && Record::find(notes).is_some_and(|record| record.id == self.id()) {
             return Ok(());
         }
         if file.conf.live.get("protection") == Some("1") {

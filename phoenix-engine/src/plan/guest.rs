@@ -12,7 +12,7 @@ use super::unmanaged::{Unmanaged, unmanaged};
 use super::{
     Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, differences, vm,
 };
-use crate::converge::{changes, is_a_tasks, is_creation, line_digest, wanted_keys};
+use crate::converge::{changes, is_a_tasks, is_creation, line_digest, root_disk, wanted_keys};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::notes::Passage;
 use crate::observe::{Observed, Present};
@@ -156,11 +156,13 @@ pub(crate) fn plan_guest(
 /// disks are there; or what that run noted down, and the guest looks like it: locked, or a clone that still has its source's notes.
 pub(super) fn is_half_made(guest: &DesiredGuest, present: &Present, observed: &Observed) -> bool {
     let lock = present.conf.lock();
+    // Its disks are written last, so one without them was not made to its end, though a run may have unlocked it since.
+    let has_disk = root_disk(&present.conf.live, present.kind).is_some();
     match present.record(guest.id) {
-        Some(record) => record.check.is_none() && lock.is_some_and(is_creation),
+        Some(record) => record.check.is_none() && (lock.is_some_and(is_creation) || !has_disk),
         None => {
             let came_along = guest.clone_source().is_some_and(|source| present.record(source).is_some());
-            observed.half_made.contains(&guest.id) && (lock.is_some_and(is_a_tasks) || came_along)
+            observed.half_made.contains(&guest.id) && (lock.is_some_and(is_a_tasks) || came_along || !has_disk)
         }
     }
 }

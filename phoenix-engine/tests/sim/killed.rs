@@ -157,6 +157,25 @@ async fn what_a_clones_source_is_given_later_is_none_of_the_clones_business() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_half_made_guest_whose_lock_a_dead_run_took_off_is_made_anew() {
+    let source = container(json!({"state": "stopped", "template_snapshot_name": "golden"}));
+    let clone = json!({"state": "running", "clone_from_ctid": 100});
+    let containers = Fleet::of([(100, Kind::Container, source), (101, Kind::Container, clone)]);
+    let machine = Fleet::of([(200, Kind::Vm, vm(json!({})))]);
+    for (fleet, make, unlock) in [
+        (&containers, "pct create 100", "pct unlock 100"),
+        (&containers, "pct clone 100 101", "pct unlock 101"),
+        (&machine, "qm create 200", "qm unlock 200"),
+    ] {
+        let mut tale = Tale::on(slow_services(&boot()));
+        tale.killed(fleet, Moment::During(Duration::from_millis(700)), make).await;
+        // The next run dies between unlocking what is left and destroying it.
+        tale.killed(fleet, Moment::After, unlock).await;
+        tale.recovers(fleet).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_dead_run_was_destroying_is_destroyed_by_the_next_or_made_anew() {
     let fleet = Fleet::of([(100, Kind::Container, container(json!({}))), (200, Kind::Vm, vm(json!({})))]);
     for (id, destroy) in [(100, "pct destroy"), (200, "qm destroy")] {

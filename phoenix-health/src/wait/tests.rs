@@ -126,6 +126,7 @@ async fn a_row_that_the_attempts_cut_short_does_not_pass() {
     let schedule = Schedule { attempts: Some(3), success_threshold: 3, interval: seconds(1), ..Schedule::default() };
     let failure = failure(times(&gate(Probe::tcp(80), schedule), &guest).await.1);
     assert_eq!((failure.reason, failure.attempts.last().unwrap().streak), (Reason::AttemptsUsedUp, 2));
+    assert!(failure.to_string().ends_with("a pass, but only 2 in a row"), "{failure}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -339,29 +339,29 @@ impl Store {
                 continue;
             }
             let real = self.real(&path);
-            replace(&real, &bytes)?;
+            self.replace(&real, &bytes)?;
             let modified = fs::metadata(&real).and_then(|meta| meta.modified()).ok();
             inner.seen.insert(path, Seen { modified, bytes });
         }
         let path = self.state_path();
         let text = serde_json::to_vec(&kept).map_err(|source| StoreError::State { path: path.clone(), source })?;
-        replace(&path, &text)?;
+        self.replace(&path, &text)?;
         let meta = fs::metadata(&path).map_err(file_error("look at", &path))?;
         inner.state_file = Some((meta.modified().ok(), meta.len()));
         Ok(())
     }
-}
 
-/// Writes a file as a whole.
-fn replace(path: &Utf8Path, bytes: &[u8]) -> Result<(), StoreError> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(file_error("make the folder", parent))?;
+    /// Writes a file as a whole. What a process that was killed had begun stays outside of what people look at, and the next one
+    /// writes over it: only who holds the folder's lock writes.
+    fn replace(&self, path: &Utf8Path, bytes: &[u8]) -> Result<(), StoreError> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(file_error("make the folder", parent))?;
+        }
+        let begun = self.dir.join(".begun");
+        let written = File::create(&begun).and_then(|mut file| file.write_all(bytes));
+        written.map_err(file_error("write", &begun))?;
+        fs::rename(&begun, path).map_err(file_error("write", path))
     }
-    let name = path.file_name().unwrap_or_default();
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&beside).and_then(|mut file| file.write_all(bytes));
-    written.map_err(file_error("write", &beside))?;
-    fs::rename(&beside, path).map_err(file_error("write", path))
 }
 
 #[cfg(test)]
@@ -374,6 +374,19 @@ mod tests {
 
     const CREATE: &str =
         "pct create 100 local:vztmpl/debian-12.tar.zst --rootfs tank:1 --hostname ca --features nesting=1";
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_killed_process_had_begun_to_write_is_no_file_of_the_node() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(folder.path()).unwrap();
+        let node = SimNode::persistent(dir, World::default()).unwrap();
+        // A folder in its place keeps the file from being finished, as a kill would.
+        fs::create_dir_all(dir.join("etc/pve/lxc/100.conf")).unwrap();
+        node.run(&words(CREATE), b"").await;
+        let left = fs::read_dir(dir.join("etc/pve/lxc")).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["100.conf"]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_node_goes_on_where_another_process_left_it() {
