@@ -1,7 +1,7 @@
 //! Tells random stories on simulated nodes for as long as asked, and prints those in which a rule was broken:
 //! `cargo run --release -p phoenix-engine --example campaign -- --runs 100000 --seed 1`.
 //!
-//! `--story life|kill|order|power|crowd` tells only one kind, `--only SEED` only one story, with everything that happened in it.
+//! `--story life|kill|order|power|crowd|undo` tells only one kind, `--only SEED` only one story, with everything that happened in it.
 #![expect(clippy::print_stdout, reason = "an example is a program")]
 #![allow(dead_code, clippy::unwrap_used, reason = "the harness belongs to the tests")]
 
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use harness::case::{Detail, Ended, Story, tell};
 
-const ALL: [Story; 5] = [Story::Life, Story::Kill, Story::Order, Story::Power, Story::Crowd];
+const ALL: [Story; 6] = [Story::Life, Story::Kill, Story::Order, Story::Power, Story::Crowd, Story::Undo];
 
 struct Arguments {
     runs: usize,

@@ -102,7 +102,8 @@ pub struct StorageWorld {
     /// What it may hold: `images`, `rootdir`, `vztmpl`, `iso`, `backup`, `snippets`, `import`. By type without it.
     #[serde(default)]
     pub content: Option<Vec<String>>,
-    /// Its size in GiB.
+    /// Its size in GiB: 1024. Volumes of `lvm`, and those of VMs on `zfspool` unless its options say `sparse`, take all of their size
+    /// at once, all others a sixteenth of it. What does not fit is refused as the real tools refuse it.
     #[serde(default = "default_size")]
     pub size_gib: u64,
     /// Further lines of its section in `storage.cfg`.

@@ -50,7 +50,8 @@ impl Worker<'_> {
         let notes = self.record.notes.take();
         self.record = Record { notes, ..self.record_of(name, &site).await?.unwrap_or_else(|| before.clone()) };
         self.record.owes.clone_from(&before.owes);
-        self.record.owes.remove(&Debt::Rollback);
+        // What ran since the snapshot is undone.
+        self.record.owes.retain(|debt| ![Debt::Rollback, Debt::Snapshots].contains(debt));
         if power != Power::Stopped {
             self.record.owes.insert(Debt::Proof);
         }

@@ -1,6 +1,6 @@
 //! A few thousand runs, and every seed that ever failed.
 
-use crate::harness::case::{Detail, Story, tell};
+use crate::harness::case::{Detail, Ended, Story, tell};
 
 /// Stories that once broke a rule, each with what was wrong then. They are told first.
 const KEPT: &[(Story, u64, &str)] = &[
@@ -21,18 +21,21 @@ const KEPT: &[(Story, u64, &str)] = &[
     (Story::Kill, 12, "the lock of a snapshot that was cut off stayed for ever"),
 ];
 
-fn told(story: Story, seed: u64) -> Result<usize, String> {
+fn told(story: Story, seed: u64) -> Result<Ended, String> {
     let ended = tell(story, seed, Detail::Brief);
-    if ended.breaches.is_empty() { Ok(ended.runs) } else { Err(format!("{story:?}, seed {seed}:\n{ended}")) }
+    if ended.breaches.is_empty() { Ok(ended) } else { Err(format!("{story:?}, seed {seed}:\n{ended}")) }
 }
 
-/// Tells stories until there were so many runs.
-fn tell_until(story: Story, enough: usize) {
-    let (mut runs, mut seed) = (0, 1);
+/// Tells stories until there were so many runs. Gives how many of them did things in another order than they would have.
+fn tell_until(story: Story, enough: usize) -> usize {
+    let (mut runs, mut seed, mut reordered) = (0, 1, 0);
     while runs < enough {
-        runs += told(story, seed).unwrap_or_else(|failure| panic!("after {runs} runs: {failure}"));
+        let ended = told(story, seed).unwrap_or_else(|failure| panic!("after {runs} runs: {failure}"));
+        runs += ended.runs;
+        reordered += ended.reordered;
         seed += 1;
     }
+    reordered
 }
 
 #[test]
@@ -54,7 +57,8 @@ fn killed_runs_are_finished() {
 
 #[test]
 fn order_makes_no_difference() {
-    tell_until(Story::Order, 150);
+    let reordered = tell_until(Story::Order, 150);
+    assert!(reordered > 5, "only {reordered} runs changed the order of anything");
 }
 
 #[test]
@@ -65,4 +69,9 @@ fn guests_are_switched_and_destroyed() {
 #[test]
 fn runs_keep_out_of_each_others_way() {
     tell_until(Story::Crowd, 150);
+}
+
+#[test]
+fn changes_that_fail_go_back() {
+    tell_until(Story::Undo, 300);
 }

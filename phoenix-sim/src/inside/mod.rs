@@ -211,7 +211,7 @@ pub(crate) fn stopped(state: &mut State, vmid: u32) {
 /// Takes over what runs in this process into a state that another process has written. Guests that were stopped or started anew
 /// meanwhile have lost their processes.
 pub(crate) fn carry_over(before: State, now: &mut State) {
-    (now.real_files, now.now) = (before.real_files, before.now);
+    (now.real_files, now.now, now.sizes) = (before.real_files, before.now, before.sizes);
     for (vmid, old) in before.inside {
         match now.inside.get_mut(&vmid) {
             Some(running) if running.started == old.started => running.processes = old.processes,

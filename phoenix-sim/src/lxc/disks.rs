@@ -70,8 +70,12 @@ pub(crate) async fn resize(call: &mut Call<'_>) -> Result<(), Failure> {
     let _lock = call.lock_guest(CT, vmid).await?;
     let path = storage.path(volume.name, Some(format));
     check_resizable(call, &storage, &volume, format, &path, wanted)?;
-    if let Some(volume) = call.state().volumes.get_mut(&volid) {
-        volume.space.size = wanted;
+    {
+        let mut state = call.state();
+        state.grows(&storage, &volid, wanted)?;
+        if let Some(volume) = state.volumes.get_mut(&volid) {
+            volume.space.size = wanted;
+        }
     }
     let is_image = storage.kind.is_folder() && format == Format::Raw;
     if is_image {

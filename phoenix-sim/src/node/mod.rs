@@ -77,7 +77,9 @@ impl SimNode {
         Self::build(world, state, Clock::default(), None)
     }
 
-    fn build(world: World, state: State, clock: Clock, store: Option<Store>) -> Self {
+    fn build(world: World, mut state: State, clock: Clock, store: Option<Store>) -> Self {
+        let storages = world.storages.iter().flatten();
+        state.sizes = storages.map(|(id, storage)| (id.clone(), storage.size_gib << 30)).collect();
         Self { inner: Arc::new(Inner { clock, state: Mutex::new(state), locks: Locks::default(), store, world }) }
     }
 

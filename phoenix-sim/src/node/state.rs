@@ -50,6 +50,9 @@ pub(crate) struct State {
     /// Whether what the node was not born with is a file of the machine that it runs on, as for a tool that is a program.
     #[serde(skip)]
     pub(crate) real_files: bool,
+    /// How large the storages are that the world tells about, in bytes.
+    #[serde(skip)]
+    pub(crate) sizes: BTreeMap<String, u64>,
     /// Whether anything was written since the state was last kept.
     #[serde(skip)]
     pub(crate) changed: bool,
@@ -107,6 +110,7 @@ impl State {
             any_image: false,
             last_pid: 4200,
             real_files: false,
+            sizes: BTreeMap::new(),
             changed: true,
             clock: 0,
             journals: BTreeMap::new(),

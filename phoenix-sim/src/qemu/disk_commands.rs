@@ -45,6 +45,7 @@ pub(super) async fn resize(call: &mut Call<'_>) -> Result<(), Failure> {
     let text = {
         let mut state = call.state();
         let storage = state.storage(split_volume(&volume).map_or("", |(storage, _)| storage))?;
+        state.grows(&storage, &volume, new)?;
         if let Some(volume) = state.volumes.get_mut(&volume) {
             volume.space.size = volumes::rounded(&storage, new);
         }

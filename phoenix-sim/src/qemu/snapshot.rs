@@ -105,20 +105,35 @@ pub(super) async fn create(call: &mut Call<'_>) -> Result<(), Failure> {
     if runs {
         show_freeze(call, &section);
     }
+    let mut taken = Vec::new();
+    let mut full = Ok(());
     for (key, volume) in disks(&section) {
         call.out(&format!("snapshotting 'drive-{key}' ({volume})\n"));
+        full = call.state().can_hold_snapshot(&volume, &name);
+        if full.is_err() {
+            break;
+        }
         if runs && volumes::format_of(&volume) == Format::Qcow2 {
             call.out("internal qemu snapshot\n");
         }
         call.state().snapshot_volume(&volume, &name);
+        taken.push(volume);
     }
     call.work(Duration::from_millis(50)).await;
     let _held = call.lock_vm(id).await?;
     let mut conf = call.vm(id)?;
+    conf.live.keys.remove("lock");
+    if full.is_err() {
+        // What there is of it goes again (`snapshot_create` of pve-guest-common).
+        call.err("snapshot create failed: starting cleanup\n");
+        taken.iter().for_each(|volume| call.state().delete_volume_snapshot(volume, &name));
+        conf.snapshots.remove(&name);
+        call.save(id, &mut conf);
+        return full;
+    }
     if let Some(section) = conf.snapshots.get_mut(&name) {
         section.keys.remove("snapstate");
     }
-    conf.live.keys.remove("lock");
     settings::put(&mut conf.live, "parent", name);
     call.save(id, &mut conf);
     Ok(())

@@ -1,8 +1,7 @@
 //! What is on a storage, and how full it is.
 
 use super::{Storage, VolumeRef};
-use crate::node::{SimNode, State};
-use crate::world::StorageKind;
+use crate::node::State;
 
 /// One entry of `pvesm list`.
 #[derive(Debug, Clone)]
@@ -91,27 +90,5 @@ impl State {
         }
         items.sort_by(|one, two| one.volid.cmp(&two.volid));
         items
-    }
-}
-
-impl SimNode {
-    /// How large a storage is and how much of it is in use, in bytes.
-    pub(crate) fn storage_space(&self, storage: &Storage) -> (u64, u64) {
-        if storage.is_disabled() {
-            return (0, 0);
-        }
-        let listed = self.world().storages.as_ref().and_then(|storages| storages.get(&storage.id));
-        let total = listed.map_or(1024, |storage| storage.size_gib) << 30;
-        let state = self.state();
-        let of_volumes: u64 = state
-            .volumes
-            .range(format!("{}:", storage.id)..)
-            .take_while(|(volid, _)| volid.split(':').next() == Some(storage.id.as_str()))
-            .map(|(_, volume)| match storage.kind {
-                StorageKind::Lvm => volume.space.size,
-                _ => (volume.space.size / 16).max(volume.space.files.bytes()),
-            })
-            .sum();
-        (total, (total / 256 + of_volumes).min(total))
     }
 }

@@ -6,6 +6,7 @@ mod listing;
 mod output;
 pub(crate) mod pveam;
 pub(crate) mod pvesm;
+mod space;
 mod volume;
 
 pub(crate) use self::config::{Storage, set_up};

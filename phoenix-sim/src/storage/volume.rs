@@ -240,7 +240,8 @@ impl State {
         format!("{prefix}{infix}{number}")
     }
 
-    /// Makes a disk and gives its volume id. `plain` is its name without folder and extension; the lowest free one without it.
+    /// Makes a disk, where there is room for it, and gives its volume id. `plain` is its name without folder and extension; the
+    /// lowest free one without it.
     pub(crate) fn allocate(
         &mut self,
         storage: &Storage,
@@ -257,6 +258,7 @@ impl State {
             let path = storage.path(&name, Some(format));
             return Err(Failure::with_exit(format!("disk image '{path}' already exists"), 25));
         }
+        self.fits(storage, &name, format, size)?;
         let volume = Volume {
             format,
             space: Space { size, files: FileTree::default() },
@@ -287,7 +289,7 @@ impl State {
                 let size =
                     value.split(',').find_map(|item| item.strip_prefix("size=")).and_then(parse_size).unwrap_or(0);
                 let (plain, format) = volume.file().rsplit_once('.').unwrap_or((volume.file(), ""));
-                // A name that is there is not taken, so this cannot fail.
+                // Its name is not taken, and where disks are there already there is room for them.
                 let _ =
                     self.allocate(&storage, vmid, Format::from_name(format).unwrap_or(Format::Raw), Some(plain), size);
             }

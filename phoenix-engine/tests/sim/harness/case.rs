@@ -32,12 +32,16 @@ pub(crate) enum Story {
     Power,
     /// Several runs begin at nearly the same time.
     Crowd,
+    /// A change fails and goes back; some of those runs die.
+    Undo,
 }
 
 /// How a story ended.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
     pub(crate) runs: usize,
+    /// How many runs did what another did in another order.
+    pub(crate) reordered: usize,
     pub(crate) breaches: Vec<Breach>,
     /// What happened, for whoever looks at a failure.
     pub(crate) log: Vec<String>,
@@ -77,6 +81,7 @@ pub(crate) fn tell(story: Story, seed: u64, detail: Detail) -> Ended {
             Story::Order => teller.order().await,
             Story::Power => teller.power().await,
             Story::Crowd => teller.crowd().await,
+            Story::Undo => teller.undo().await,
         }
     });
     for breach in rule_9_no_secret_in_the_log(&log.text()) {
@@ -113,6 +118,7 @@ impl Teller {
             (None, false) => outcomes.join(", "),
         };
         self.ended.log.push(format!("{what}: {ending}"));
+        self.ended.log.extend(ran.deeds.iter().map(|deed| format!("  {deed}")));
         if self.detail == Detail::Full {
             let plans = ran.plan.iter().flat_map(|plan| &plan.guests);
             let steps =
@@ -142,7 +148,7 @@ impl Teller {
             format!("a second run plans {:?}", steps.collect::<Vec<_>>())
         });
         for op in ran.ops.iter().filter(|op| op.changes() && !op.is_gate() && !is_lock(&op.what)) {
-            findings.add(format!("a second run sends `{}`", op.words()));
+            findings.add(format!("a second run sends `{}`", op.brief()));
         }
         // Where ports come and go, a gate that is asked once may find one closed.
         findings.check(ran.is_good() || weather != Weather::Calm, || "a second run does not end well".to_owned());
@@ -206,8 +212,7 @@ impl Teller {
         deaths
     }
 
-    pub(crate) fn compare(&mut self, expected: &BTreeMap<u32, String>, ran: &Ran, what: &str) {
-        let found = ran.after.normalised();
+    pub(crate) fn compare(&mut self, expected: &BTreeMap<u32, String>, found: &BTreeMap<u32, String>, what: &str) {
         let ids: std::collections::BTreeSet<u32> = expected.keys().chain(found.keys()).copied().collect();
         for id in ids {
             let (want, have) = (expected.get(&id), found.get(&id));

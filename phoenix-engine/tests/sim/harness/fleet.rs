@@ -65,14 +65,14 @@ impl Entry {
         self.text("state").unwrap_or("stopped")
     }
 
-    fn disk_key(&self) -> &'static str {
+    pub(super) fn disk_key(&self) -> &'static str {
         match self.kind {
             Kind::Container => "storage_size_gb",
             Kind::Vm => "disk_size_gb",
         }
     }
 
-    fn mounts_folders(&self) -> bool {
+    pub(super) fn mounts_folders(&self) -> bool {
         self.json.get("mount_points").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
     }
 
@@ -115,7 +115,7 @@ impl Fleet {
         fleet
     }
 
-    fn add(&mut self, random: &mut Random) -> u32 {
+    pub(super) fn add(&mut self, random: &mut Random) -> u32 {
         let kind = if random.once_in(3) { Kind::Vm } else { Kind::Container };
         let first = if kind == Kind::Vm { 200 } else { 100 };
         let id = (first..).find(|id| !self.guests.contains_key(id)).unwrap_or(999);
@@ -140,7 +140,7 @@ impl Fleet {
         }
     }
 
-    fn unset(&mut self, id: u32, key: &str) {
+    pub(crate) fn unset(&mut self, id: u32, key: &str) {
         if let Some(entry) = self.guests.get_mut(&id) {
             entry.json.remove(key);
         }
@@ -257,7 +257,7 @@ impl Fleet {
         }
     }
 
-    fn rules(&self, random: &mut Random) -> Value {
+    pub(super) fn rules(&self, random: &mut Random) -> Value {
         let rules: Vec<Value> = (0..random.between(1, 3))
             .map(|rule| json!({"type": "in", "action": "ACCEPT", "proto": "tcp", "port": (8000 + 10 * rule + random.between(0, 9)).to_string()}))
             .collect();
@@ -301,7 +301,7 @@ impl Fleet {
         }
     }
 
-    fn volumes(&mut self, id: u32, random: &mut Random) {
+    pub(super) fn volumes(&mut self, id: u32, random: &mut Random) {
         let all = [("/srv/nfs/data", "/data"), ("/srv/nfs/shared", "/etc/shared")];
         let volumes: Vec<Value> = all
             .iter()
@@ -312,12 +312,17 @@ impl Fleet {
     }
 
     /// A gate that the worlds of this harness let pass in time.
-    fn gate(&self, id: u32, random: &mut Random) -> Value {
+    pub(super) fn gate(&self, id: u32, random: &mut Random) -> Value {
         let has_address = self.guests.get(&id).is_some_and(|entry| entry.json.contains_key("network_config"));
-        let mut gate = match random.below(4) {
+        let mut gate = match random.below(5) {
             0 => json!({"command": "test -e /etc/hostname"}),
             1 => json!({"command": format!("nc -z localhost {PORT}")}),
             2 if has_address => json!({"tcp": {"port": PORT}}),
+            3 if has_address => {
+                let from = *random.pick(&["host", "guest"]);
+                let headers = json!({"Authorization": format!("Bearer {SECRET}")});
+                json!({"http": {"port": PORT, "from": from, "headers": headers}})
+            }
             _ => json!({"file": READY}),
         };
         gate["retries"] = json!(random.between(40, 60));
@@ -335,88 +340,6 @@ impl Fleet {
     pub(crate) fn needed_by(&self, id: u32) -> Vec<u32> {
         let needs = |entry: &Entry| entry.dependencies().contains(&id) || entry.clone_source() == Some(id);
         self.guests.iter().filter(|(_, entry)| needs(entry)).map(|(other, _)| *other).collect()
-    }
-
-    /// One change of the files.
-    pub(crate) fn edit(&mut self, random: &mut Random) {
-        let Some(id) = random.pick_of(self.guests.keys().copied()) else { return };
-        let Some(entry) = self.guests.get(&id).cloned() else { return };
-        let template = entry.state() == "template";
-        match random.below(19) {
-            0 => self.set(id, "memory_mb", json!(256 * random.between(1, 6))),
-            1 => self.set(id, "cores", json!(random.between(1, 6))),
-            2 => self.grow(id, &entry, random),
-            3 => {
-                let rules = self.rules(random);
-                self.set(id, "firewall", rules);
-            }
-            4 => self.unset(id, "firewall"),
-            5 => self.set(id, "description", json!(format!("edited {}", random.below(100)))),
-            6 if entry.kind == Kind::Container && !template && self.needed_by(id).is_empty() => {
-                if entry.mounts_folders() {
-                    self.unset(id, "mount_points");
-                } else if !entry.json.contains_key("template_snapshot_name") {
-                    self.set(
-                        id,
-                        "mount_points",
-                        json!([{"host_path": format!("/srv/data/{id}"), "container_path": "/data"}]),
-                    );
-                    self.unset(id, "enable_lifecycle_snapshots");
-                }
-            }
-            7 if entry.kind == Kind::Container => match entry.json.contains_key("lxc_options") {
-                true => self.unset(id, "lxc_options"),
-                false => self.set(id, "lxc_options", json!(["lxc.cap.drop=sys_time", "lxc.mount.auto=sys:rw"])),
-            },
-            8 if entry.kind == Kind::Container => match entry.json.contains_key("gpu_assignment") {
-                true => self.unset(id, "gpu_assignment"),
-                false => self.set(id, "gpu_assignment", json!("0, 1")),
-            },
-            9 => match entry.json.contains_key("tags") {
-                true => self.unset(id, "tags"),
-                false => self.set(id, "tags", json!(["edited"])),
-            },
-            10 if !template && self.needed_by(id).is_empty() && entry.dependencies().is_empty() => {
-                let other = if entry.state() == "running" { "stopped" } else { "running" };
-                self.unset(id, "start_at_boot");
-                self.set(id, "state", json!(other));
-            }
-            11 if self.needed_by(id).is_empty() && self.guests.len() > 1 => {
-                self.guests.remove(&id);
-            }
-            12 | 13 => {
-                self.add(random);
-            }
-            14 => {
-                let gate = self.gate(id, random);
-                self.set(id, "health_check", gate);
-            }
-            16 => {
-                let name = *random.pick(&FEATURES);
-                self.rewrite(name, random.between(2, 99));
-            }
-            17 => {
-                let chosen: Vec<&str> = FEATURES.into_iter().filter(|_| random.once_in(2)).collect();
-                self.set(id, "features", json!(chosen));
-            }
-            18 if entry.kind == Kind::Vm => self.volumes(id, random),
-            15 if entry.kind == Kind::Container && !template => match entry.json.contains_key("volumes") {
-                true => self.unset(id, "volumes"),
-                false => {
-                    self.set(id, "volumes", json!([{"pool": "tank", "size_gb": 2, "mount_point": "/var/lib/more"}]));
-                }
-            },
-            _ => self.set(id, "on_failure", json!("rollback")),
-        }
-    }
-
-    fn grow(&mut self, id: u32, entry: &Entry, random: &mut Random) {
-        let key = entry.disk_key();
-        let Some(size) = entry.json.get(key).and_then(Value::as_u64) else { return };
-        // Clones may not be smaller than what they are made from, so what is cloned stays as it is.
-        if self.needed_by(id).iter().all(|other| self.guests.get(other).is_some_and(|e| e.clone_source() != Some(id))) {
-            self.set(id, key, json!(size + u64::from(random.between(1, 3))));
-        }
     }
 
     /// The texts of the three files.

@@ -1,6 +1,7 @@
 //! Random fleets on simulated nodes, and what must always hold.
 
 pub(crate) mod case;
+mod edit;
 pub(crate) mod fleet;
 pub(crate) mod folder;
 pub(crate) mod hand;

@@ -14,6 +14,7 @@ use phoenix_sim::SimNode;
 use phoenix_types::GuestId;
 use tokio::time::Instant;
 
+use super::hand::{Deed, Somebody};
 use super::state::NodeState;
 use super::watch::{Death, Jitter, Op, Watch};
 
@@ -35,6 +36,8 @@ pub(crate) struct How {
     pub(crate) death: Option<Death>,
     pub(crate) jitter: Option<Jitter>,
     pub(crate) repeat: Repeat,
+    /// Who works on the guests at the same time.
+    pub(crate) somebody: Option<Somebody>,
 }
 
 /// How often each step is done.
@@ -69,6 +72,8 @@ pub(crate) struct Ran {
     pub(crate) error: Option<String>,
     /// Whether it was still under way after a week.
     pub(crate) endless: bool,
+    /// What people did to guests meanwhile.
+    pub(crate) deeds: Vec<Deed>,
     /// Gates that were passed while half the run was undone are no part of it.
     pub(crate) killed: bool,
 }
@@ -76,6 +81,11 @@ pub(crate) struct Ran {
 impl Ran {
     pub(crate) fn is_good(&self) -> bool {
         self.summary.as_ref().is_some_and(Summary::is_good)
+    }
+
+    /// Whether a person worked on a guest meanwhile.
+    pub(crate) fn is_meddled_with(&self, id: u32) -> bool {
+        self.deeds.iter().any(|deed| deed.guest == id)
     }
 }
 
@@ -119,8 +129,10 @@ impl Scene {
             ended: Instant::now(),
             error: None,
             endless: false,
+            deeds: Vec::new(),
             killed: false,
         };
+        let somebody = how.somebody.clone().map(|one| tokio::spawn(one.meddle_meanwhile(self.node.clone())));
         let records = Arc::new(Records::default());
         let outcome = {
             self.alive.lock().unwrap().insert(pid);
@@ -143,6 +155,10 @@ impl Scene {
             Outcome::Ended => {}
             Outcome::Refused(error) => ran.error = Some(error),
             Outcome::Endless => ran.endless = true,
+        }
+        // People finish what they began.
+        if let Some(somebody) = somebody {
+            ran.deeds = somebody.await.unwrap();
         }
         // Tasks that were aborted drop what they held when they are next polled.
         tokio::task::yield_now().await;

@@ -42,9 +42,7 @@ pub(crate) struct Op {
 
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Scripts and notes have many lines.
-        let words: String = self.words().replace('\n', " ").chars().take(200).collect();
-        write!(f, "{words} -> {:?} {}", self.exit, self.stderr.trim())
+        write!(f, "{} -> {:?} {}", self.brief(), self.exit, self.stderr.trim())
     }
 }
 
@@ -84,6 +82,19 @@ impl Op {
 
     pub(crate) fn changes(&self) -> bool {
         self.effect == Effect::Change
+    }
+
+    /// The words as a person would read them: scripts and notes have many lines.
+    pub(crate) fn brief(&self) -> String {
+        let words = self.words().replace('\n', " ");
+        match words.char_indices().nth(200) {
+            // What a script is for stands at its end.
+            Some((at, _)) => {
+                let end = words.char_indices().rev().nth(80).map_or(0, |(end, _)| end);
+                format!("{} … {}", &words[..at], &words[end.max(at)..])
+            }
+            None => words,
+        }
     }
 
     pub(crate) fn words(&self) -> String {

@@ -12,9 +12,10 @@ use super::random::Random;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weather {
     Calm,
-    /// Some commands and scripts fail, each only once or twice, so that another run helps.
+    /// Some commands and scripts fail or hang, each only once or twice, and ports come and go; the storage may be nearly full until
+    /// somebody makes room. So another run helps.
     Rough,
-    /// Some things never work.
+    /// Some things never work: commands fail or hang each time, guests never boot, agents never answer, services never open.
     Doomed,
 }
 
@@ -35,7 +36,9 @@ pub(crate) fn random(random: &mut Random, fleet: &Fleet, weather: Weather) -> Wo
     }
     let mut scripts = BTreeMap::new();
     for name in FEATURES {
-        let mut script = json!({"duration": format!("{}s", random.between(0, 90))});
+        // A script is looked at every second, so long ones make long stories.
+        let longest = if random.once_in(6) { 90 } else { 12 };
+        let mut script = json!({"duration": format!("{}s", random.between(0, longest))});
         if weather != Weather::Calm && random.once_in(6) {
             script["exit"] = json!(random.between(1, 3));
             if weather == Weather::Rough {
@@ -55,7 +58,7 @@ pub(crate) fn random(random: &mut Random, fleet: &Fleet, weather: Weather) -> Wo
             guests.insert(id.to_string(), json!({"boot": {"never": [never]}, "services": service}));
         }
     }
-    let world = json!({
+    let mut world = json!({
         "seed": random.next() >> 1,
         "durations": durations,
         "faults": faults,
@@ -68,7 +71,15 @@ pub(crate) fn random(random: &mut Random, fleet: &Fleet, weather: Weather) -> Wo
         },
         "guests": guests,
     });
+    if weather == Weather::Rough && random.once_in(3) {
+        world["storages"] = json!({"tank": {"type": "zfspool", "path": "rpool/tank", "size_gib": 400}});
+    }
     serde_json::from_value(world).expect("a world")
+}
+
+/// The size of the guests' storage in GiB, where it is known.
+pub(crate) fn size_of_tank(world: &World) -> Option<u64> {
+    Some(world.storages.as_ref()?.get("tank")?.size_gib)
 }
 
 /// A port that opens, now and then one that comes and goes.

@@ -39,7 +39,7 @@ pub(crate) fn rule_1_dependants_come_after_gates(ran: &Ran) -> Vec<Breach> {
         for need in before(ran, guest.id) {
             match ran.finished(need.get()) {
                 Some((at, outcome)) if outcome.is_good() => findings.check(at <= first.begin, || {
-                    format!("{id} began (`{}`) before {need}, which comes first, was done", first.words())
+                    format!("{id} began (`{}`) before {need}, which comes first, was done", first.brief())
                 }),
                 Some((_, outcome)) => {
                     findings.add(format!(
@@ -50,7 +50,7 @@ pub(crate) fn rule_1_dependants_come_after_gates(ran: &Ran) -> Vec<Breach> {
                 }
                 // The last events of a run that was killed are not heard.
                 None if ran.killed => continue,
-                None => findings.add(format!("{id} began (`{}`) and {need} never ended", first.words())),
+                None => findings.add(format!("{id} began (`{}`) and {need} never ended", first.brief())),
             }
             let Some(needed) = ran.desired.guests.get(&need) else { continue };
             if needed.state != State::Running || matches!(ran.verb, Verb::Power(PowerAction::Stop, _) | Verb::Delete(_))

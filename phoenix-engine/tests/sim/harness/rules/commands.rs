@@ -33,11 +33,11 @@ pub(crate) fn rule_9_no_secret_is_seen(ran: &Ran) -> Vec<Breach> {
     let mut findings = Findings::of(9);
     for op in &ran.ops {
         for secret in [SECRET, HIDDEN] {
-            findings.check(!shows(&op.words(), secret), || format!("a secret stands in `{}`", op.words()));
+            findings.check(!shows(&op.words(), secret), || format!("a secret stands in `{}`", op.brief()));
         }
         let (What::Command { stdin: bytes, .. } | What::Write { text: bytes, .. }) = &op.what else { continue };
         findings.check(!shows(&String::from_utf8_lossy(bytes), HIDDEN), || {
-            format!("a secret of the node is handed to `{}`", op.words())
+            format!("a secret of the node is handed to `{}`", op.brief())
         });
     }
     let shown = [

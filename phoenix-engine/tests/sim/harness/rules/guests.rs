@@ -31,12 +31,12 @@ pub(crate) fn rule_2_what_is_not_ours_stays(ran: &Ran) -> Vec<Breach> {
         if configured && (is_ours(found, *id) || half_made(ran, *id)) {
             continue;
         }
-        findings.check(ran.after.guests.get(id) == Some(found), || {
+        findings.check(ran.is_meddled_with(*id) || ran.after.guests.get(id) == Some(found), || {
             format!("{id} is not ours and was changed: {found:#?} became {:#?}", ran.after.guests.get(id))
         });
         for op in ran.ops.iter().filter(|op| op.changes()) {
             let named = op.argv().get(2).is_some_and(|word| *word == id.to_string()) || op.guest == Some(*id);
-            findings.check(!named, || format!("{id} is not ours, and `{}` was sent", op.words()));
+            findings.check(!named, || format!("{id} is not ours, and `{}` was sent", op.brief()));
         }
     }
     findings.found()
@@ -56,12 +56,13 @@ pub(crate) fn rule_3_nothing_is_destroyed_unasked(ran: &Ran) -> Vec<Breach> {
     for op in &ran.ops {
         if op.is(&["*", "destroy"]) {
             let id = op.argv().get(2).and_then(|word| word.parse::<u32>().ok()).unwrap_or(0);
-            findings.check(is_asked(id) || half_made(ran, id), || format!("`{}` was sent unasked", op.words()));
+            findings.check(is_asked(id) || half_made(ran, id), || format!("`{}` was sent unasked", op.brief()));
         }
     }
     for id in ran.before.guests.keys() {
         let is_there = ran.after.guests.contains_key(id);
-        findings.check(is_there || is_asked(*id) || half_made(ran, *id), || format!("{id} is gone"));
+        let is_accounted_for = is_asked(*id) || half_made(ran, *id) || ran.is_meddled_with(*id);
+        findings.check(is_there || is_accounted_for, || format!("{id} is gone"));
     }
     findings.found()
 }
@@ -103,7 +104,7 @@ pub(crate) fn rule_10_no_empty_firewall_and_no_snapshot_lost(ran: &Ran) -> Vec<B
                     seen.is_some_and(|present| stands_in.parse().is_ok_and(|name| present.conf.has_snapshot(&name)));
                 let is_replaced = was_taken || stood || was_seen;
                 findings.check(name == "phoenix-undo" || !was_whole || is_replaced, || {
-                    format!("`{}` was sent", op.words())
+                    format!("`{}` was sent", op.brief())
                 });
             }
             _ => {}
@@ -111,7 +112,7 @@ pub(crate) fn rule_10_no_empty_firewall_and_no_snapshot_lost(ran: &Ran) -> Vec<B
     }
     for (id, before) in &ran.before.guests {
         let Some(after) = ran.after.guests.get(id) else { continue };
-        if half_made(ran, *id) {
+        if half_made(ran, *id) || ran.is_meddled_with(*id) {
             continue;
         }
         let left = whole_snapshots(after);
@@ -141,7 +142,9 @@ pub(crate) fn rule_13_no_disk_shrinks_and_no_address_changes(ran: &Ran) -> Vec<B
     let mut findings = Findings::of(13);
     for (id, before) in &ran.before.guests {
         let Some(after) = ran.after.guests.get(id) else { continue };
-        if half_made(ran, *id) || !is_ours(before, *id) {
+        // What was to be destroyed loses its disks before it is gone.
+        let destroyed = matches!(&ran.verb, Verb::Delete(ids) if ids.iter().any(|named| named.get() == *id));
+        if destroyed || half_made(ran, *id) || ran.is_meddled_with(*id) || !is_ours(before, *id) {
             continue;
         }
         let (old, new) = (disks(&before.live()), disks(&after.live()));

@@ -66,7 +66,7 @@ impl Teller {
                 self.breach(8, format!("process {} does not say who holds the lock: {words}", one.pid));
             }
             for op in one.ops.iter().filter(|op| op.changes() && !is_lock(&op.what)) {
-                self.breach(8, format!("process {} was refused and sent `{}`", one.pid, op.words()));
+                self.breach(8, format!("process {} was refused and sent `{}`", one.pid, op.brief()));
             }
         }
     }

@@ -7,7 +7,7 @@ use phoenix_sim::SimNode;
 
 use crate::harness::case::{SETTLED, Teller};
 use crate::harness::fleet::{Fleet, Size};
-use crate::harness::hand;
+use crate::harness::hand::{self, Somebody};
 use crate::harness::run::{How, Scene};
 use crate::harness::world::{self, Weather};
 
@@ -26,6 +26,9 @@ impl Teller {
         let world = world::random(&mut self.random.fork(), &fleet, weather);
         let scene = Scene::new(SimNode::new(world));
         let taken = hand::plant(&mut self.random.fork(), &scene.node, &fleet).await;
+        if let Some(size) = world::size_of_tank(scene.node.world()) {
+            hand::hoard(&scene.node, size, self.random.between(0, 15)).await;
+        }
         for round in 0..3 {
             if round > 0 {
                 let meddling = self.random.once_in(2);
@@ -33,21 +36,23 @@ impl Teller {
                     fleet.edit(&mut self.random.fork());
                 }
                 if meddling {
-                    let line = hand::meddle(&mut self.random.fork(), &scene.node, &fleet).await;
-                    self.ended.log.push(line);
+                    let deed = Somebody::new(self.random.fork(), &fleet).meddle(&scene.node).await;
+                    self.ended.log.extend(deed.map(|deed| deed.to_string()));
                 }
             }
             let desired = self.folder.desired(&fleet);
             // Whatever was started has come up by now.
             tokio::time::sleep(SETTLED).await;
             let hope = if taken == hand::Taken::AnId || weather == Weather::Doomed { Hope::None } else { Hope::Full };
-            if !self.settle(&scene, &desired, weather, hope, round).await {
+            let somebody = self.random.once_in(3).then(|| Somebody::new(self.random.fork(), &fleet));
+            if !self.settle(&scene, &desired, weather, hope, round, somebody).await {
                 return;
             }
         }
     }
 
-    /// Runs until all is well, at most as often as faults can strike, and then once more.
+    /// Runs until all is well, at most as often as faults can strike, and then once more. Somebody may work on the guests while the
+    /// first run is under way, and somebody makes room when two have found the storage full.
     async fn settle(
         &mut self,
         scene: &Scene,
@@ -55,13 +60,17 @@ impl Teller {
         weather: Weather,
         hope: Hope,
         round: u32,
+        mut somebody: Option<Somebody>,
     ) -> bool {
         let jobs = Some(*self.random.pick(&[1, 2, 8]));
         for attempt in 1..=if hope == Hope::Full { 24 } else { 2 } {
-            let how = How { jobs, ..How::default() };
+            if attempt == 3 {
+                hand::make_room(&scene.node).await;
+            }
+            let how = How { jobs, somebody: somebody.take(), ..How::default() };
             let ran = scene.run(desired, how).await;
             self.note(&format!("round {round}, run {attempt}"), &ran);
-            if ran.is_good() {
+            if ran.is_good() && ran.deeds.is_empty() {
                 let again = scene.run(desired, How::default()).await;
                 self.note(&format!("round {round}, again"), &again);
                 self.expect_nothing_to_do(&again, weather);

@@ -5,3 +5,4 @@ mod kill;
 mod life;
 mod order;
 mod power;
+mod undo;

@@ -46,7 +46,7 @@ impl Teller {
             let how =
                 How { verb: verb.clone(), death: Some(Death { at: Fatal::Number(at), moment }), ..How::default() };
             let killed = scene.run(&desired, how).await;
-            let last = killed.ops.iter().rev().find(|op| op.changes()).map(Op::words).unwrap_or_default();
+            let last = killed.ops.iter().rev().find(|op| op.changes()).map(Op::brief).unwrap_or_default();
             let what = format!("{verb:?} killed at {at} ({moment:?}, `{last}`)");
             self.note(&what, &killed);
             // Whoever switched a fleet off may think better of it.
@@ -57,12 +57,12 @@ impl Teller {
             let next = scene.run(&desired, How { verb: verb.clone(), ..How::default() }).await;
             self.note("next", &next);
             self.expect_done(&next);
-            self.compare(&expected, &next, &what);
+            self.compare(&expected, &next.after.normalised(), &what);
             self.expect_up_again(&scene, &desired).await;
         }
     }
 
-    fn verb(&mut self, desired: &Desired) -> Verb {
+    pub(super) fn verb(&mut self, desired: &Desired) -> Verb {
         let all: Vec<GuestId> = desired.guests.keys().copied().collect();
         let mut some: BTreeSet<GuestId> = (0..2).map(|_| *self.random.pick(&all)).collect();
         match self.random.below(6) {
@@ -103,7 +103,7 @@ impl Teller {
     }
 
     /// The run did what was asked, or refused and did nothing.
-    fn expect_done(&mut self, ran: &Ran) {
+    pub(super) fn expect_done(&mut self, ran: &Ran) {
         if let Some(refusal) = &ran.error {
             let touched = ran.ops.iter().any(|op| op.changes() && op.guest.is_some());
             if touched || ran.before.guests != ran.after.guests {
