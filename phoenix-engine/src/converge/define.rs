@@ -17,7 +17,7 @@ use crate::event::{EventKind, millis};
 use crate::node::Site;
 use crate::notes::Passage;
 use crate::plan::Stage;
-use crate::record::Record;
+use crate::record::{Debt, Record};
 
 impl Worker<'_> {
     /// Makes the guest, unless it is there already and ours.
@@ -35,6 +35,9 @@ impl Worker<'_> {
         }
         self.record.begun = self.guest.begins_with();
         self.record.notes = self.guest.notes.as_deref().and_then(Passage::of);
+        if self.guest.minds_being_made() {
+            self.record.owes.insert(Debt::Making);
+        }
         let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
         if notes.chars().count() > crate::record::NOTES_LIMIT {
             return Err(StepError::NotesFull { length: notes.chars().count() });

@@ -137,9 +137,6 @@ pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result
         ours.extend(source.lines);
     }
     worker.record.lines = wanted.iter().map(line_digest).collect();
-    if worker.record.check.is_none() && worker.guest.minds_being_made() {
-        worker.record.owes.insert(Debt::Making);
-    }
     // Once true it stays so until the file is gone.
     worker.record.firewall |= worker.guest.firewall.is_some();
     let mut edit = ConfEdit::default();
