@@ -71,6 +71,8 @@ pub enum Debt {
     Rollback,
     /// Scripts run once more, and its snapshots still show what they did before.
     Snapshots,
+    /// It is a clone that still has its source's ssh host keys and machine id.
+    Identity,
 }
 
 /// What Phoenix knows of a guest. It stands in one HTML comment in the guest's notes, after the user's own text.
@@ -94,7 +96,7 @@ pub struct Record {
     /// Digests of the raw lines that Phoenix put there.
     #[serde(rename = "l", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lines: BTreeSet<Digest>,
-    /// Whether all was taken out of it that its clones must not share, and nothing ran in it since.
+    /// Whether there is nothing in it that its clones must not share: all was taken out, and nothing ran in it since.
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub cleaned: bool,
     /// What is left to do; nothing after a run that ended well.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{Chunk, Stream};
+use phoenix_sim::grammar::reads_input;
 use phoenix_sim::{Console, SimNode, World};
 use tokio::sync::mpsc;
 
@@ -17,6 +18,10 @@ const PACE: &str = "PHOENIX_SIM_PACE";
 
 /// How often a paced clock is moved, in real time.
 const TICK: Duration = Duration::from_millis(10);
+
+/// How long the node's time goes on for what a command left running inside of guests. Nothing inside lives without a process
+/// outside, so what still runs by then ends with the command. It is as long as Phoenix lets a script run.
+const LEFT_RUNNING: Duration = Duration::from_secs(4 * 3600);
 
 /// The names that the program answers to.
 const NAMES: [&str; 6] = ["pct", "qm", "pvesm", "pveam", "pvesh", "ha-manager"];
@@ -51,7 +56,7 @@ pub(crate) fn run(argv: &[String]) -> Result<ExitCode, String> {
         }
     };
     let world = world(&folder)?;
-    let stdin = if reads_stdin(argv) { read_stdin()? } else { Vec::new() };
+    let stdin = if reads_input(argv) { read_stdin()? } else { Vec::new() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -59,13 +64,15 @@ pub(crate) fn run(argv: &[String]) -> Result<ExitCode, String> {
         .map_err(|error| format!("cannot start: {error}"))?;
     let exit = runtime.block_on(async {
         let node = SimNode::with_real_files(&folder, world).map_err(|error| crate::report::chain("", &error))?;
-        Ok::<i32, String>(match pace {
+        let exit = match pace {
             None => command(&node, argv, &stdin).await,
             Some(pace) => tokio::select! {
                 exit = command(&node, argv, &stdin) => exit,
                 never = play(pace) => match never {},
             },
-        })
+        };
+        node.settle(LEFT_RUNNING).await;
+        Ok::<i32, String>(exit)
     })?;
     Ok(ExitCode::from(u8::try_from(exit & 0xff).unwrap_or(u8::MAX)))
 }
@@ -114,16 +121,6 @@ fn world(folder: &Utf8Path) -> Result<World, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(World::default()),
         Err(error) => Err(format!("cannot read `{path}`: {error}")),
     }
-}
-
-/// Whether the command reads its standard input. Others leave it alone, so that a shell's `while read` loop keeps its lines.
-fn reads_stdin(argv: &[String]) -> bool {
-    let word = argv.get(1).map_or("", String::as_str);
-    let reads = ["exec", "enter", "monitor", "terminal"].contains(&word);
-    let bare = |at: usize| argv.get(at + 1).is_none_or(|next| next.starts_with('-'));
-    let prompts =
-        argv.iter().enumerate().any(|(at, arg)| ["--password", "--cipassword"].contains(&arg.as_str()) && bare(at));
-    reads || prompts || argv.iter().any(|arg| arg.starts_with("--pass-stdin"))
 }
 
 fn read_stdin() -> Result<Vec<u8>, String> {

@@ -171,3 +171,31 @@ fn what_a_service_writes_meanwhile_appears_in_the_mounted_folder() {
     assert_eq!(node.output("pct exec 103 -- ls /ssl /root/alone"), "/root/alone\n\n/ssl:\nca.ready\n");
     assert_eq!(fs::read_to_string(shared.join("ca.ready")).expect("a real file"), "yes");
 }
+
+/// The agent of a VM starts a process, and the process outlives the command that asked for it.
+#[test]
+fn what_a_command_leaves_running_in_a_vm_goes_on_until_it_has_ended() {
+    let node = Node::new();
+    fs::create_dir(node.state()).expect("a folder");
+    fs::write(node.state().join("world.json"), r#"{"every_guest": {"boot": {"agent": "0s"}}}"#).expect("it is written");
+    node.output("qm create 200 --memory 512 --agent 1 --scsi0 tank:4");
+    node.output("qm start 200");
+    let inside = |text: &str| {
+        let output = node.command("qm guest exec 200 --").args(["sh", "-c", text]).output().expect("it starts");
+        let reply: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        reply["out-data"].as_str().unwrap_or_default().to_owned()
+    };
+    let script = "echo begun; sleep 3600; echo ended";
+    let start = format!("cd /root; setsid sh -c '{script}' > log 2>&1 < /dev/null & sleep 1; cat /root/log");
+    assert_eq!(inside(&start), "begun\n");
+    assert_eq!(inside("cat /root/log"), "begun\nended\n");
+
+    let asked = node.output("qm guest exec 200 --synchronous 0 -- sleep 100");
+    let asked: serde_json::Value = serde_json::from_str(&asked).expect("it is JSON");
+    let status = node.output(&format!("qm guest exec-status 200 {}", asked["pid"]));
+    assert!(status.contains("\"exited\" : 1"), "{status}");
+
+    // What never ends, ends with the command.
+    inside("setsid sh -c 'echo $$ > /root/pid; while :; do sleep 60; done' > /dev/null 2>&1 &");
+    assert_eq!(inside("kill -0 $(cat /root/pid) 2> /dev/null || echo gone"), "gone\n");
+}

@@ -51,13 +51,15 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
         let mut command = Command::new("sh", Effect::Change, DEADLINE).args(["-c", &line]);
         command.stdin = Some(Input::Bytes(stdin));
         command.tap = Some(tap);
-        let work = async move { Host::run(&node, command).await };
+        let running = node.clone();
+        let work = async move { Host::run(&running, command).await };
         let show = async {
             while let Some(chunk) = chunks.recv().await {
                 show(&chunk);
             }
         };
         let (output, ()) = tokio::join!(work, show);
+        node.settle(DEADLINE).await;
         Ok(output?.status.and_then(|status| u8::try_from(status).ok()).unwrap_or(255))
     })
 }

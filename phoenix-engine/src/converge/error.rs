@@ -40,8 +40,8 @@ pub(super) enum StepError {
     NotesFull { length: usize },
     #[error("mounting the NFS volumes ended with {status}: {tail}")]
     Volumes { status: String, tail: String },
-    #[error("cleaning it for its clones ended with {status}: {tail}")]
-    Clean { status: String, tail: String },
+    #[error("taking out or making anew what no two machines may share ended with {status}: {tail}")]
+    Identity { status: String, tail: String },
     #[error("`{command}` ended with status {status}")]
     HostCommand { command: String, status: String, tail: String },
     #[error("the root disk of guest {0} cannot be found in its settings")]
@@ -58,7 +58,7 @@ impl StepError {
             | Self::ScriptLost { tail, .. }
             | Self::ScriptDeadline { tail, .. }
             | Self::HostCommand { tail, .. }
-            | Self::Clean { tail, .. }
+            | Self::Identity { tail, .. }
             | Self::Volumes { tail, .. } => tail,
             Self::Gate(failure) => &failure.last_output,
             _ => "",

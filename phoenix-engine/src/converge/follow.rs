@@ -27,6 +27,10 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// How long a script may be out of sight, because the connection or the agent is gone, before it is given up.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How much output one look at a script in a VM hands over. An agent keeps 16 MiB of what a command prints (QEMU,
+/// `qga/commands.c`), and Proxmox may write six characters for each byte.
+const PIECE: usize = 4 << 20;
+
 /// How one look at a running script ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Look {
@@ -109,7 +113,7 @@ pub(super) async fn in_guest(
 ) -> Result<(), StepError> {
     let started = Instant::now();
     // The name ends with the digest: a script of an earlier run that still runs is followed only when it is the same one.
-    let folder = format!("/run/phoenix-{}", script.digest.as_str());
+    let folder = format!("/run/phoenix-scripts/{}", script.digest.as_str());
     let payload = format!("script {}\ncontext.json {}\n", BASE64.encode(&script.body), BASE64.encode(&guest.context));
     let mut lines = Lines::new(voice, &script.name);
     let (mut mode, mut offset) = (Mode::Start, 0);
@@ -118,10 +122,16 @@ pub(super) async fn in_guest(
     while let Some(left) = DEADLINE.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
         let (window, linger) = pace(guest.kind(), started.elapsed());
         let window = window.min(left);
-        let look = Command::new("sh", Effect::Change, window + MARGIN)
+        let most = match guest.kind() {
+            GuestKind::Container => u64::from(u32::MAX),
+            GuestKind::Vm => PIECE as u64,
+        };
+        let mut look = Command::new("sh", Effect::Change, window + MARGIN)
             .args(["-c", RUNNER, "phoenix-run", mode.word(), folder.as_str()])
-            .args([offset, whole_seconds(window), linger.as_secs(), u64::from(guest.id.get())])
-            .args([guest.name.as_str(), script.name.as_str()]);
+            .args([offset, whole_seconds(window), linger.as_secs(), most, u64::from(guest.id.get())])
+            .args([guest.name.as_str(), script.name.as_str()])
+            .args(script.interpreter());
+        look.output_limit = PIECE;
         let look = match mode {
             Mode::Start | Mode::Resume => look.stdin(Input::Secret(Secret::new(payload.as_str()))),
             Mode::Follow => look,
@@ -187,9 +197,14 @@ fn whole_seconds(window: Duration) -> u64 {
 async fn stop(inside: &Arc<dyn Inside>, folder: &str) {
     let kill = Command::new("sh", Effect::Change, Duration::from_secs(30)).args([
         "-c",
-        "[ -f \"$1/pid\" ] && kill -KILL -- \"-$(cat \"$1/pid\")\"; rm -rf \"$1\"",
-        "phoenix-stop",
+        RUNNER,
+        "phoenix-run",
+        "stop",
         folder,
+        "0",
+        "0",
+        "0",
+        "0",
     ]);
     if let Err(error) = inside.exec(kill).await {
         tracing::warn!(%error, "a script past its deadline could not be stopped");

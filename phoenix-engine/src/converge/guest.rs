@@ -243,6 +243,7 @@ impl Worker<'_> {
             Work::AwaitAgent | Work::WaitFor | Work::Health => self.pass(&self.gates_of(&step.work).await?).await,
             Work::Script(at) => self.script(*at, site).await,
             Work::Clean => self.clean(site).await,
+            Work::RenewIdentity => self.renew_identity(site).await,
             Work::Volumes => volumes::mount(self, site).await,
             Work::Undo => self.undo(site).await,
             Work::BreakLock => self.break_lock(site).await.map(|_| ()),
@@ -312,7 +313,7 @@ impl Worker<'_> {
         if self.record.owes.remove(&debt) { settings::note(self, site).await } else { Ok(()) }
     }
 
-    async fn pass(&self, gates: &[Gate]) -> Result<(), StepError> {
+    pub(super) async fn pass(&self, gates: &[Gate]) -> Result<(), StepError> {
         if self.run.gates == Gates::TakenAsPassed {
             return Ok(());
         }
@@ -347,7 +348,7 @@ impl Worker<'_> {
     }
 
     /// Stops and starts the guest, and waits for a VM's agent without a slot.
-    async fn restart(&mut self, site: &Site) -> Result<(), StepError> {
+    pub(super) async fn restart(&mut self, site: &Site) -> Result<(), StepError> {
         {
             let _slot = slot(self.run).await?;
             self.stop(site).await?;

@@ -1,6 +1,5 @@
 //! Runs a plan: guests in parallel as the graph allows, each one's steps in order.
 
-mod clean;
 mod define;
 mod disk;
 mod error;
@@ -8,6 +7,7 @@ mod follow;
 mod gates;
 mod guard;
 mod guest;
+mod identity;
 mod rehearsal;
 mod retry;
 mod script;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use phoenix_config::model::ScriptPlace;
 use phoenix_host::{Chunk, Command, Effect, Host, Inside};
-use phoenix_types::GuestId;
 use tokio::sync::mpsc;
 
 use super::Voice;
@@ -96,6 +95,18 @@ pub(super) async fn while_running<T>(
     ended
 }
 
+/// Runs a command and removes two files when it has ended, whether or not anybody waits for it by then.
+const AND_REMOVE: &str = r#"a=$1 b=$2; shift 2; "$@"; s=$?; rm -f -- "$a" "$b"; exit "$s""#;
+
+/// Whether the node has the script where this machine has it: always, when they are one. Then it runs from there, beside the files
+/// that it reads; the predecessor's scripts begin with `source` of one.
+async fn is_there(script: &DesiredScript, host: &Arc<dyn Host>) -> Result<bool, StepError> {
+    if host.stat(&script.path).await?.is_none_or(|stat| stat.size != script.body.len() as u64) {
+        return Ok(false);
+    }
+    Ok(host.read(&script.path, script.body.len() as u64).await?[..] == script.body[..])
+}
+
 /// Runs a script of the predecessor's layout: on the node, with the guest's id as its argument.
 async fn on_host(
     guest: &DesiredGuest,
@@ -104,36 +115,35 @@ async fn on_host(
     voice: &Voice,
 ) -> Result<(), StepError> {
     let stem = format!("/run/phoenix-{}-{}", guest.id, script.digest.as_str());
-    let (program, context) = (format!("{stem}.sh"), format!("{stem}.json"));
-    host.write(program.as_str().into(), &script.body, 0o700).await?;
+    let (copy, context) = (format!("{stem}.sh"), format!("{stem}.json"));
+    let program = if is_there(script, host).await? {
+        script.path.as_str()
+    } else {
+        host.write(copy.as_str().into(), &script.body, 0o600).await?;
+        copy.as_str()
+    };
     host.write(context.as_str().into(), &guest.context, 0o600).await?;
-    let outcome = run_on_host(guest.id, script, host, voice, &program, &context).await;
-    host.remove(program.as_str().into()).await?;
-    host.remove(context.as_str().into()).await?;
-    outcome
-}
-
-async fn run_on_host(
-    id: GuestId,
-    script: &DesiredScript,
-    host: &Arc<dyn Host>,
-    voice: &Voice,
-    program: &str,
-    context: &str,
-) -> Result<(), StepError> {
     let (tap, mut chunks) = mpsc::unbounded_channel::<Chunk>();
-    let command = Command::new("env", Effect::Change, DEADLINE)
+    let command = Command::new("sh", Effect::Change, DEADLINE)
+        .args(["-c", AND_REMOVE, "phoenix-host", copy.as_str(), context.as_str(), "env"])
         .args([
             format!("PHOENIX_CONTEXT={context}"),
-            format!("PHOENIX_GUEST_ID={id}"),
+            format!("PHOENIX_GUEST_ID={}", guest.id),
+            format!("PHOENIX_GUEST_NAME={}", guest.name),
             format!("PHOENIX_SCRIPT={}", script.name),
         ])
-        .args([program.to_owned(), id.to_string()])
+        .args(script.interpreter())
+        .args([program.to_owned(), guest.id.to_string()])
         .tap(tap);
     let mut lines = Lines::new(voice, &script.name);
-    let output = while_running(host.run(command), &mut chunks, |chunk| lines.take(&chunk.bytes)).await?;
+    let ran = while_running(host.run(command), &mut chunks, |chunk| lines.take(&chunk.bytes)).await;
     let tail = lines.finish();
-    match output.status {
+    // Killed at its deadline, it could not tidy up.
+    if !matches!(&ran, Ok(output) if output.status.is_some()) {
+        host.remove(copy.as_str().into()).await?;
+        host.remove(context.as_str().into()).await?;
+    }
+    match ran?.status {
         Some(0) => Ok(()),
         status => Err(StepError::Script { name: script.name.clone(), status: status.unwrap_or(-1), tail }),
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use camino::Utf8Path;
 use phoenix_host::{Command, Effect};
 
 use super::error::StepError;
@@ -51,13 +52,17 @@ pub(crate) fn mounted_by(spec: &DesiredVm) -> BTreeMap<String, Digest> {
     mounts(spec).into_iter().map(|(point, line)| (point, Digest::of([line.as_bytes()]))).collect()
 }
 
-/// What the script is told: volumes that are no more, those further down first; then the others, those further up first, so that
-/// one may be mounted below another.
+/// What the script is told: volumes that are no more, and those below one that changes, those further down first; then the
+/// others, those further up first, so that one may be mounted below another.
 fn arguments(spec: &DesiredVm, before: &BTreeMap<String, Digest>) -> Vec<String> {
     let wanted = mounted_by(spec);
-    let gone = before.keys().rev().filter(|target| !wanted.contains_key(*target));
-    let gone = gone
-        .flat_map(|target| ["unmount".to_owned(), String::new(), target.clone(), fstab_field(target), String::new()]);
+    let changes =
+        |target: &Utf8Path| before.get(target.as_str()).is_some_and(|old| wanted.get(target.as_str()) != Some(old));
+    let goes = |target: &str| !wanted.contains_key(target) || Utf8Path::new(target).ancestors().skip(1).any(changes);
+    let gone =
+        before.keys().rev().filter(|target| goes(target)).flat_map(|target| {
+            ["unmount".to_owned(), String::new(), target.clone(), fstab_field(target), String::new()]
+        });
     let mut volumes: Vec<&NfsMount> = spec.volumes.iter().collect();
     volumes.sort_by_key(|volume| &volume.mount_point);
     gone.chain(volumes.into_iter().flat_map(NfsMount::arguments)).collect()

@@ -2,7 +2,7 @@
 # Five arguments a volume: mount|unmount, source, mount point, the mount point as fstab writes it, the line of fstab.
 set -eu
 tab=/etc/fstab
-touch "$tab"
+[ -e "$tab" ] || touch "$tab"
 
 # The file without the entries of mount point $1.
 others() {
@@ -13,39 +13,40 @@ others() {
     done < "$tab"
 }
 
-replace() {
-    cat "$tab.phoenix" > "$tab"
-    rm -f "$tab.phoenix"
-}
+# As a whole, for a system with half of it does not boot.
+replace() { mv -f "$tab.phoenix" "$tab"; }
+
+# A fresh cloud image has no lists of packages yet, and its first boot may still hold the lock of the package system.
+install() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 "$@" > /dev/null; }
 
 while [ "$#" -gt 0 ]; do
     action=$1 source=$2 target=$3 field=$4 entry=$5
     shift 5
+    # Its owner and mode stay.
+    cp -p "$tab" "$tab.phoenix"
     others "$field" > "$tab.phoenix"
     if [ "$action" = unmount ]; then
         replace
         if mountpoint -q "$target"; then umount "$target"; fi
         continue
     fi
-    left=$(wc -l < "$tab.phoenix") all=$(wc -l < "$tab")
-    if [ $((all - left)) -eq 1 ] && grep -qxF -- "$entry" "$tab"; then
+    left=$(wc -l < "$tab.phoenix") all=$(wc -l < "$tab") known=
+    if grep -qxF -- "$entry" "$tab"; then known=1; fi
+    if [ $((all - left)) -eq 1 ] && [ -n "$known" ]; then
         rm -f "$tab.phoenix"
     else
         printf '%s\n' "$entry" >> "$tab.phoenix"
         replace
     fi
     if ! command -v mount.nfs > /dev/null 2>&1; then
-        # A fresh cloud image has no lists of packages yet, and its first boot may still hold the lock of the package system.
-        export DEBIAN_FRONTEND=noninteractive
-        wait='-o DPkg::Lock::Timeout=120'
-        apt-get $wait install -y nfs-common > /dev/null 2>&1 \
-            || { apt-get $wait update > /dev/null && apt-get $wait install -y nfs-common > /dev/null; }
+        install install -y nfs-common 2> /dev/null || { install update && install install -y nfs-common; }
     fi
     mkdir -p "$target"
-    if mountpoint -q "$target" && [ "$(findmnt -n -o SOURCE -M "$target")" != "$source" ]; then
+    # Another source, or other options.
+    if mountpoint -q "$target" && { [ -z "$known" ] || [ "$(findmnt -n -o SOURCE -M "$target")" != "$source" ]; }; then
         umount "$target"
     fi
-    mountpoint -q "$target" || mount -t nfs "$source" "$target"
+    mountpoint -q "$target" || mount "$target"
     if ! mountpoint -q "$target"; then
         echo "$target is not mounted, although mount said so" >&2
         exit 1

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use camino::Utf8PathBuf;
 use phoenix_config::model::{Guest, ScriptPlace};
 use serde_json::Value;
 
@@ -13,12 +14,34 @@ use crate::record::Digest;
 pub struct DesiredScript {
     /// Its name in the configuration.
     pub name: String,
+    /// Its file, on the machine that Phoenix runs on.
+    pub path: Utf8PathBuf,
     /// Its text.
     pub body: Arc<[u8]>,
     /// The digest over its text and what it can see.
     pub digest: Digest,
     /// Where it runs.
     pub place: ScriptPlace,
+}
+
+/// What runs a script whose first line names nothing.
+const SHELL: &str = "/bin/sh";
+
+impl DesiredScript {
+    /// The program that its first line names, with the one argument that may stand behind it, as the kernel reads it (execve(2)).
+    /// A script is given to that program and not run itself: it is put below `/run`, from where a Debian system runs nothing
+    /// (initramfs-tools mounts it `noexec`).
+    pub(crate) fn interpreter(&self) -> Vec<String> {
+        let line = self.body.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = String::from_utf8_lossy(line);
+        let blank = [' ', '\t'];
+        let named = line.strip_prefix("#!").map(|named| named.trim_matches(blank)).filter(|named| !named.is_empty());
+        let Some(named) = named else { return vec![SHELL.to_owned()] };
+        match named.split_once(blank) {
+            Some((program, argument)) => vec![program.to_owned(), argument.trim_start_matches(blank).to_owned()],
+            None => vec![named.to_owned()],
+        }
+    }
 }
 
 /// Keys on which Phoenix itself acts and that mean nothing to what a script installs: changing one of them is no reason to
@@ -76,10 +99,36 @@ pub(super) fn lower(guest: &Guest, context: &Value) -> Result<Vec<DesiredScript>
                 .into();
             Ok(DesiredScript {
                 name: script.name.clone(),
+                path: script.path.canonicalize_utf8().unwrap_or_else(|_| script.path.clone()),
                 digest: Digest::of([&body, inputs.as_slice()]),
                 body,
                 place: script.place,
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("#!/bin/sh\necho\n", &["/bin/sh"])]
+    #[test_case("#! /bin/bash  -eu \necho\n", &["/bin/bash", "-eu"])]
+    #[test_case("#!/usr/bin/env\tbash", &["/usr/bin/env", "bash"])]
+    #[test_case("#!/usr/bin/env -S bash -eu\n", &["/usr/bin/env", "-S bash -eu"]; "one argument at most")]
+    #[test_case("#!\n", &["/bin/sh"])]
+    #[test_case("echo '#!/bin/bash'\n", &["/bin/sh"]; "no first line")]
+    #[test_case("", &["/bin/sh"]; "empty")]
+    fn interpreters(body: &str, expected: &[&str]) {
+        let script = DesiredScript {
+            name: "work".to_owned(),
+            path: "/work.sh".into(),
+            body: body.as_bytes().into(),
+            digest: Digest::of([]),
+            place: ScriptPlace::Guest,
+        };
+        assert_eq!(script.interpreter(), expected);
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use phoenix_config::model::{OnFailure, State};
 use phoenix_types::{ConfSection, FirewallFile, FirewallText, GuestKind, Power, SnapshotName, VolumeId};
 
+use super::clone::first_record;
 use super::judge::judge;
 use super::provisioning::{Now, Snapshots, Standing, VendorData, owes_proof, provisioning};
 use super::scripts::{Pending, pending};
@@ -78,13 +79,13 @@ pub(crate) fn plan_guest(
     let power = observed.present.get(&guest.id).map_or(Power::Stopped, |present| present.power);
     let mut plan =
         Builder { guest, steps: Vec::new(), remarks: Vec::new(), unmet: Vec::new(), unmanaged: Vec::new(), power };
-    let fresh = Record::new(guest.id);
+    let fresh = first_record(guest, desired, observed);
     if let Some(node) = observed.elsewhere.get(&guest.id) {
         plan.remarks.push(format!("it is on node `{node}`; run Phoenix there, or migrate it here"));
         return plan.finish(Attitude::Elsewhere, fresh);
     }
     let Some(present) = observed.present.get(&guest.id) else {
-        create(&mut plan, desired, observed);
+        create(&mut plan, desired, observed, &fresh);
         return plan.finish(Attitude::Create, fresh);
     };
     if present.kind != guest.kind() {
@@ -101,7 +102,7 @@ pub(crate) fn plan_guest(
             _ => ("destroy what was half made", "a run that died was making it"),
         };
         plan.step(Stage::Define, summary, reason, Effect::Create, Work::Undo);
-        create(&mut plan, desired, observed);
+        create(&mut plan, desired, observed, &fresh);
         return plan.finish(Attitude::Finish, fresh);
     }
     let Some(record) = present.record(guest.id) else {
@@ -198,6 +199,7 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
     let owed = |debt: &Debt| match debt {
         Debt::Restart => present.power != Power::Stopped,
         Debt::Proof => owes_proof(guest, record),
+        Debt::Identity => true,
         Debt::Snapshots => guest.renews_snapshots(),
         // Nothing is left to do for the one; what the other would go back to is gone.
         Debt::Making | Debt::Rollback => false,
@@ -210,7 +212,7 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
         && wanted_keys(guest, &present.conf.after_restart()).is_ok_and(|keys| keys == record.keys)
 }
 
-fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed) {
+fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed, record: &Record) {
     let guest = plan.guest;
     let (summary, reason) = match &guest.spec {
         Spec::Container(spec) => container::origin_words(spec),
@@ -261,7 +263,6 @@ fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed) {
         plan.step(Stage::Disk, format!("grow the disk to {size}"), reason, Effect::Create, Work::Grow);
     }
     let pending = (!guest.scripts.is_empty()).then(|| Pending { from: 0, reason: "it has not run yet".to_owned() });
-    let record = &Record::new(guest.id);
     let now = Now { power: Power::Stopped, have: &Snapshots::default(), record, vendor_data: VendorData::None };
     provisioning(plan, &now, pending.as_ref(), Effect::Create);
 }

@@ -1,5 +1,6 @@
 //! What has to be done, as data: pure, deterministic, shown by `phoenix plan` and run by `phoenix up`.
 
+mod clone;
 mod container;
 mod differences;
 mod guest;
@@ -60,7 +61,7 @@ pub enum Stage {
     Provision,
     /// Gates that hold back its dependants.
     Health,
-    /// What clones must not share is taken out of a template to be.
+    /// What clones must not share is taken out of a template to be, or made anew in a clone.
     Clean,
     /// The snapshot that clones are made from, or the conversion to a template.
     Template,
@@ -257,6 +258,7 @@ pub(crate) enum Work {
     Script(usize),
     Health,
     Clean,
+    RenewIdentity,
     ConvertToTemplate,
     /// Goes back to the snapshot that was taken before a change, which a run that died had begun.
     GoBack,

@@ -105,8 +105,9 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     let is_unproven = is_new || (guest.state == State::Template && !record.cleaned) || vendor_data == VendorData::Ours;
     let has_gates = !guest.health.is_empty() || !guest.wait_for.is_empty();
     let was_inside = guest.state == State::Template && !guest.scripts.is_empty();
-    let needs_inside = pending.is_some() || owes_proof || (is_unproven && (has_gates || was_inside));
-    // One that nobody works in never booted, and has nothing that its clones could share.
+    let owes_identity = record.owes.contains(&Debt::Identity);
+    let needs_inside = pending.is_some() || owes_proof || owes_identity || (is_unproven && (has_gates || was_inside));
+    // One that nobody works in never boots; whether it has something that its clones must not share, the clones know.
     let cleans = guest.state == State::Template && (needs_inside || power != Power::Stopped);
     let must_run = guest.state == State::Running || needs_inside;
 
@@ -117,12 +118,21 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     }
     let works_inside = pending.is_some()
         || cleans
+        || owes_identity
         || (must_run && vendor_data == VendorData::Ours)
         || matches!(&guest.spec, Spec::Vm(spec) if must_run && vm::volumes_reason(spec, record).is_some());
     if is_vm && (starts || works_inside || owes_proof) {
         let reason = if starts { "it was just started" } else { "what follows needs it" };
         plan.step(Stage::Agent, "wait for the guest agent", reason, Effect::None, Work::AwaitAgent);
         plan.step(Stage::CloudInit, "wait for cloud-init", reason, Effect::None, Work::AwaitCloudInit);
+    }
+    if owes_identity && !cleans {
+        let summary = match guest.kind() {
+            GuestKind::Vm => "make ssh host keys and a machine id of its own, and restart",
+            GuestKind::Container => "make ssh host keys of its own",
+        };
+        let reason = "a clone begins with its source's";
+        plan.step(Stage::Clean, summary, reason, effect, Work::RenewIdentity);
     }
     if let Spec::Vm(spec) = &guest.spec
         && must_run

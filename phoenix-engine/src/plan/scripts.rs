@@ -44,6 +44,7 @@ mod tests {
     fn script(name: &str, body: &str) -> DesiredScript {
         DesiredScript {
             name: name.into(),
+            path: format!("/{name}.sh").into(),
             body: body.as_bytes().into(),
             digest: Digest::of([body.as_bytes()]),
             place: ScriptPlace::Guest,

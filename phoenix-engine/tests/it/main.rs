@@ -3,6 +3,7 @@
 
 mod adopting;
 mod agent;
+mod cloning;
 mod commands;
 mod converging;
 mod differences;
@@ -11,6 +12,7 @@ mod leavings;
 mod planning;
 mod rollback;
 mod run;
+mod runner;
 mod scripts;
 mod templates;
 mod volumes;

@@ -1,11 +1,15 @@
 //! Runs on a simulated node, with everything that they leave.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use camino::Utf8Path;
 use phoenix_engine::{Desired, Event, EventKind, Node, Options, Plan, Provision, Summary, converge, observe, plan};
-use phoenix_host::{CommandRecord, Layered, Recorder};
+use phoenix_host::{Command, CommandRecord, Effect, Layered, Recorder};
+use phoenix_lxc::{Containers as _, Pct};
 use phoenix_sim::{SimNode, World};
+use phoenix_types::GuestKind;
+use phoenix_vm::{Qm, VirtualMachines as _};
 
 use crate::fleet::id;
 
@@ -53,6 +57,19 @@ pub(crate) async fn up_with(sim: &SimNode, desired: &Arc<Desired>, options: &Opt
     let summary = converge(&node, desired.clone(), plan.clone(), options, &mut [&mut events]).await;
     let commands = std::mem::take(&mut *log.0.lock().unwrap());
     Ran { plan, summary, events, commands }
+}
+
+/// What a shell line prints in a guest that runs.
+pub(crate) async fn inside(sim: &SimNode, kind: GuestKind, guest: u32, line: &str) -> String {
+    let host = Arc::new(sim.clone());
+    let inside = match kind {
+        GuestKind::Container => Pct::new(host).inside(id(guest)),
+        GuestKind::Vm => Qm::new(host).inside(id(guest)),
+    };
+    let command = Command::new("sh", Effect::Read, Duration::from_secs(60)).args(["-c", line]);
+    let output = inside.exec(command).await.unwrap();
+    assert!(output.succeeded(), "{line}: {}", output.stderr_text());
+    output.stdout_text().trim().to_owned()
 }
 
 pub(crate) fn example(name: &str, world: &str) -> (SimNode, Arc<Desired>) {

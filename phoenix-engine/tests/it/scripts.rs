@@ -122,7 +122,7 @@ impl Told {
     }
 }
 
-fn desired(kind: GuestKind, script: &str) -> Arc<Desired> {
+fn desired(kind: GuestKind, text: &str) -> Arc<Desired> {
     let rest = r#""name": "box", "storage_pool": "local-zfs", "network_config": {"ip": "10.0.0.200/24", "gw": "10.0.0.1"},
         "state": "running", "features": ["work"]"#;
     let folder = match kind {
@@ -134,15 +134,19 @@ fn desired(kind: GuestKind, script: &str) -> Arc<Desired> {
             Folder::new("", &format!(r#"{{"vmid": 200, "template_image": "{image}", {rest}}}"#), &["work"])
         }
     };
-    folder.write("features/work.sh", &format!("#!/bin/sh\n{script}"));
+    folder.write("features/work.sh", text);
     Arc::new(folder.desired())
 }
 
 async fn run(kind: GuestKind, script: &str, looks: &'static [Look]) -> Told {
+    run_text(kind, &format!("#!/bin/sh\n{script}"), looks).await
+}
+
+async fn run_text(kind: GuestKind, text: &str, looks: &'static [Look]) -> Told {
     let sim = SimNode::new(serde_json::from_str(r#"{"every_guest": {"guest_agent": "installed"}}"#).unwrap());
     let way = Arc::new(Way { node: sim.clone(), looks, taken: AtomicU32::new(0) });
     let node = Node::new(Layered::new(way.clone()));
-    let desired = desired(kind, script);
+    let desired = desired(kind, text);
     let site = node.labelled(None, "observe");
     let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
     let plan = plan(&desired, &observed, Provision::WhenChanged);
@@ -238,6 +242,53 @@ async fn nothing_of_a_script_stays_but_its_status() {
     for kind in [GuestKind::Container, GuestKind::Vm] {
         let told = run(kind, "echo hello; test -s \"$PHOENIX_CONTEXT\"\n", &[]).await;
         assert!(told.summary.is_good(), "{:#?}", told.summary);
-        assert_eq!(told.inside("cd /run && ls phoenix-*").await, "status");
+        assert_eq!(told.inside("ls /run/phoenix-scripts/*").await, "status");
+    }
+}
+
+/// More than a guest agent keeps of one command.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_output_of_a_vm_arrives_whole() {
+    let script = "line=$(seq 1 2300 | tr -d '\\n'); for n in $(seq 1 2500); do echo \"$n $line\"; done\n";
+    let told = run(GuestKind::Vm, script, &[]).await;
+    assert!(told.summary.is_good(), "{:#?}", told.summary);
+    let lines = told.lines();
+    assert_eq!(lines.len(), 2500);
+    for (line, number) in lines.into_iter().zip(1..) {
+        assert!(
+            line.starts_with(&format!("{number} 1234567891011")) && line.len() > 8000,
+            "line {number}: {} bytes, {:?}",
+            line.len(),
+            line.get(..40)
+        );
+    }
+}
+
+/// Whatever its first line names, and though nothing is run from where it is put.
+#[test_case("#!/bin/bash -eu\n[[ $- == *u* ]] && echo \"bash with $1\"\n", &["bash with 200"]; "bash with a switch")]
+#[test_case("#!/usr/bin/env bash\necho ${BASH_VERSION:+bash}\n", &["bash"]; "found by env")]
+#[test_case("echo \"no first line $1\"\n", &["no first line 200"]; "nothing")]
+#[tokio::test(start_paused = true)]
+async fn a_script_is_run_by_what_its_first_line_names(script: &'static str, lines: &'static [&'static str]) {
+    for kind in [GuestKind::Container, GuestKind::Vm] {
+        let told = run_text(kind, script, &[]).await;
+        assert!(told.summary.is_good(), "{kind}: {:#?}", told.summary);
+        assert_eq!(told.lines(), lines, "{kind}");
+    }
+}
+
+/// The table of `docs/concepts/scripts.md`.
+#[tokio::test(start_paused = true)]
+async fn scripts_have_the_environment_that_is_documented() {
+    let page = include_str!("../../../docs/concepts/scripts.md");
+    let named: Vec<&str> = page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect();
+    assert!(named.contains(&"PHOENIX_CONTEXT") && named.len() >= 8, "{named:?}");
+    for kind in [GuestKind::Container, GuestKind::Vm] {
+        let script: String = named.iter().map(|name| format!("echo \"{name} ${name}\"\n")).collect();
+        let told = run(kind, &script, &[]).await;
+        for (line, name) in told.lines().into_iter().zip(&named) {
+            assert!(line.strip_prefix(*name).is_some_and(|value| !value.trim().is_empty()), "{kind}: {line}");
+        }
+        assert_eq!(told.lines().len(), named.len());
     }
 }

@@ -1,12 +1,10 @@
 //! NFS volumes of a VM through their life: mounted, moved, removed, in use.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use phoenix_engine::{Desired, GuestOutcome, Stage};
-use phoenix_host::{Command, Effect};
+use phoenix_engine::{Desired, GuestOutcome, Spec, Stage};
 use phoenix_sim::SimNode;
-use phoenix_vm::{Qm, VirtualMachines as _};
+use phoenix_types::GuestKind;
 use pretty_assertions::assert_eq;
 
 use crate::fleet::{Folder, id};
@@ -36,10 +34,7 @@ fn desired(volumes: &[(&str, &str)]) -> Arc<Desired> {
 
 /// Runs a shell line in the VM: what it prints.
 async fn inside(sim: &SimNode, line: &str) -> String {
-    let command = Command::new("sh", Effect::Change, Duration::from_secs(60)).args(["-c", line]);
-    let output = Qm::new(Arc::new(sim.clone())).inside(id(200)).exec(command).await.unwrap();
-    assert!(output.succeeded(), "{line}: {}", output.stderr_text());
-    output.stdout_text().trim().to_owned()
+    crate::run::inside(sim, GuestKind::Vm, 200, line).await
 }
 
 /// What is mounted, and what stands in fstab: source and mount point.
@@ -120,6 +115,34 @@ async fn a_volume_below_another_one() {
     inside(&sim, "touch /data/more/file").await;
     good(&sim, &[]).await;
     assert_eq!(state(&sim).await, mounted(&[]));
+}
+
+/// At once, and not with the next boot.
+#[tokio::test(start_paused = true)]
+async fn options_hold_and_change() {
+    let sim = node();
+    let with = |options: &str| {
+        let mut desired = (*desired(&[DATA])).clone();
+        let Spec::Vm(vm) = &mut desired.guests.get_mut(&id(200)).unwrap().spec else { panic!("a VM") };
+        options.clone_into(&mut vm.volumes[0].options);
+        Arc::new(desired)
+    };
+    for (options, expected) in [("defaults,_netdev", "yes"), ("ro,_netdev", "no"), ("rw", "yes")] {
+        let ran = up(&sim, &with(options)).await;
+        assert!(ran.summary.is_good(), "{:#?}", ran.summary);
+        assert_eq!(inside(&sim, "touch /data/file 2> /dev/null && echo yes || echo no").await, expected, "{options}");
+        assert_eq!(state(&sim).await, mounted(&[DATA]));
+        assert!(up(&sim, &with(options)).await.plan.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_above_another_one_moves() {
+    let sim = node();
+    good(&sim, &[DATA, BELOW]).await;
+    let moved = ("/srv/elsewhere", "/data");
+    good(&sim, &[moved, BELOW]).await;
+    assert_eq!(state(&sim).await, mounted(&[moved, BELOW]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,6 +91,17 @@ impl Tool {
     }
 }
 
+/// Whether a command line reads its standard input. Others leave it alone, so that a shell's `while read` loop keeps its lines.
+#[must_use]
+pub fn reads_input(argv: &[String]) -> bool {
+    let word = argv.get(1).map_or("", String::as_str);
+    let reads = ["exec", "enter", "monitor", "terminal"].contains(&word);
+    let bare = |at: usize| argv.get(at + 1).is_none_or(|next| next.starts_with('-'));
+    let prompts =
+        argv.iter().enumerate().any(|(at, arg)| ["--password", "--cipassword"].contains(&arg.as_str()) && bare(at));
+    reads || prompts || argv.iter().any(|arg| arg.starts_with("--pass-stdin"))
+}
+
 impl fmt::Display for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -3,6 +3,7 @@
 use sha2::Digest as _;
 
 use super::view::{Offset, View};
+use crate::files::FileTree;
 use crate::node::State;
 
 const MACHINE_ID: &str = "/etc/machine-id";
@@ -43,6 +44,16 @@ pub(crate) fn give_machine_id(state: &mut State, vmid: u32) {
     let known = view.read(MACHINE_ID).unwrap_or_default();
     if matches!(known.trim_ascii(), b"" | b"uninitialized") {
         let _ = view.write(MACHINE_ID, id.as_bytes(), Offset::Replace, 0o444);
+    }
+}
+
+/// Takes the machine id away, as `pct clone` does in the copy (pve-container `LXC/Setup/Base.pm`, `clear_machine_id`): the next
+/// boot gives it a new one.
+pub(crate) fn clear_machine_id(files: &mut FileTree, now: i64) {
+    let known = files.read(MACHINE_ID).unwrap_or_default();
+    if files.exists(MACHINE_ID) && known.trim_ascii() != b"uninitialized" {
+        // It is a file: it exists and could be read.
+        let _ = files.write(MACHINE_ID, b"\n".as_slice(), now);
     }
 }
 

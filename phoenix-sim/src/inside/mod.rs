@@ -54,7 +54,7 @@ use crate::node::{Console, SimNode, State};
 use crate::world::World;
 
 pub(crate) use self::base::CLOUD_IMAGE;
-pub(crate) use self::identity::host_keys;
+pub(crate) use self::identity::{clear_machine_id, host_keys};
 pub(crate) use self::kernel::names as kernel_names;
 pub(crate) use self::transfer::{node_files, read_file, write_file};
 pub(crate) use self::view::{Follow, Offset};
@@ -222,26 +222,35 @@ pub(crate) fn carry_over(before: State, now: &mut State) {
 
 impl SimNode {
     /// Waits until what was started in the background inside of guests has ended, at most `limit` on the node's clock. A process
-    /// that is about to end calls it, since nothing of that outlives it.
+    /// that is about to end calls it, since nothing of that outlives it. A kept node stays locked meanwhile, and is kept as it is
+    /// then.
     ///
     /// Cancel safety: nothing is lost; call it again.
     pub async fn settle(&self, limit: Duration) {
+        if self.busy().is_none() {
+            return;
+        }
+        let _session = self.enter();
         let end = self.clock().now() + limit;
-        loop {
-            let busy = self.state().inside.values().find_map(|running| {
-                let processes = Arc::clone(&running.processes);
-                (!processes.list().is_empty()).then_some(processes)
-            });
+        while let Some(busy) = self.busy() {
             let left = end.saturating_sub(self.clock().now());
-            let Some(processes) = busy.filter(|_| !left.is_zero()) else { return };
-            let changed = processes.changed.notified();
+            if left.is_zero() {
+                return;
+            }
+            let changed = busy.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if !processes.list().is_empty() {
+            if !busy.list().is_empty() {
                 // Running out of time is no error here.
                 let _ = tokio::time::timeout(left, changed).await;
             }
         }
+    }
+
+    /// The processes of a guest in which some run.
+    fn busy(&self) -> Option<Arc<Processes>> {
+        let state = self.state();
+        state.inside.values().map(|running| &running.processes).find(|processes| !processes.list().is_empty()).cloned()
     }
 }
 

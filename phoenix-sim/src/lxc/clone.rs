@@ -9,6 +9,7 @@ use super::create::{check_unused, size_of};
 use super::set::check_lock;
 use super::volumes::{self, Behind, MountPoint, indexed, mount_points};
 use super::{CT, rootfs};
+use crate::inside;
 use crate::node::{Call, Failure, State, Worker};
 use crate::storage::{Format, VolumeRef};
 use crate::world::StorageKind;
@@ -76,7 +77,14 @@ pub(crate) async fn clone(call: &mut Call<'_>) -> Result<(), Failure> {
     match result {
         Ok(values) => {
             conf.live.keys.extend(values);
-            call.state().write_conf(CT, newid, &conf);
+            {
+                let mut state = call.state();
+                state.write_conf(CT, newid, &conf);
+                let (now, root) = (state.now, state.root_volume(newid));
+                if let Some(volume) = root.and_then(|root| state.volumes.get_mut(&root)) {
+                    inside::clear_machine_id(&mut volume.space.files, now);
+                }
+            }
             unlock_source(call, vmid);
             if let Some(pool) = call.param("pool") {
                 call.state().join_pool(pool, newid);

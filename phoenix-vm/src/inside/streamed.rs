@@ -37,7 +37,7 @@ fi
 /// busy that the command has not even begun gets a few seconds.
 const END: &str = r#"n=0
 until [ -s "$1/child" ] || [ "$n" = 5 ]; do n=$((n + 1)); sleep 1; done
-kill -s TERM -- "-$(cat "$1/child")" 2>/dev/null
+kill -TERM "-$(cat "$1/child")" 2>/dev/null
 rm -rf "$1""#;
 
 /// How much of each stream one look takes.

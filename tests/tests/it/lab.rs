@@ -80,6 +80,11 @@ impl Lab {
         fs::write(path, text).unwrap();
     }
 
+    /// Where a file of the configuration's folder is.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.place.config().join(name).canonicalize().unwrap().to_str().unwrap().to_owned()
+    }
+
     /// The program on the node.
     pub(crate) fn phoenix(&self, args: &[&str]) -> Run {
         let node = format!("sim:{}", self.node());

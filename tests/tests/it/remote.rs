@@ -43,14 +43,19 @@ impl Remote {
             },
         }});
         fs::create_dir(place.config().join("features")).unwrap();
-        fs::create_dir(place.beside("node")).unwrap();
-        fs::write(place.beside("node/world.json"), world.to_string()).unwrap();
-        fs::create_dir(place.beside("bin")).unwrap();
-        symlink(env!("CARGO_BIN_EXE_ssh-to-simulated-node"), place.beside("bin/ssh")).unwrap();
-        let remote = Self { place };
+        let remote = Self::with(place, &world.to_string());
         remote.write("phoenix_lxc_configs.json", &configuration.to_string());
         remote.write("features/step_ca.sh", "#!/bin/sh\ntouch /etc/ca.ready\n");
         remote
+    }
+
+    /// The same behind another configuration.
+    fn with(place: Place, world: &str) -> Self {
+        fs::create_dir(place.beside("node")).unwrap();
+        fs::write(place.beside("node/world.json"), world).unwrap();
+        fs::create_dir(place.beside("bin")).unwrap();
+        symlink(env!("CARGO_BIN_EXE_ssh-to-simulated-node"), place.beside("bin/ssh")).unwrap();
+        Self { place }
     }
 
     /// The program on this node.
@@ -181,6 +186,30 @@ fn probes_over_ssh_are_made_from_the_nodes_side() {
     assert_eq!(health.exit, Some(1), "{}", health.all());
     let answers = health.json()[0]["gates"].clone();
     assert!(answers.as_array().unwrap().iter().all(|gate| gate[1]["verdict"] != "yes"), "{answers:#}");
+}
+
+/// The CA in its container, and a VM that waits for its marker and runs its scripts detached, where no process outlives the
+/// command that started it: what the scripts take passes on the node's clock, what gates wait for passes here.
+#[test]
+fn the_example_ends_healthy_where_each_command_is_a_process_of_its_own() {
+    let place = Place::copy_of("examples/step-ca");
+    let text = fs::read_to_string(place.config().join("world.json")).unwrap();
+    let mut world: Value = serde_json::from_str(&text).unwrap();
+    for waited_for in [
+        "/guests/103/services/step-ca/events/1/after",
+        "/guests/103/services/step-ca/events/2/after",
+        "/guests/1001/boot/agent",
+        "/guests/1001/boot/cloud_init",
+    ] {
+        *world.pointer_mut(waited_for).unwrap() = json!("0s");
+    }
+    let remote = Remote::with(place, &world.to_string());
+    let up = remote.phoenix(&["up", "step-ca", "docker-host", "--yes"]);
+    assert_eq!(up.exit, Some(0), "{}", up.all());
+    assert!(up.stdout.contains("✓ 4 guests: 4 done"), "{}", up.all());
+    assert_eq!(remote.phoenix(&["health", "step-ca", "docker-host"]).exit, Some(0));
+    let again = remote.phoenix(&["plan", "step-ca", "docker-host", "--exit-code"]);
+    assert_eq!(again.exit, Some(0), "{}", again.all());
 }
 
 #[test]

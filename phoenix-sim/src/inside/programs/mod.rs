@@ -25,6 +25,7 @@ use std::sync::Arc;
 pub(crate) use self::files::symbolic_mode;
 pub(crate) use self::processes::send_signal;
 
+use super::identity::{Keys, make_host_keys};
 use super::machine::Machine;
 use super::process::{End, Process, on_own_stack};
 use super::services::{self, Cause};
@@ -32,7 +33,7 @@ use super::shell::pattern;
 use super::streams::{Handle, Stream, WriteError};
 use super::view::{Follow, Offset};
 use crate::files::{Entry, FileError};
-use crate::grammar::Tool;
+use crate::grammar::{Tool, reads_input};
 use crate::node::Console;
 
 /// The status of a program that was not found.
@@ -40,8 +41,8 @@ pub(crate) const NOT_FOUND: i32 = 127;
 /// The status of a file that is no program.
 pub(crate) const DENIED: i32 = 126;
 
-/// A program reads at most this much.
-const INPUT: usize = 16 << 20;
+/// A program reads at most this much: as much as a file holds.
+const INPUT: usize = super::view::FILE_LIMIT;
 
 /// What a program is to its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +137,9 @@ fn look(machine: &Machine, folder: &str, path_variable: Option<&str>, name: &str
         let path = if name.starts_with('/') { name.to_owned() } else { format!("{folder}/{name}") };
         return match machine.files(|view| view.entry(&path, Follow::Last)) {
             Ok(entry) if entry.is_folder() || entry.mode & 0o111 == 0 => Found::Denied,
+            Ok(entry) if entry.bytes().is_some_and(|bytes| !bytes.is_empty()) && runs_nothing(machine, &path) => {
+                Found::Denied
+            }
             Ok(entry) => Found::File(path, entry),
             Err(_) => match path.rsplit_once('/') {
                 Some((folder, program)) if FOLDERS.contains(&folder) && !lacks => Found::Program(program.to_owned()),
@@ -158,6 +162,12 @@ fn look(machine: &Machine, folder: &str, path_variable: Option<&str>, name: &str
         None if machine.guest.is_none() && !is_known(name) && Tool::from_program(name).is_none() => Found::Nothing,
         None => Found::Program(name.to_owned()),
     }
+}
+
+/// Whether nothing can be run from where a path is: a Debian system that boots by its initramfs has `/run` mounted `noexec`
+/// (initramfs-tools, `init`). In a container it is systemd that mounts it, and does not.
+fn runs_nothing(machine: &Machine, path: &str) -> bool {
+    path.starts_with("/run/") && (machine.guest.is_none() || machine.is_vm())
 }
 
 /// Whether a path is that of a program which is known here, though no file is there.
@@ -406,9 +416,7 @@ impl Call {
         if let Some(first) = argv.first_mut() {
             name.clone_into(first);
         }
-        // Others leave their input alone, so that a loop around them keeps its lines.
-        let reads = self.arguments().first().is_some_and(|word| ["exec", "enter", "monitor"].contains(&word.as_str()));
-        let stdin = if reads { self.input().await } else { Vec::new() };
+        let stdin = if reads_input(&argv) { self.input().await } else { Vec::new() };
         let mut console = Console::new(INPUT, None);
         let exit = self.machine().node.run_on(&argv, &stdin, &mut console).await;
         let (stdout, stderr, _) = console.into_parts();
@@ -493,6 +501,11 @@ impl Call {
     /// A program that is not known: it succeeds.
     async fn other(&self, program: &str) -> End {
         let arguments = self.arguments();
+        if let Some(script) = arguments.iter().find(|word| !word.starts_with('-'))
+            && self.interprets(program, script)
+        {
+            return self.strange_script(&self.absolute(script)).await;
+        }
         let last = arguments.iter().rfind(|word| !word.starts_with('-'));
         match (program, last) {
             ("useradd" | "adduser", Some(user)) => {
@@ -504,6 +517,11 @@ impl Call {
                 }
             }
             ("groupadd" | "addgroup", Some(group)) => self.append("/etc/group", &format!("{group}:x:1000:\n")),
+            ("ssh-keygen", _) if arguments.iter().any(|word| word == "-A") => {
+                if let Some(vmid) = self.machine().guest {
+                    make_host_keys(&mut self.machine().node.state(), vmid, Keys::Missing);
+                }
+            }
             // They read their input to its end, so that a pipe to them does not break.
             ("python3" | "perl" | "jq" | "awk" | "openssl" | "gpg" | "chpasswd" | "crontab" | "tar", _) => {
                 self.input().await;

@@ -158,12 +158,25 @@ impl Call {
             Interpreter::Shell(flavour, switches) => {
                 self.carry_out(Task { text, zero, arguments, switches, flavour, path: Some(path.to_owned()) }).await
             }
-            Interpreter::Other => {
-                let script = self.script_name(Some(path));
-                self.note(&format!("{path} is no shell script: it is taken to succeed"));
-                self.opaque(script.as_deref()).await
-            }
+            Interpreter::Other => self.strange_script(path).await,
         }
+    }
+
+    /// Whether a file is a script whose first line names this program.
+    pub(super) fn interprets(&self, program: &str, file: &str) -> bool {
+        let path = self.absolute(file);
+        let Ok(bytes) = self.machine().files(|view| view.read(&path)) else { return false };
+        let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let first = String::from_utf8_lossy(first);
+        let mut words = first.strip_prefix("#!").unwrap_or_default().split_whitespace();
+        words.any(|word| word.rsplit('/').next() == Some(program))
+    }
+
+    /// A script of something that cannot be carried out here.
+    pub(super) async fn strange_script(&self, path: &str) -> End {
+        let script = self.script_name(Some(path));
+        self.note(&format!("{path} is no shell script: it is taken to succeed"));
+        self.opaque(script.as_deref()).await
     }
 
     /// The name by which the world knows the script in a file, when it begins here.

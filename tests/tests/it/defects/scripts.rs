@@ -24,6 +24,28 @@ fn defect_01_a_fleet_comes_up_whole_and_again() {
     assert_eq!(lab.changes(), Vec::<String>::new());
 }
 
+/// The old scripts begin with `source` of a file above their own folder.
+#[test]
+fn defect_01_an_old_script_runs_beside_the_files_that_it_reads() {
+    const SCRIPT: &str = "../bin/lxc_setup/phoenix_hypervisor_feature_install_nvidia.sh";
+    let lab = Lab::of(&json!({"900": container("base", &json!({"features": ["nvidia"]}))}));
+    let body =
+        "#!/bin/bash\nset -e\nsource \"$(dirname \"$0\")/../common_utils.sh\"\ngreet \"$PHOENIX_GUEST_NAME\" \"$1\"\n";
+    lab.write(SCRIPT, body);
+    let common = lab.path("../bin/lxc_setup").replace("lxc_setup", "common_utils.sh");
+    let greet = "greet() { echo \"hello $1 $2\"; }\n";
+    lab.world(&json!({"files": {lab.path(SCRIPT): body, common.as_str(): greet}}));
+    let run = lab.done(&["up", "-v"]);
+    assert!(run.all().contains("hello base 900"), "{}", run.all());
+
+    // Another script of that name on the node is not the one that is meant: it is not run.
+    let lab = Lab::of(&json!({"900": container("base", &json!({"features": ["nvidia"]}))}));
+    lab.write(SCRIPT, "#!/bin/sh\necho \"mine for $1\"\n");
+    lab.world(&json!({"files": {lab.path(SCRIPT): "#!/bin/sh\necho theirs $11\n"}}));
+    let run = lab.done(&["up", "-v"]);
+    assert!(run.all().contains("mine for 900") && !run.all().contains("theirs"), "{}", run.all());
+}
+
 #[test]
 fn defect_01_a_script_that_is_not_there_is_missed_before_the_node_is_touched() {
     let lab = Lab::of(&json!({

@@ -88,6 +88,12 @@ impl Shell {
             },
             [option, rest @ ..] if option.len() > 1 && option.starts_with('-') && option != "--" => {
                 match signal_number(&option[1..]) {
+                    // Behind a signal like this dash knows no end of options.
+                    Some(_) if self.flavour == Flavour::Dash && rest.first().is_some_and(|word| word == "--") => {
+                        self.complain("kill: Illegal number: -").await;
+                        self.status = 2;
+                        return Ok(());
+                    }
                     Some(number) => {
                         signal = number;
                         words = rest;
