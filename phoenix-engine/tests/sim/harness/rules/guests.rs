@@ -23,6 +23,11 @@ fn half_made(ran: &Ran, id: u32) -> bool {
     observed.is_some_and(|observed| GuestId::new(id).is_ok_and(|id| observed.half_made.contains(&id)))
 }
 
+/// Whether the run was asked to destroy a guest. It loses its snapshots and disks before it is gone.
+fn to_be_destroyed(ran: &Ran, id: u32) -> bool {
+    matches!(&ran.verb, Verb::Delete(ids) if ids.iter().any(|named| named.get() == id))
+}
+
 /// Guests without our record, and guests outside of the configuration, are as they were, and no changing command named them.
 pub(crate) fn rule_2_what_is_not_ours_stays(ran: &Ran) -> Vec<Breach> {
     let mut findings = Findings::of(2);
@@ -112,7 +117,7 @@ pub(crate) fn rule_10_no_empty_firewall_and_no_snapshot_lost(ran: &Ran) -> Vec<B
     }
     for (id, before) in &ran.before.guests {
         let Some(after) = ran.after.guests.get(id) else { continue };
-        if half_made(ran, *id) || ran.is_meddled_with(*id) {
+        if to_be_destroyed(ran, *id) || half_made(ran, *id) || ran.is_meddled_with(*id) {
             continue;
         }
         let left = whole_snapshots(after);
@@ -142,9 +147,7 @@ pub(crate) fn rule_13_no_disk_shrinks_and_no_address_changes(ran: &Ran) -> Vec<B
     let mut findings = Findings::of(13);
     for (id, before) in &ran.before.guests {
         let Some(after) = ran.after.guests.get(id) else { continue };
-        // What was to be destroyed loses its disks before it is gone.
-        let destroyed = matches!(&ran.verb, Verb::Delete(ids) if ids.iter().any(|named| named.get() == *id));
-        if destroyed || half_made(ran, *id) || ran.is_meddled_with(*id) || !is_ours(before, *id) {
+        if to_be_destroyed(ran, *id) || half_made(ran, *id) || ran.is_meddled_with(*id) || !is_ours(before, *id) {
             continue;
         }
         let (old, new) = (disks(&before.live()), disks(&after.live()));
