@@ -109,3 +109,33 @@ async fn a_slow_cloud_init_is_waited_for_where_it_brings_the_agent() {
     let answered = ran.at(200, |event| matches!(event, EventKind::GatePassed { gate, .. } if gate == "guest agent"));
     assert!(answered >= 15 * 60_000, "{answered}");
 }
+
+/// How often cloud-init's wish for a reboot was told, and how often the VM was started.
+fn reboots(ran: &Ran) -> (usize, usize) {
+    let told = ran.events.iter().filter(
+        |event| matches!(&event.kind, EventKind::Notice { text } if text.ends_with("a reboot may mend: rebooting once")),
+    );
+    let sent = ran.commands.iter().filter(|command| command.argv.starts_with(&["qm", "start"].map(String::from)));
+    (told.count(), sent.count())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_init_with_something_to_recover_from_is_rebooted_once() {
+    let sim = world(r#"{"guests": {"200": {"boot": {"cloud_init_result": "reboot"}}}}"#);
+    let desired = Arc::new(Folder::new("", VM, &[]).desired());
+    let ran = up(&sim, &desired).await;
+    assert!(ran.summary.is_good(), "{:#?}", ran.summary);
+    assert_eq!(reboots(&ran), (1, 2), "it is started, and once more");
+    assert!(up(&sim, &desired).await.plan.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_init_that_failed_for_good_is_an_error_and_no_reboot() {
+    let sim = world(r#"{"guests": {"200": {"boot": {"cloud_init_result": "error"}}}}"#);
+    let desired = Arc::new(Folder::new("", VM, &[]).desired());
+    let ran = up(&sim, &desired).await;
+    let GuestOutcome::Failed { failure } = &ran.summary.guests[&id(200)] else { panic!("{:#?}", ran.summary) };
+    assert_eq!(failure.stage, Stage::CloudInit);
+    assert!(failure.message.contains("cloud-init"), "{}", failure.message);
+    assert_eq!(reboots(&ran), (0, 1));
+}
