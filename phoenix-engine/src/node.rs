@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::pve::{GuestError, InvalidSettings};
 use phoenix_host::{Host, Inside, Layered};
 use phoenix_lxc::{Containers, Pct};
+use phoenix_pve::{GuestError, InvalidSettings};
 use phoenix_types::{Change, DiskSize, GuestId, GuestKind, Power, SnapshotName};
 use phoenix_vm::{Qm, VirtualMachines};
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::pve::{GuestError, ObservedGuest};
 use phoenix_host::{FileStat, Host, HostError};
 use phoenix_lxc::Containers;
+use phoenix_pve::{GuestError, ObservedGuest};
 use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
 use phoenix_vm::VirtualMachines;
 

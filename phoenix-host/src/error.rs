@@ -7,7 +7,6 @@ use camino::Utf8PathBuf;
 /// A failure of the host itself. A command that ran and ended with a status other than 0 is no such failure: that is an
 /// [`Output`](crate::Output), and only the adapter knows what it means.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum HostError {
     /// The program is not on the node.
     #[error("`{program}` is not on the path of {host}")]

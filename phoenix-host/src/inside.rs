@@ -22,7 +22,6 @@ pub trait Inside: fmt::Debug + Send + Sync {
 
 /// Why a command could not be run inside a guest.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum InsideError {
     /// The guest is off.
     #[error("guest {0} does not run")]

@@ -4,8 +4,7 @@
 //! [`Local`] is the machine itself; `phoenix-sim` brings a simulated node. [`Layered`] wraps any host to label commands with
 //! their guest and stage, to record them, or to refuse the changing ones.
 //!
-//! [`pve`] holds what the adapters for `pct` and `qm` share: the table of their error texts, and the guests' files. Which
-//! commands there are is the adapters' business (`phoenix-lxc`, `phoenix-vm`).
+//! What the programs mean is not known here: that is the adapters' business (`phoenix-pve`, `phoenix-lxc`, `phoenix-vm`).
 //!
 //! ```
 //! use std::time::Duration;
@@ -26,7 +25,6 @@ mod host;
 mod inside;
 mod layered;
 mod local;
-pub mod pve;
 mod ssh;
 
 pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream, redact};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use camino::Utf8PathBuf;
-use phoenix_host::pve::CloneOptions;
+use phoenix_pve::CloneOptions;
 use phoenix_types::{GuestId, Hostname, SnapshotName, VolumeId};
 
 use crate::{CloneMode, ContainerSettings, InvalidSettings, Rootfs};

@@ -5,7 +5,7 @@
 //! What `pct` would refuse is refused here before it is sent.
 //!
 //! What this crate does not do: it decides nothing (what to create, when to restart) and retries nothing. Every error has an
-//! [`ErrorClass`](phoenix_host::pve::ErrorClass) by which the caller does.
+//! [`ErrorClass`](phoenix_pve::ErrorClass) by which the caller does.
 //!
 //! [`fake::FakeContainers`] stands in for a node in unit tests:
 //!
@@ -52,7 +52,7 @@ pub use mount::{InvalidRootfs, MountPoint, MountSource, Rootfs, VolumeOptions};
 pub use net::Net;
 pub use options::{Device, Features};
 pub use pct::Pct;
-pub use phoenix_host::pve::{
+pub use phoenix_pve::{
     CloneMode, ConfEdit, GuestError as LxcError, InvalidSettings, ObservedGuest as ObservedContainer, Purge,
 };
 pub use settings::ContainerSettings;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
-use phoenix_host::pve::{InvalidSettings, PropertyReader, PropertyWriter};
+use phoenix_pve::{InvalidSettings, PropertyReader, PropertyWriter};
 use phoenix_types::{Absent, DiskSize, ItemRule, ItemValue, PropertyRules, StorageId, VolumeId};
 
 /// Where the files of a mount come from.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8PathBuf;
-use phoenix_host::pve::{InvalidSettings, PropertyReader, PropertyWriter};
+use phoenix_pve::{InvalidSettings, PropertyReader, PropertyWriter};
 use phoenix_types::{Absent, ItemRule, ItemValue, PropertyRules};
 
 /// What a container may do beyond the usual.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::pve::{Deadlines, ErrorClass, Guests, Push, check_notes, check_ssh_keys, index, push};
 use phoenix_host::{Command, Host, Inside};
+use phoenix_pve::{Deadlines, ErrorClass, Guests, Push, check_notes, check_ssh_keys, index, push};
 use phoenix_types::{Change, DiskSize, FirewallFile, GuestId, GuestKind, Power, SnapshotName};
 
 use crate::inside::ContainerInside;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use phoenix_host::pve::{InvalidSettings, blanks, check_value, index, list, tags, typed, within, yes_or_no};
+use phoenix_pve::{InvalidSettings, blanks, check_value, index, list, tags, typed, within, yes_or_no};
 use phoenix_types::{
     ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, Startup, Tag, VolumeId, difference, parse_flag,
 };

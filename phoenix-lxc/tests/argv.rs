@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_host::fake::FakeHost;
-use phoenix_host::pve::ErrorClass;
 use phoenix_host::{Command, Effect, InsideError, Output};
 use phoenix_lxc::{
     CloneContainer, CloneMode, ContainerSettings, Containers, CreateContainer, Device, Features, LxcError, MountPoint,
     MountSource, Net, Pct, Purge,
 };
+use phoenix_pve::ErrorClass;
 use phoenix_sim::grammar::{Invocation, Verdict, parse};
 use phoenix_types::{Change, GuestId, SnapshotName};
 use pretty_assertions::assert_eq;

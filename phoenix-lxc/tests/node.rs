@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::pve::ErrorClass;
 use phoenix_host::{Command, Effect, Input, InsideError};
 use phoenix_lxc::{
     CloneContainer, CloneMode, ConfEdit, ContainerSettings, Containers, CreateContainer, Features, MountPoint,
     MountSource, Net, Pct, Purge,
 };
+use phoenix_pve::ErrorClass;
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{Change, ConfSection, FirewallFile, GuestId, KeyEffect, MemoryMib, Power, SnapshotName};
 use pretty_assertions::assert_eq;

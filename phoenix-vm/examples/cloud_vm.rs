@@ -12,8 +12,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::pve::ErrorClass;
 use phoenix_host::{Chunk, Command, Effect, Host, Local};
+use phoenix_pve::ErrorClass;
 use phoenix_sim::world::{AgentWorld, GuestWorld};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{GuestId, MemoryMib};

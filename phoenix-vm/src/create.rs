@@ -1,6 +1,6 @@
 //! How VMs come about.
 
-use phoenix_host::pve::CloneOptions;
+use phoenix_pve::CloneOptions;
 use phoenix_types::{GuestId, Hostname, SnapshotName, StorageId};
 
 use crate::{CloneMode, Drive, DriveBus, DriveSlot, DriveSource, Image, OsType, ScsiController, VmSettings};

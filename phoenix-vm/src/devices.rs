@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use phoenix_host::pve::{InvalidSettings, PropertyReader, PropertyWriter};
+use phoenix_pve::{InvalidSettings, PropertyReader, PropertyWriter};
 use phoenix_types::{Absent, ItemRule, ItemValue, PropertyRules};
 
 /// The processor that the guest sees.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use camino::Utf8PathBuf;
-use phoenix_host::pve::{InvalidSettings, PropertyReader, PropertyWriter};
+use phoenix_pve::{InvalidSettings, PropertyReader, PropertyWriter};
 use phoenix_types::{Absent, DiskSize, ItemRule, ItemValue, PropertyRules, StorageId, VolumeId};
 
 /// The bus that a drive is on.
@@ -69,7 +69,7 @@ impl FromStr for DriveSlot {
         let invalid = || InvalidDriveSlot(text.to_owned());
         let (bus, index) = DriveBus::ALL
             .iter()
-            .find_map(|(bus, name, _)| Some((*bus, phoenix_host::pve::index(text, name)?)))
+            .find_map(|(bus, name, _)| Some((*bus, phoenix_pve::index(text, name)?)))
             .ok_or_else(invalid)?;
         Self::new(bus, index).map_err(|_| invalid())
     }
@@ -249,15 +249,14 @@ impl Drive {
                     Ok(volume) => Image::Volume(volume),
                     Err(_) => Image::File(image.into()),
                 };
-                DriveSource::Import { storage: phoenix_host::pve::typed(&key, storage)?, image }
+                DriveSource::Import { storage: phoenix_pve::typed(&key, storage)?, image }
             }
             (_, Some((storage, "cloudinit")), _) => {
-                DriveSource::CloudInit { storage: phoenix_host::pve::typed(&key, storage)? }
+                DriveSource::CloudInit { storage: phoenix_pve::typed(&key, storage)? }
             }
-            (_, Some((storage, gib)), _) if gib.bytes().all(|b| b.is_ascii_digit()) => DriveSource::New {
-                storage: phoenix_host::pve::typed(&key, storage)?,
-                gib: phoenix_host::pve::typed(&key, gib)?,
-            },
+            (_, Some((storage, gib)), _) if gib.bytes().all(|b| b.is_ascii_digit()) => {
+                DriveSource::New { storage: phoenix_pve::typed(&key, storage)?, gib: phoenix_pve::typed(&key, gib)? }
+            }
             _ => DriveSource::Volume(volume()?),
         };
         let drive = Self {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::Utf8Path;
-use phoenix_host::pve::{ErrorClass, FakeGuests};
 use phoenix_host::{Command, Inside, Output};
+use phoenix_pve::{ErrorClass, FakeGuests};
 use phoenix_types::{Change, DiskSize, FirewallFile, GuestConf, GuestId, GuestKind, SnapshotName};
 
 use crate::{CloneVm, ConfEdit, CreateVm, DriveSlot, ObservedVm, Purge, VirtualMachines, VmError};

@@ -5,7 +5,7 @@
 //! sent. The inside of a VM is reached through its guest agent.
 //!
 //! What this crate does not do: it decides nothing (what to create, when to restart) and retries nothing. Every error has an
-//! [`ErrorClass`](phoenix_host::pve::ErrorClass) by which the caller does.
+//! [`ErrorClass`](phoenix_pve::ErrorClass) by which the caller does.
 //!
 //! [`fake::FakeVms`] stands in for a node in unit tests:
 //!
@@ -56,7 +56,7 @@ pub use drive::{Drive, DriveBus, DriveSlot, DriveSource, Image, InvalidDriveSlot
 pub use keys::KEYS;
 pub use machines::VirtualMachines;
 pub use net::{IpConfig, VmNet};
-pub use phoenix_host::pve::{
+pub use phoenix_pve::{
     CloneMode, ConfEdit, GuestError as VmError, InvalidSettings, ObservedGuest as ObservedVm, Purge,
 };
 pub use qm::Qm;

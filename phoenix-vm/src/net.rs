@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use phoenix_host::pve::{InvalidSettings, PropertyReader, PropertyWriter, check_item, check_net};
+use phoenix_pve::{InvalidSettings, PropertyReader, PropertyWriter, check_item, check_net};
 use phoenix_types::{
     Absent, BridgeName, Ipv4Setting, Ipv6Setting, ItemRule, ItemValue, Mac, PropertyAlias, PropertyRules,
 };

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::pve::{Deadlines, Guests, Push, check_notes, push};
 use phoenix_host::{Command, Effect, Host, Inside};
+use phoenix_pve::{Deadlines, Guests, Push, check_notes, push};
 use phoenix_types::{Change, DiskSize, FirewallFile, GuestId, GuestKind, Power, SnapshotName, percent_decode};
 
 use crate::inside::{CHUNK, VmInside};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_host::fake::FakeHost;
-use phoenix_host::pve::ErrorClass;
 use phoenix_host::{Command, Effect, Input, InsideError, Output};
+use phoenix_pve::ErrorClass;
 use phoenix_sim::grammar::{Invocation, Verdict, parse};
 use phoenix_types::{Change, GuestId, MemoryMib, Power, SnapshotName};
 use phoenix_vm::{

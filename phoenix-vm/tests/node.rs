@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::pve::ErrorClass;
 use phoenix_host::{Chunk, Command, Effect, Input, InsideError};
+use phoenix_pve::ErrorClass;
 use phoenix_sim::world::{AgentWorld, GuestWorld};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{Change, GuestId, KeyEffect, MemoryMib, Power, SnapshotName};

@@ -9,7 +9,7 @@ mod take;
 use std::collections::BTreeSet;
 
 use phoenix_config::model::State;
-use phoenix_host::pve::InvalidSettings;
+use phoenix_pve::InvalidSettings;
 use phoenix_types::{GuestId, GuestKind};
 use serde::Serialize;
 

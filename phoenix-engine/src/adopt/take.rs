@@ -1,6 +1,6 @@
 //! Writing the records.
 
-use phoenix_host::pve::{ConfEdit, GuestError, GuestFiles};
+use phoenix_pve::{ConfEdit, GuestError, GuestFiles};
 use phoenix_types::{ConfSection, GuestId, GuestKind};
 
 use super::{Adoptee, Adoption};

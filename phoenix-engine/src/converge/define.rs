@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phoenix_host::pve::ErrorClass;
+use phoenix_pve::ErrorClass;
 use phoenix_types::{Change, GuestKind, VolumeId};
 use tokio::time::Instant;
 

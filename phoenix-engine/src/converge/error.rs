@@ -1,8 +1,8 @@
 //! Why a step failed.
 
 use phoenix_health::GateFailure;
-use phoenix_host::pve::{GuestError, InvalidSettings};
 use phoenix_host::{HostError, InsideError};
+use phoenix_pve::{GuestError, InvalidSettings};
 use phoenix_types::GuestId;
 
 use crate::tasks::TasksError;
@@ -93,7 +93,7 @@ impl StepError {
 
 impl StepError {
     /// The class of the tool's message, where a tool was at fault.
-    pub(super) fn class(&self) -> Option<phoenix_host::pve::ErrorClass> {
+    pub(super) fn class(&self) -> Option<phoenix_pve::ErrorClass> {
         match self {
             Self::Guest(error) => Some(error.class()),
             _ => None,

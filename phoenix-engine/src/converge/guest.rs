@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use phoenix_config::model::{OnFailure, State};
 use phoenix_health::{Gate, Reason, Surroundings};
-use phoenix_host::pve::{ConfEdit, ConfFile, ErrorClass, GuestFiles};
+use phoenix_pve::{ConfEdit, ConfFile, ErrorClass, GuestFiles};
 use phoenix_types::{GuestId, GuestKind, Power};
 use tokio::time::Instant;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use phoenix_host::pve::{ConfEdit, InvalidSettings};
 use phoenix_host::{Command, Effect};
+use phoenix_pve::{ConfEdit, InvalidSettings};
 use phoenix_types::{Change, ConfSection, GuestKind, KeyChange};
 
 use super::error::StepError;

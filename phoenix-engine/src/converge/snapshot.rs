@@ -1,6 +1,6 @@
 //! Snapshots of a guest.
 
-use phoenix_host::pve::ErrorClass;
+use phoenix_pve::ErrorClass;
 use phoenix_types::SnapshotName;
 
 use super::error::StepError;

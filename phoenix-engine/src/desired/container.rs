@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 use phoenix_config::model::{Container, ContainerSource, Guest, IdMapKind, PctFeature};
-use phoenix_host::pve::InvalidSettings;
 use phoenix_lxc::{
     CloneContainer, CloneMode, ContainerSettings, CreateContainer, Features, MountPoint, MountSource, Net, Template,
 };
+use phoenix_pve::InvalidSettings;
 use phoenix_types::{ConfSection, DiskSize, GuestId, Hostname, SnapshotName, Startup, StorageId, Tag};
 
 /// Where root of an unprivileged container stands among the node's users (pve-container `LXC.pm`).

@@ -12,7 +12,7 @@ use camino::Utf8PathBuf;
 use phoenix_config::EdgeKind;
 use phoenix_config::model::{Fleet, Kind, OnFailure, State};
 use phoenix_health::Gate;
-use phoenix_host::pve::InvalidSettings;
+use phoenix_pve::InvalidSettings;
 use phoenix_types::{DiskSize, FirewallFile, GuestId, GuestKind, Hostname, SnapshotName, StorageId};
 
 pub use container::{ContainerOrigin, DesiredContainer, HostPath};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use camino::Utf8PathBuf;
 use phoenix_config::model::{CloudImage, CloudUser, Fleet, Guest, Vm, VmSource};
-use phoenix_host::pve::InvalidSettings;
+use phoenix_pve::InvalidSettings;
 use phoenix_types::{GuestId, Hostname, Ipv4Setting, SnapshotName, StorageId, VolumeId};
 use phoenix_vm::{Agent, CloneMode, CloneVm, CreateVm, CustomData, Image, IpConfig, VmNet, VmSettings};
 

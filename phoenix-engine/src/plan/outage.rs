@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use phoenix_host::pve::Deadlines;
+use phoenix_pve::Deadlines;
 use phoenix_types::{GuestId, GuestKind, Hostname, Power};
 use serde::Serialize;
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use phoenix_host::pve::{ErrorClass, Failure, GuestError, Push, push};
 use phoenix_host::{Command, Effect, Host, HostError, Input, Inside, InsideError, Output};
+use phoenix_pve::{ErrorClass, Failure, GuestError, Push, push};
 use phoenix_types::GuestId;
 use tokio::time::Instant;
 

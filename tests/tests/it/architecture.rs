@@ -18,12 +18,13 @@ fn allowed() -> Arrows {
         ("types", ""),
         ("config", "types"),
         ("host", "types"),
-        ("lxc", "types host"),
-        ("vm", "types host"),
+        ("pve", "types host"),
+        ("lxc", "types host pve"),
+        ("vm", "types host pve"),
         ("health", "types host"),
         ("sim", "types host"),
-        ("engine", "types config host lxc vm health"),
-        ("cli", "types config host lxc vm health sim engine"),
+        ("engine", "types config host pve lxc vm health"),
+        ("cli", "types config host pve lxc vm health sim engine"),
     ]
     .map(|(name, imports)| (format!("phoenix-{name}"), set(imports)))
     .into()

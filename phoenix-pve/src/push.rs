@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use camino::Utf8Path;
+use phoenix_host::{Command, Effect, Input, Inside};
 use phoenix_types::GuestId;
 use sha2::{Digest as _, Sha256};
 
-use super::{ErrorClass, GuestError, InvalidSettings};
-use crate::{Command, Effect, Input, Inside};
+use crate::{ErrorClass, GuestError, InvalidSettings};
 
 /// Appends standard input to a temporary file beside the target (`$1`). With a mode (`$3`) and a digest (`$4`) it also ends
 /// the file: checked, given its mode, and put in place in one step. `$2` is the temporary file, `$5` says whether it is new.
@@ -85,7 +85,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::{Host as _, InsideError, Local, Output};
+    use phoenix_host::{Host as _, InsideError, Local, Output};
 
     /// This machine as the inside of a guest: the script runs in its real shell.
     #[derive(Debug)]

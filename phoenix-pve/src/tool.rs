@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use phoenix_host::{Command, Effect, Host, Output, Scope};
 use phoenix_types::GuestId;
 
-use super::{Failure, GuestError};
-use crate::{Command, Effect, Host, Output, Scope};
+use crate::{Failure, GuestError};
 
 /// How long the commands of a tool may take before they are killed. They are generous: a deadline is there to end what hangs,
 /// not to hurry what works.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use phoenix_host::{Command, HostError, InsideError, Output};
 use phoenix_types::{GuestId, InvalidProperty};
 
-use super::{ErrorClass, classify};
-use crate::{Command, HostError, Output};
+use crate::{ErrorClass, classify};
 
 /// A command of `pct` or `qm` that ran and failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -170,7 +170,7 @@ pub enum GuestError {
     },
     /// Running a command inside the guest failed.
     #[error(transparent)]
-    Inside(#[from] crate::InsideError),
+    Inside(#[from] InsideError),
     /// The host failed.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -190,11 +190,11 @@ impl GuestError {
             Self::Precondition { class, .. } => *class,
             Self::Unreadable { .. } => ErrorClass::Failed,
             Self::Inside(error) => match error {
-                crate::InsideError::NotRunning(_) => ErrorClass::NotRunning,
-                crate::InsideError::AgentSilent { .. } => ErrorClass::AgentSilent,
-                crate::InsideError::Deadline { .. } => ErrorClass::TimedOut,
-                crate::InsideError::Refused { .. } => ErrorClass::Refused,
-                crate::InsideError::Host(error) => host_class(error),
+                InsideError::NotRunning(_) => ErrorClass::NotRunning,
+                InsideError::AgentSilent { .. } => ErrorClass::AgentSilent,
+                InsideError::Deadline { .. } => ErrorClass::TimedOut,
+                InsideError::Refused { .. } => ErrorClass::Refused,
+                InsideError::Host(error) => host_class(error),
             },
             Self::Host(error) => host_class(error),
         }

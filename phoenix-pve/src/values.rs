@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use phoenix_types::{Tag, is_ssh_key, parse_flag};
 
-use super::InvalidSettings;
+use crate::InvalidSettings;
 
 /// The most characters that a guest's notes can have (pve-container, qemu-server: `description`).
 pub const NOTES_LIMIT: usize = 8192;

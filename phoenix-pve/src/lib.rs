@@ -2,7 +2,7 @@
 //! below `/etc/pve`.
 //!
 //! ```
-//! use phoenix_host::pve::{ErrorClass, classify};
+//! use phoenix_pve::{ErrorClass, classify};
 //!
 //! assert_eq!(classify("CT is locked (backup)\n"), ErrorClass::Busy);
 //! assert_eq!(classify("VM 100 already running\n"), ErrorClass::AlreadyRunning);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use phoenix_types::{PropertyRules, PropertyString, parse_flag};
 
-use super::InvalidSettings;
+use crate::InvalidSettings;
 
 /// The items of one property string, taken out one by one; what is left at the end is unknown.
 #[derive(Debug)]

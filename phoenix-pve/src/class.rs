@@ -144,7 +144,7 @@ const TABLE: &[(&str, ErrorClass)] = &[
 /// The class of a message; [`ErrorClass::Failed`] when no row of the table knows it.
 ///
 /// ```
-/// use phoenix_host::pve::{ErrorClass, classify};
+/// use phoenix_pve::{ErrorClass, classify};
 ///
 /// assert_eq!(classify("trying to acquire lock...\ncan't lock file '/run/lock/lxc/pve-config-103.lock' - got timeout\n"), ErrorClass::Busy);
 /// ```

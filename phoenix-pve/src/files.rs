@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
+use phoenix_host::Host;
 use phoenix_types::{ConfSection, FirewallFile, GuestConf, GuestId, GuestKind, conf_digest, percent_encode};
 
-use super::{ErrorClass, GuestError, InvalidSettings, check_notes, check_value};
-use crate::Host;
+use crate::{ErrorClass, GuestError, InvalidSettings, check_notes, check_value};
 
 /// The largest file that the cluster file system holds: 1 MiB (pmxcfs).
 const LIMIT: u64 = 1 << 20;
@@ -335,7 +335,7 @@ mod tests {
         }
     }
 
-    fn files(host: &Arc<crate::fake::FakeHost>) -> GuestFiles {
+    fn files(host: &Arc<phoenix_host::fake::FakeHost>) -> GuestFiles {
         GuestFiles::new(host.clone(), GuestKind::Container)
     }
 
@@ -343,7 +343,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_is_edited_without_a_process() {
-        let host = crate::fake::FakeHost::answering(|command, _| panic!("{}", command.display()));
+        let host = phoenix_host::fake::FakeHost::answering(|command, _| panic!("{}", command.display()));
         let host =
             Arc::new(host.file(PATH, "#old\narch: amd64\n").file("/etc/pve/lxc/104.conf", "arch: amd64\nlock: disk\n"));
         let edit =
@@ -358,7 +358,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_firewall_is_never_empty_and_never_garbled() {
-        let host = Arc::new(crate::fake::FakeHost::answering(|command, _| panic!("{}", command.display())));
+        let host = Arc::new(phoenix_host::fake::FakeHost::answering(|command, _| panic!("{}", command.display())));
         let id = GuestId::new(103).unwrap();
         let empty = FirewallFile::default();
         assert_eq!(files(&host).write_firewall(id, &empty).await.unwrap_err().class(), ErrorClass::Refused);

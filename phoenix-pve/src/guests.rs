@@ -5,16 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use phoenix_host::{Command, Effect, Host, Output};
 use phoenix_types::{
     Change, DiskSize, EffectRule, GuestConf, GuestId, GuestKind, KeyEffect, KeyRule, Power, PropertyString,
     SnapshotName, StorageId, rule_of,
 };
 
-use super::{
+use crate::{
     ConfFile, Deadlines, ErrorClass, Failure, GuestError, GuestFiles, InvalidSettings, Tool, Unverified, check_notes,
     check_value,
 };
-use crate::{Command, Effect, Host, Output};
 
 /// A guest as it is on the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -432,7 +432,7 @@ fn check_change(change: &Change, rules: &[KeyRule]) -> Result<(), InvalidSetting
         }
     }
     for key in change.set.keys().chain(&change.delete) {
-        let unused = || change.delete.contains(key) && super::index(key, "unused").is_some();
+        let unused = || change.delete.contains(key) && crate::index(key, "unused").is_some();
         let why = match rule_of(rules, key).map(|rule| rule.effect) {
             Some(EffectRule::Always(KeyEffect::Impossible { why })) => why,
             None if key.starts_with("lxc.") => "there is no option for raw lines; edit the file",

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
+use phoenix_host::{Command, Inside, InsideError, Output};
 use phoenix_types::{
     Change, ConfSection, DiskSize, FirewallFile, GuestConf, GuestId, GuestKind, Power, PropertyString, SnapshotName,
     conf_digest,
 };
 
-use super::{CloneOptions, ConfEdit, ErrorClass, GuestError, ObservedGuest};
-use crate::{Command, Inside, InsideError, Output};
+use crate::{CloneOptions, ConfEdit, ErrorClass, GuestError, ObservedGuest};
 
 type Answer = dyn Fn(GuestId, &Command) -> Output + Send + Sync;
 
@@ -20,7 +20,7 @@ type Answer = dyn Fn(GuestId, &Command) -> Output + Send + Sync;
 /// fakes of the adapters' crates are made of it. Cheap to clone; a clone has the same guests.
 ///
 /// ```
-/// use phoenix_host::pve::{ErrorClass, FakeGuests};
+/// use phoenix_pve::{ErrorClass, FakeGuests};
 /// use phoenix_types::{GuestConf, GuestId, GuestKind};
 ///
 /// let guests = FakeGuests::new(GuestKind::Container);
