@@ -19,6 +19,7 @@
 //! ```
 
 mod command;
+mod digest;
 mod error;
 pub mod fake;
 mod host;
@@ -28,6 +29,7 @@ mod local;
 mod ssh;
 
 pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream, redact};
+pub use digest::sha256;
 pub use error::HostError;
 pub use host::{ByteStream, Created, FileKind, FileStat, Host};
 pub use inside::{Inside, InsideError};
