@@ -19,7 +19,6 @@
 //! ```
 
 mod command;
-mod digest;
 mod error;
 pub mod fake;
 mod host;
@@ -29,7 +28,6 @@ mod local;
 mod ssh;
 
 pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream, redact};
-pub use digest::sha256;
 pub use error::HostError;
 pub use host::{ByteStream, Created, FileKind, FileStat, Host};
 pub use inside::{Inside, InsideError};

@@ -39,7 +39,7 @@
 
 mod api;
 pub mod check;
-pub mod files;
+
 pub mod grammar;
 mod ha;
 mod inside;

@@ -1,7 +1,5 @@
 //! Stands in for `ssh`: the remote line goes to the shell of a simulated node that is kept in `$PHOENIX_SIM_DIR`, as sshd
-//! would give it to the shell of a real one. The node's commands take no time, or with `$PHOENIX_SIM_PACE` their own. With
-//! `$PHOENIX_SIM_CUT` the link breaks after so many bytes of standard input: the node goes on with what it got, and nothing comes
-//! back.
+//! would give it to the shell of a real one. The node's commands take no time, or with `$PHOENIX_SIM_PACE` their own.
 
 use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
@@ -45,9 +43,8 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
             Ok(0)
         });
     }
-    let cut: Option<u64> = std::env::var("PHOENIX_SIM_CUT").ok().map(|bytes| bytes.parse()).transpose()?;
     let mut stdin = Vec::new();
-    io::stdin().take(cut.unwrap_or(u64::MAX)).read_to_end(&mut stdin)?;
+    io::stdin().read_to_end(&mut stdin)?;
     runtime.block_on(async {
         let node = SimNode::kept(&folder, world, Between::RunsOn)?;
         let (tap, mut chunks) = mpsc::unbounded_channel();
@@ -58,16 +55,11 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
         let work = async move { Host::run(&running, command).await };
         let show = async {
             while let Some(chunk) = chunks.recv().await {
-                if cut.is_none() {
-                    show(&chunk);
-                }
+                show(&chunk);
             }
         };
         let (output, ()) = tokio::join!(work, show);
         node.settle(DEADLINE).await;
-        if cut.is_some() {
-            return Err("Connection to node closed by remote host.".into());
-        }
         Ok(output?.status.and_then(|status| u8::try_from(status).ok()).unwrap_or(255))
     })
 }

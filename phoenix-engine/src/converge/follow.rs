@@ -114,8 +114,7 @@ pub(super) async fn in_guest(
     let started = Instant::now();
     // The name ends with the digest: a script of an earlier run that still runs is followed only when it is the same one.
     let folder = format!("/run/phoenix-scripts/{}", script.digest.as_str());
-    let payload =
-        format!("script {}\ncontext.json {}\nend\n", BASE64.encode(&script.body), BASE64.encode(&guest.context));
+    let payload = format!("script {}\ncontext.json {}\n", BASE64.encode(&script.body), BASE64.encode(&guest.context));
     let mut lines = Lines::new(voice, &script.name);
     let (mut mode, mut offset) = (Mode::Start, 0);
     let mut seen = Instant::now();

@@ -1,7 +1,6 @@
 # Runs a script detached from the connection that started it, and follows it.
 # usage: start|resume|follow|stop DIR OFFSET SECONDS LINGER MOST GUEST-ID GUEST-NAME SCRIPT-NAME INTERPRETER...
-# `start` and `resume` read the script's files from standard input, a line each: name, blank, base64. The last line is `end`; without
-# it a link broke on the way, and nothing is begun. `start` joins one that runs
+# `start` and `resume` read the script's files from standard input, a line each: name, blank, base64. `start` joins one that runs
 # and begins anew otherwise; `resume`, when nobody knows whether a start got through, joins one that was begun at all;
 # `stop` kills it with what it started.
 # The script's output goes to standard output from byte OFFSET on, at most MOST bytes of it; the last line on standard error is
@@ -27,19 +26,9 @@ begin() {
         rm -rf "$old"
     done
     mkdir -p "$dir" || exit 1
-    whole=
     while read -r name data; do
-        if [ "$name" = end ]; then
-            whole=1
-            break
-        fi
         printf '%s' "$data" | base64 -d > "$dir/$name" || exit 1
     done
-    if [ -z "$whole" ]; then
-        rm -rf "$dir"
-        echo 'the files of the script arrived incomplete' >&2
-        exit 1
-    fi
     # A guest agent that is a service takes what it started with it when it is restarted, by an upgrade for one. So the script gets
     # a service of its own there, whose end leaves alone what the script left running.
     leave=setsid

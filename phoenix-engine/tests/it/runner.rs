@@ -82,16 +82,12 @@ impl Scratch {
         names
     }
 
-    /// The files of a script, as they are sent.
-    fn payload(&self, script: &str) -> String {
-        let script = script.replace("HERE", self.folder.path().to_str().unwrap());
-        format!("script {}\ncontext.json {}\nend\n", encoded(&script), encoded("{\"token\": 1}"))
-    }
-
     /// A look that has not begun: from this byte on, for so many seconds, with so much output.
     fn command(&self, mode: &str, at: usize, seconds: u32, most: usize, script: &str) -> Command {
         let input = self.path("input");
-        fs::write(&input, self.payload(script)).unwrap();
+        let script = script.replace("HERE", self.folder.path().to_str().unwrap());
+        fs::write(&input, format!("script {}\ncontext.json {}\n", encoded(&script), encoded("{\"token\": 1}")))
+            .unwrap();
         let mut command = Command::new("sh");
         command
             .env_clear()
@@ -156,23 +152,6 @@ fn a_script_runs_with_its_environment_and_tells_its_status() {
     assert_eq!(scratch.left(), ["status"]);
     // Whoever lost that answer can ask again, and it does not run again.
     assert_eq!(scratch.look("resume", said.len(), 60, 1 << 20, script), Look::new("", "phoenix-run ended 7"));
-}
-
-/// A link that breaks while the files are on their way looks like their end from inside.
-#[test]
-fn a_script_that_arrives_incomplete_never_begins() {
-    let scratch = Scratch::new(&[]);
-    let script = "touch HERE/begun\n";
-    let payload = scratch.payload(script);
-    for cut in 0..payload.len() {
-        let mut command = scratch.command("start", 0, 60, 1 << 20, script);
-        fs::write(scratch.path("input"), &payload[..cut]).unwrap();
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "cut after {cut} bytes");
-        assert!(!scratch.path("begun").exists() && !scratch.own("").exists(), "cut after {cut} bytes");
-    }
-    assert_eq!(scratch.look("resume", 0, 60, 1 << 20, script).said, "phoenix-run ended 0");
-    assert!(scratch.path("begun").exists());
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
+use phoenix_sim_shell::files::{Content, Entry, FileTree, Offset};
 use phoenix_types::{GuestKind, PropertyString};
 
 use super::facts;
 use super::identity::{self, Keys};
-use super::view::{Offset, View};
+use super::view::View;
 use super::world::{AgentWorld, ImageWorld, Merged};
-use crate::files::{Content, Entry, FileTree};
 use crate::node::State;
 
 /// Where cloud-init remembers which instance it set up.

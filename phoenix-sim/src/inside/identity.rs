@@ -1,9 +1,9 @@
 //! What makes a machine this one among all that were cloned from one disk: its machine id and its ssh host keys.
 
+use phoenix_sim_shell::files::{FileTree, Offset};
 use sha2::Digest as _;
 
-use super::view::{Offset, View};
-use crate::files::FileTree;
+use super::view::View;
 use crate::node::State;
 
 const MACHINE_ID: &str = "/etc/machine-id";

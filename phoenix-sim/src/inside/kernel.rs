@@ -1,7 +1,8 @@
 //! What a Linux kernel shows below `/proc`.
 
-use super::process::Process;
-use crate::files::{Entry, FileError};
+use phoenix_sim_shell::files::{Entry, FileError};
+use phoenix_sim_shell::process::Process;
+
 use crate::node::State;
 
 /// What a kernel says of itself: release and version. Containers run on the node's, each VM has its own.

@@ -8,25 +8,25 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`view`], [`base`], [`kernel`], [`facts`], [`identity`] | the files of a guest: disks, mounts, a fresh system, `/proc` |
-//! | [`shell`] | dash, and as much of bash as scripts need |
-//! | [`programs`] | the programs that scripts and probes use |
-//! | [`process`], [`streams`], [`machine`] | processes and signals, pipes and files, one machine |
+//! //! | [`programs`] | the programs that scripts and probes use |
+//! | [`machine`] | one machine: what a shell runs on |
 //! | [`world`], [`services`] | what happens by itself: booting, services, ports, files that appear |
 
 mod base;
 mod cloud_config;
+#[cfg(test)]
+mod conformance;
 mod facts;
 mod identity;
 mod kernel;
 mod machine;
 mod network;
-mod process;
+
 mod programs;
 mod real;
 mod services;
 mod shares;
-mod shell;
-mod streams;
+
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -44,12 +44,8 @@ use tokio::sync::mpsc;
 
 use self::facts::Facts;
 use self::machine::Machine;
-use self::process::{End, Processes};
-use self::programs::{Invocation, Role};
 use self::services::{Listening, Planned};
-use self::streams::Stream;
 use self::world::{CloudInitResult, UnitState};
-use crate::files::FileTree;
 use crate::node::{Console, SimNode, State};
 use crate::world::World;
 
@@ -57,7 +53,11 @@ pub(crate) use self::base::CLOUD_IMAGE;
 pub(crate) use self::identity::{clear_machine_id, host_keys};
 pub(crate) use self::kernel::names as kernel_names;
 pub(crate) use self::transfer::{node_files, read_file, write_file};
-pub(crate) use self::view::{Follow, Offset};
+use phoenix_sim_shell::files::FileTree;
+pub(crate) use phoenix_sim_shell::files::{Follow, Offset};
+use phoenix_sim_shell::process::{End, KILL, Processes};
+use phoenix_sim_shell::streams::Stream;
+use phoenix_sim_shell::system::{Invocation, Role};
 
 /// What goes on inside of one running guest. It is gone when the guest stops.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ pub(crate) async fn exec(node: &SimNode, exec: Exec<'_>, console: &mut Console) 
         None => Arc::default(),
         Some(vmid) => match node.state().inside.get(&vmid) {
             Some(running) => Arc::clone(&running.processes),
-            None => return Ended::Signal(process::KILL),
+            None => return Ended::Signal(KILL),
         },
     };
     let machine = Machine::new(node, exec.guest, processes);
@@ -163,7 +163,6 @@ pub(crate) async fn exec(node: &SimNode, exec: Exec<'_>, console: &mut Console) 
         (2, Arc::new(Stream::Console(err))),
     ]);
     let invocation = Invocation {
-        machine: machine.clone(),
         argv: exec.argv.to_vec(),
         environment: exec.env.to_vec(),
         files,
@@ -173,7 +172,7 @@ pub(crate) async fn exec(node: &SimNode, exec: Exec<'_>, console: &mut Console) 
         parent: Arc::clone(&process),
         role: Role::Replacement,
     };
-    let mut work = Box::pin(machine.processes.run(&process, programs::run(invocation)));
+    let mut work = Box::pin(machine.processes.run(&process, programs::run(machine.clone(), invocation)));
     let end = loop {
         tokio::select! {
             biased;

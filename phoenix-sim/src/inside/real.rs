@@ -5,8 +5,9 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, symlink};
 use std::sync::Arc;
 
+use phoenix_sim_shell::files::{Content, Entry, FileError};
+
 use super::view::FILE_LIMIT;
-use crate::files::{Content, Entry, FileError};
 
 /// Whether there is something at a path; a link that is the last component is not followed.
 pub(super) fn exists(path: &str) -> bool {

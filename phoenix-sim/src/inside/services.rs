@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use phoenix_sim_shell::files::{Content, Entry, Follow, Offset};
+use phoenix_sim_shell::pattern;
 use phoenix_types::GuestKind;
 use serde::{Deserialize, Serialize};
 
 use super::cloud_config::CloudConfig;
-use super::shell::pattern;
-use super::view::{Follow, Offset, View};
+use super::view::View;
 use super::world::{Begins, CloudInitResult, Flapping, ImageWorld, Merged, PortState, ServiceWorld, UnitState};
 use super::{Line, Running};
 use super::{facts, shares};
-use crate::files::{Content, Entry};
 use crate::node::{SimNode, State};
 use crate::world::World;
 
@@ -304,7 +304,7 @@ fn apply(state: &mut State, world: &World, vmid: u32, planned: Planned) {
         }
         Effect::File { path, text } => {
             let mut view = View::new(state, Some(vmid));
-            let _ = view.make_folders(crate::files::FileTree::parent(&path), 0o755);
+            let _ = view.make_folders(phoenix_sim_shell::files::FileTree::parent(&path), 0o755);
             let _ = view.write(&path, text.as_bytes(), Offset::Replace, 0o644);
         }
         Effect::Remove(path) => {

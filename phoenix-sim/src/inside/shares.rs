@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
+use phoenix_sim_shell::files::{FileTree, Follow};
 use phoenix_types::Cidr;
 
-use super::view::{Follow, View};
+use super::view::View;
 use super::{Share, facts};
-use crate::files::FileTree;
 use crate::node::State;
 use crate::world::World;
 

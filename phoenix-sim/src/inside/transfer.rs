@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::view::{Offset, View};
-use crate::files::FileError;
+use phoenix_sim_shell::files::{FileError, Offset};
+
+use super::view::View;
 use crate::node::State;
 
 /// The files of the node as a person sees them who is logged in there.

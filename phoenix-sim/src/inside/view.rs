@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub(crate) use crate::files::Follow;
-use crate::files::{Content, Entry, FileError, FileTree};
+use phoenix_sim_shell::files::{Content, Entry, FileError, FileTree, Follow, Offset};
+
 use crate::node::{MountSource, State};
 
 use super::{facts, real};
@@ -437,15 +437,4 @@ impl<'a> View<'a> {
             .filter(|at| seen.strip_prefix(at.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
         covering.max_by_key(|at| at.len()).cloned().unwrap_or_else(|| "/".to_owned())
     }
-}
-
-/// Where bytes are put in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Offset {
-    /// In place of everything.
-    Replace,
-    /// After what is there.
-    End,
-    /// Over what is there.
-    At(usize),
 }

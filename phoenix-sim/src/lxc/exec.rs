@@ -1,7 +1,8 @@
 //! Going into containers: `pct exec`, `enter`, `console`, `push`, `pull`.
 
+use phoenix_sim_shell::files::FileError;
+
 use super::CT;
-use crate::files::FileError;
 use crate::inside::{self, Ended, Exec, Offset};
 use crate::node::{Call, Failure, Worker};
 

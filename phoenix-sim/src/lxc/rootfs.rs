@@ -3,10 +3,10 @@
 
 use std::fmt::Write as _;
 
+use phoenix_sim_shell::files::FileTree;
 use phoenix_types::GuestConf;
 
 use super::volumes::indexed;
-use crate::files::FileTree;
 use crate::grammar::parse_property_string;
 use crate::node::{Call, State};
 

@@ -171,14 +171,14 @@ impl State {
                 MountSource::Volume(source.to_owned())
             };
             let read_only = value.split(',').any(|item| item == "ro=1");
-            mounts.push(Mount { at: crate::files::FileTree::normalise(at), source, read_only });
+            mounts.push(Mount { at: phoenix_sim_shell::files::FileTree::normalise(at), source, read_only });
         }
         for (key, value) in &conf.live.raw {
             let mut words = value.split_whitespace();
             if let (true, Some(from), Some(to)) =
                 (key == "lxc.mount.entry" && value.contains("bind"), words.next(), words.next())
             {
-                let at = crate::files::FileTree::normalise(to);
+                let at = phoenix_sim_shell::files::FileTree::normalise(to);
                 let read_only = words.nth(1).is_some_and(|options| options.split(',').any(|option| option == "ro"));
                 mounts.push(Mount { at, source: MountSource::Host(from.to_owned()), read_only });
             }

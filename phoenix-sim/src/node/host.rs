@@ -5,10 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use camino::Utf8Path;
 use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Input, Output, redact};
+use phoenix_sim_shell::files::{Content, Entry, FileError, FileTree};
 
 use super::cluster::LIST;
 use super::{Console, SimNode};
-use crate::files::{Content, Entry, FileError, FileTree};
 use crate::grammar::Tool;
 use crate::inside::{self, Dialled, Ended, Exec};
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use phoenix_sim_shell::files::FileTree;
 use serde::{Deserialize, Serialize};
 
 use super::Guest;
 use super::random::Random;
 use super::tasks::Tasks;
-use crate::files::FileTree;
 use crate::inside;
 use crate::storage::Volume;
 use crate::world::World;
@@ -131,9 +131,9 @@ impl State {
             state.make_folders(folder);
         }
         for (link, target) in [("lxc", "../../lxc"), ("qemu-server", "../../qemu-server")] {
-            let entry = crate::files::Entry {
-                content: crate::files::Content::Link(target.to_owned()),
-                ..crate::files::Entry::folder(world.epoch)
+            let entry = phoenix_sim_shell::files::Entry {
+                content: phoenix_sim_shell::files::Content::Link(target.to_owned()),
+                ..phoenix_sim_shell::files::Entry::folder(world.epoch)
             };
             // The folder was made above.
             let _ = state.files.insert(&format!("/etc/pve/nodes/pve/{link}"), entry);

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use phoenix_sim_shell::files::FileTree;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use super::{SimNode, State};
-use crate::files::FileTree;
 use crate::world::World;
 
 /// The part of the node's tree that is real files.

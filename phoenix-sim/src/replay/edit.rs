@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::files::FileTree;
+use phoenix_sim_shell::files::FileTree;
 
 #[derive(Debug, Clone)]
 enum Value {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use phoenix_sim_shell::files::FileTree;
 use serde::{Deserialize, Serialize};
 
 use super::Storage;
-use crate::files::FileTree;
 use crate::grammar::parse_size;
 use crate::node::{Failure, State};
 use crate::world::StorageKind;

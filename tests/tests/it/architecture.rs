@@ -22,7 +22,8 @@ fn allowed() -> Arrows {
         ("lxc", "types host pve"),
         ("vm", "types host pve"),
         ("health", "types host"),
-        ("sim", "types host"),
+        ("sim-shell", ""),
+        ("sim", "types host sim-shell"),
         ("engine", "types config host pve lxc vm health"),
         ("cli", "types config host pve lxc vm health sim engine"),
     ]

@@ -21,8 +21,6 @@ mod interrupts;
 #[cfg(test)]
 mod lab;
 #[cfg(test)]
-mod links;
-#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod program;

@@ -1,6 +1,7 @@
 //! `grep`.
 
-use super::super::view::Follow;
+use phoenix_sim_shell::files::Follow;
+
 use super::arguments::Arguments;
 use super::expression::{Case, Dialect, compile};
 use super::{Call, Ending};

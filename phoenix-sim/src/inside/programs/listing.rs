@@ -1,9 +1,9 @@
 //! Programs that tell about files.
 
-use super::super::view::Follow;
+use phoenix_sim_shell::files::{Content, Entry, FileTree, Follow};
+
 use super::arguments::Arguments;
 use super::{Call, Ending};
-use crate::files::{Content, Entry, FileTree};
 
 /// `drwxr-xr-x`
 pub(super) fn mode_letters(entry: &Entry) -> String {
@@ -220,7 +220,7 @@ impl Call {
                 }
             }
             if arguments.long_value("printf").is_some() {
-                let (bytes, _) = super::super::shell::unescape(&text, super::super::shell::Escapes::Format);
+                let (bytes, _) = phoenix_sim_shell::unescape(&text, phoenix_sim_shell::Escapes::Format);
                 self.out(bytes).await?;
             } else {
                 self.line(&text).await?;
@@ -259,7 +259,7 @@ impl Call {
                 }
                 let name = path.rsplit('/').next().unwrap_or_default();
                 let named =
-                    |test: &str| value(test).is_none_or(|wanted| super::super::shell::pattern::matches(wanted, name));
+                    |test: &str| value(test).is_none_or(|wanted| phoenix_sim_shell::pattern::matches(wanted, name));
                 let kind = value("-type").is_none_or(|kind| match entry.content {
                     Content::Folder => kind == "d",
                     Content::File(_) => kind == "f",
@@ -282,7 +282,7 @@ impl Call {
                         self.out(format!("{shown}\0")).await?;
                     } else if let Some(format) = value("-printf") {
                         let text = format.replace("%f", name).replace("%p", &shown);
-                        let (bytes, _) = super::super::shell::unescape(&text, super::super::shell::Escapes::Format);
+                        let (bytes, _) = phoenix_sim_shell::unescape(&text, phoenix_sim_shell::Escapes::Format);
                         self.out(bytes).await?;
                     } else {
                         self.line(&shown).await?;

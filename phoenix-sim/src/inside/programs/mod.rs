@@ -17,61 +17,27 @@ mod system;
 mod text;
 mod units;
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
-pub(crate) use self::files::symbolic_mode;
-pub(crate) use self::processes::send_signal;
+use phoenix_sim_shell::files::{Entry, FileError, Follow, Offset};
+use phoenix_sim_shell::pattern;
+use phoenix_sim_shell::process::{End, Process, on_own_stack};
+use phoenix_sim_shell::streams::{Handle, Stream, WriteError, device};
+use phoenix_sim_shell::system::{DENIED, Found, Invocation, NOT_FOUND, Role, Work};
 
 use super::identity::{Keys, make_host_keys};
 use super::machine::Machine;
-use super::process::{End, Process, on_own_stack};
 use super::services::{self, Cause};
-use super::shell::pattern;
-use super::streams::{Handle, Stream, WriteError};
-use super::view::{Follow, Offset};
-use crate::files::{Entry, FileError};
 use crate::grammar::{Tool, reads_input};
 use crate::node::Console;
-
-/// The status of a program that was not found.
-pub(crate) const NOT_FOUND: i32 = 127;
-/// The status of a file that is no program.
-pub(crate) const DENIED: i32 = 126;
 
 /// A program reads at most this much: as much as a file holds.
 const INPUT: usize = super::view::FILE_LIMIT;
 
-/// What a program is to its caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// A process of its own.
-    Child,
-    /// It takes the place of its caller, as `exec` does.
-    Replacement,
-}
-
-/// A program about to run.
-#[derive(Debug, Clone)]
-pub(crate) struct Invocation {
-    pub(crate) machine: Machine,
-    pub(crate) argv: Vec<String>,
-    pub(crate) environment: Vec<(String, String)>,
-    pub(crate) files: BTreeMap<u32, Handle>,
-    /// The current folder.
-    pub(crate) folder: String,
-    pub(crate) umask: u32,
-    pub(crate) nesting: u32,
-    /// Who runs it; with [`Role::Replacement`] the process that it becomes.
-    pub(crate) parent: Arc<Process>,
-    pub(crate) role: Role,
-}
-
 /// A program that runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
+    machine: Machine,
     invocation: Invocation,
     process: Arc<Process>,
 }
@@ -83,16 +49,13 @@ struct Broken;
 /// How a program ends: its status, or a broken pipe.
 type Ending = Result<i32, Broken>;
 
-type Work = Pin<Box<dyn Future<Output = End> + Send>>;
-
 /// Runs a program to its end.
 ///
 /// Cancel safety: a dropped future is a program that was killed.
-pub(crate) fn run(invocation: Invocation) -> Work {
+pub(crate) fn run(machine: Machine, invocation: Invocation) -> Work {
     Box::pin(async move {
-        let machine = invocation.machine.clone();
         if !machine.spend(20, 0) {
-            return End::Signal(super::process::KILL);
+            return End::Signal(phoenix_sim_shell::process::KILL);
         }
         let name = invocation.argv.first().cloned().unwrap_or_default();
         let line = invocation.argv.join(" ");
@@ -102,7 +65,7 @@ pub(crate) fn run(invocation: Invocation) -> Work {
         } else {
             Arc::clone(&invocation.parent)
         };
-        let call = Call { invocation, process: Arc::clone(&process) };
+        let call = Call { machine: machine.clone(), invocation, process: Arc::clone(&process) };
         let work = async move {
             let end = call.perform(&name, &line).await;
             if end == End::Exit(0)
@@ -116,8 +79,8 @@ pub(crate) fn run(invocation: Invocation) -> Work {
     })
 }
 
-/// Where a name leads.
-enum Found {
+/// Where a name leads, with what is there.
+enum Place {
     /// To a file of this machine.
     File(String, Entry),
     /// To a program that is not a file here.
@@ -128,22 +91,22 @@ enum Found {
 
 const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-fn look(machine: &Machine, folder: &str, path_variable: Option<&str>, name: &str) -> Found {
+fn look(machine: &Machine, folder: &str, path_variable: Option<&str>, name: &str) -> Place {
     if name.is_empty() {
-        return Found::Nothing;
+        return Place::Nothing;
     }
     let lacks = machine.lacks(name.rsplit('/').next().unwrap_or(name));
     if name.contains('/') {
         let path = if name.starts_with('/') { name.to_owned() } else { format!("{folder}/{name}") };
         return match machine.files(|view| view.entry(&path, Follow::Last)) {
-            Ok(entry) if entry.is_folder() || entry.mode & 0o111 == 0 => Found::Denied,
+            Ok(entry) if entry.is_folder() || entry.mode & 0o111 == 0 => Place::Denied,
             Ok(entry) if entry.bytes().is_some_and(|bytes| !bytes.is_empty()) && runs_nothing(machine, &path) => {
-                Found::Denied
+                Place::Denied
             }
-            Ok(entry) => Found::File(path, entry),
+            Ok(entry) => Place::File(path, entry),
             Err(_) => match path.rsplit_once('/') {
-                Some((folder, program)) if FOLDERS.contains(&folder) && !lacks => Found::Program(program.to_owned()),
-                _ => Found::Nothing,
+                Some((folder, program)) if FOLDERS.contains(&folder) && !lacks => Place::Program(program.to_owned()),
+                _ => Place::Nothing,
             },
         };
     }
@@ -156,11 +119,11 @@ fn look(machine: &Machine, folder: &str, path_variable: Option<&str>, name: &str
         })
     });
     match file {
-        Some((path, entry)) => Found::File(path, entry),
-        None if lacks => Found::Nothing,
+        Some((path, entry)) => Place::File(path, entry),
+        None if lacks => Place::Nothing,
         // A guest is taken to have what its scripts use; the node has what is known here.
-        None if machine.guest.is_none() && !is_known(name) && Tool::from_program(name).is_none() => Found::Nothing,
-        None => Found::Program(name.to_owned()),
+        None if machine.guest.is_none() && !is_known(name) && Tool::from_program(name).is_none() => Place::Nothing,
+        None => Place::Program(name.to_owned()),
     }
 }
 
@@ -176,27 +139,23 @@ pub(crate) fn stands_for_program(machine: &Machine, path: &str) -> bool {
         .is_some_and(|(folder, name)| FOLDERS.contains(&folder) && is_known(name) && !machine.lacks(name))
 }
 
-/// Whether a name leads to a program.
-pub(crate) fn exists(machine: &Machine, folder: &str, name: &str) -> bool {
-    !matches!(look(machine, folder, None, name), Found::Nothing)
-}
-
-/// The path of a program, as `command -v` tells it.
-pub(crate) fn find(machine: &Machine, folder: &str, name: &str) -> Option<String> {
+/// Where a name leads, as `command -v` tells it.
+pub(crate) fn find(machine: &Machine, folder: &str, name: &str) -> Found {
     match look(machine, folder, None, name) {
-        Found::File(path, _) => Some(path),
-        Found::Program(_) if name.contains('/') => Some(name.to_owned()),
-        Found::Program(program) => Some(format!("/usr/bin/{program}")),
-        Found::Nothing | Found::Denied => None,
+        Place::File(path, _) => Found::Program(path),
+        Place::Program(_) if name.contains('/') => Found::Program(name.to_owned()),
+        Place::Program(program) => Found::Program(format!("/usr/bin/{program}")),
+        Place::Denied => Found::Denied,
+        Place::Nothing => Found::Nothing,
     }
 }
 
 /// Whether a program can be started directly, by name: one that is known, that the world speaks of, or that is a file here.
 pub(crate) fn is_there(machine: &Machine, name: &str) -> bool {
     match look(machine, "/", None, name) {
-        Found::File(..) | Found::Denied => true,
-        Found::Nothing => false,
-        Found::Program(program) => {
+        Place::File(..) | Place::Denied => true,
+        Place::Nothing => false,
+        Place::Program(program) => {
             is_known(&program)
                 || machine.world().commands().any(|command| command.when.split(' ').next() == Some(program.as_str()))
         }
@@ -231,7 +190,7 @@ fn is_known(name: &str) -> bool {
 
 impl Call {
     fn machine(&self) -> &Machine {
-        &self.invocation.machine
+        &self.machine
     }
 
     fn arguments(&self) -> &[String] {
@@ -263,7 +222,7 @@ impl Call {
             return Ok(());
         }
         if !self.machine().spend(1, bytes.len()) {
-            self.process.signal(super::process::KILL);
+            self.process.signal(phoenix_sim_shell::process::KILL);
             std::future::pending::<()>().await;
         }
         match self.file(1).write(bytes).await {
@@ -324,8 +283,8 @@ impl Call {
             return End::Exit(DENIED);
         }
         let name = invocation.argv.first().cloned().unwrap_or_default();
-        let end = on_own_stack(run(invocation)).await;
-        if end == End::Exit(NOT_FOUND) && !exists(self.machine(), &self.invocation.folder, &name) {
+        let end = on_own_stack(run(self.machine.clone(), invocation)).await;
+        if end == End::Exit(NOT_FOUND) && find(self.machine(), &self.invocation.folder, &name) == Found::Nothing {
             self.complain(&format!("failed to run command '{name}': No such file or directory")).await;
         }
         end
@@ -336,10 +295,10 @@ impl Call {
             return end;
         }
         match look(self.machine(), &self.invocation.folder, self.variable("PATH"), name) {
-            Found::Nothing => End::Exit(NOT_FOUND),
-            Found::Denied => End::Exit(DENIED),
-            Found::File(path, entry) => self.run_file(&path, &entry).await,
-            Found::Program(program) => self.known_or_other(&program).await,
+            Place::Nothing => End::Exit(NOT_FOUND),
+            Place::Denied => End::Exit(DENIED),
+            Place::File(path, entry) => self.run_file(&path, &entry).await,
+            Place::Program(program) => self.known_or_other(&program).await,
         }
     }
 
@@ -534,17 +493,4 @@ impl Call {
     fn append(&self, path: &str, text: &str) {
         let _ = self.machine().files(|view| view.write(path, text.as_bytes(), Offset::End, 0o644));
     }
-}
-
-/// The stream behind a path of `/dev`; nothing when it is an ordinary path.
-pub(crate) fn device(path: &str, files: &BTreeMap<u32, Handle>) -> Option<Result<Handle, FileError>> {
-    let descriptor = match path {
-        "/dev/null" | "/dev/full" | "/dev/tty" | "/dev/console" => return Some(Ok(Arc::new(Stream::Null))),
-        "/dev/zero" | "/dev/urandom" | "/dev/random" => return Some(Ok(Stream::text(vec![0x5a; 4096]))),
-        "/dev/stdin" => 0,
-        "/dev/stdout" => 1,
-        "/dev/stderr" => 2,
-        path => path.strip_prefix("/dev/fd/").or(path.strip_prefix("/proc/self/fd/"))?.parse().ok()?,
-    };
-    Some(files.get(&descriptor).cloned().ok_or(FileError::NotFound))
 }

@@ -1,11 +1,11 @@
 //! `mount` and its kin.
 
+use phoenix_sim_shell::files::{FileTree, Follow};
+
 use super::super::kernel;
 use super::super::shares::{self, Wanted};
-use super::super::view::Follow;
 use super::arguments::Arguments;
 use super::{Call, Ending};
-use crate::files::FileTree;
 
 impl Call {
     fn table(&self) -> Vec<Wanted> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use phoenix_sim_shell::files::Offset;
+use phoenix_sim_shell::unescape;
+
 use super::super::network::{Listener, Reached, reach, reason};
-use super::super::shell::unescape;
-use super::super::view::Offset;
 use super::super::world::ResponseWorld;
 use super::arguments::Arguments;
 use super::{Call, Ending};
@@ -278,7 +279,7 @@ impl Call {
                 .replace("%{url_effective}", target)
                 .replace("%{time_total}", "0.001000")
                 .replace("%{ssl_verify_result}", "0");
-            let (bytes, _) = unescape(&text, super::super::shell::Escapes::Format);
+            let (bytes, _) = unescape(&text, phoenix_sim_shell::Escapes::Format);
             self.out(bytes).await?;
         }
         if code != 0 && shows {

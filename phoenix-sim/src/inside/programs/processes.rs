@@ -3,34 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::machine::Machine;
-use super::super::process::{End, KILL, Process, TERM, signal_number};
-use super::arguments::Arguments;
-use super::{Call, Ending, Invocation, Role};
-use crate::grammar::Tool;
+use phoenix_sim_shell::process::{End, KILL, Process, TERM, signal_number};
+use phoenix_sim_shell::system::{Invocation, Role};
 
-/// Sends a signal to a process, or with a negative number to a group; whether anyone was there.
-pub(crate) fn send_signal(machine: &Machine, id: i64, signal: i32, own: &Process) -> bool {
-    match id {
-        0 => machine.processes.signal_group(own.group(), signal),
-        -1 => {
-            for process in machine.processes.list().into_iter().filter(|process| process.id != own.id) {
-                process.signal(signal);
-            }
-            true
-        }
-        id if id < 0 => u32::try_from(-id).is_ok_and(|group| machine.processes.signal_group(group, signal)),
-        // Init takes no signal that ends it.
-        1 => true,
-        id => match u32::try_from(id).ok().and_then(|id| machine.processes.get(id)) {
-            Some(process) => {
-                process.signal(signal);
-                true
-            }
-            None => false,
-        },
-    }
-}
+use super::arguments::Arguments;
+use super::{Call, Ending};
+use crate::grammar::Tool;
 
 /// A duration as `sleep` and `timeout` take it.
 fn span(text: &str) -> Option<Duration> {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::process::{End, KILL};
+use phoenix_sim_shell::files::{Entry, FileError};
+use phoenix_sim_shell::process::{End, KILL};
+use phoenix_sim_shell::system::{DENIED, Invocation, NOT_FOUND};
+use phoenix_sim_shell::{self as shell, Flavour, Shell, Start};
+
 use super::super::services::{self, Cause};
-use super::super::shell::{self, Flavour, Shell, Start};
 use super::super::world::ScriptWorld;
-use super::{Call, DENIED, Invocation, NOT_FOUND};
-use crate::files::{Entry, FileError};
+use super::Call;
 
 /// Whether a program is a shell.
 pub(super) fn is_shell(name: &str) -> bool {
@@ -242,7 +244,7 @@ impl Call {
             return self.opaque(script.as_deref()).await;
         }
         let mut shell = Shell::new(Start {
-            machine: machine.clone(),
+            system: Arc::new(machine.clone()),
             process: Arc::clone(&self.process),
             flavour: task.flavour,
             environment: self.invocation.environment.clone(),
@@ -281,9 +283,9 @@ impl Call {
 
     /// Runs a part of the shell as a program.
     pub(super) async fn shell_builtin(&self, argv: &[String]) -> End {
-        let Invocation { machine, environment, files, folder, umask, nesting, .. } = self.invocation.clone();
+        let Invocation { environment, files, folder, umask, nesting, .. } = self.invocation.clone();
         let shell = Shell::new(Start {
-            machine,
+            system: Arc::new(self.machine.clone()),
             process: Arc::clone(&self.process),
             flavour: Flavour::Bash,
             environment,

@@ -1,6 +1,8 @@
 //! Programs that tell about the system: time, names, users, environment.
 
-use super::super::process::End;
+use phoenix_sim_shell::process::End;
+use phoenix_sim_shell::system::Found;
+
 use super::arguments::Arguments;
 use super::expression::{Case, Dialect, compile};
 use super::{Call, Ending};
@@ -151,7 +153,7 @@ impl Call {
         }
         if let Some(path) = arguments.value('r').or(arguments.long_value("reference")) {
             let path = self.absolute(path);
-            match self.machine().files(|view| view.entry(&path, super::super::view::Follow::Last)) {
+            match self.machine().files(|view| view.entry(&path, phoenix_sim_shell::files::Follow::Last)) {
                 Ok(entry) => (seconds, nanoseconds) = (entry.mtime, 0),
                 Err(error) => {
                     self.complain(&format!("{path}: {error}")).await;
@@ -250,7 +252,7 @@ impl Call {
         };
         if let Some(name) = new {
             let text = format!("{name}\n");
-            let place = super::super::view::Offset::Replace;
+            let place = phoenix_sim_shell::files::Offset::Replace;
             let _ = self.machine().files(|view| view.write("/etc/hostname", text.as_bytes(), place, 0o644));
             return Ok(0);
         }
@@ -294,8 +296,8 @@ impl Call {
         let mut status = 0;
         for name in self.arguments().iter().filter(|word| !word.starts_with('-')) {
             match super::find(self.machine(), &self.invocation.folder, name) {
-                Some(path) => self.line(&path).await?,
-                None => status = 1,
+                Found::Program(path) => self.line(&path).await?,
+                Found::Denied | Found::Nothing => status = 1,
             }
         }
         Ok(status)

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use phoenix_sim_shell::files::FileError;
 use sha1::Digest as _;
 
 use super::arguments::Arguments;
 use super::{Call, Ending};
-use crate::files::FileError;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -350,7 +350,7 @@ impl Call {
         let result: String = lines.iter().map(|line| format!("{line}\n")).collect();
         if let Some(path) = arguments.value('o').or(arguments.long_value("output")) {
             let path = self.absolute(path);
-            let place = super::super::view::Offset::Replace;
+            let place = phoenix_sim_shell::files::Offset::Replace;
             let _ = self.machine().files(|view| view.write(&path, result.as_bytes(), place, 0o644));
             return Ok(status);
         }
@@ -506,7 +506,7 @@ fn version(text: &str) -> Vec<(u64, String)> {
 
 /// The bytes of a set of `tr`.
 fn characters(text: &str) -> Vec<u8> {
-    let (text, _) = super::super::shell::unescape(text, super::super::shell::Escapes::Format);
+    let (text, _) = phoenix_sim_shell::unescape(text, phoenix_sim_shell::Escapes::Format);
     let mut bytes = Vec::new();
     let mut at = 0;
     while at < text.len() {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use phoenix_sim_shell::files::{Follow, Offset};
+
 use super::super::services;
-use super::super::view::{Follow, Offset};
 use super::super::world::{Begins, CloudInitResult, ServiceWorld, UnitState};
 use super::arguments::Arguments;
 use super::system::format_time;

@@ -3,9 +3,10 @@
 mod edit;
 mod script;
 
+use phoenix_sim_shell::files::Offset;
+
 use self::edit::{Printing, apply};
 use self::script::read;
-use super::super::view::Offset;
 use super::arguments::Arguments;
 use super::expression::Dialect;
 use super::{Call, Ending};
