@@ -74,8 +74,6 @@ pub struct Process {
     pub id: u32,
     /// The id of the process that started it.
     pub parent: u32,
-    /// Its command line.
-    pub name: String,
     /// The systemd service that it belongs to, whose end is its end too; empty for none.
     pub unit: String,
     state: Mutex<Inner>,
@@ -84,6 +82,8 @@ pub struct Process {
 
 #[derive(Debug)]
 struct Inner {
+    /// Its command line.
+    name: String,
     group: u32,
     /// Signals for which the shell has a trap.
     caught: BTreeSet<i32>,
@@ -99,6 +99,16 @@ struct Inner {
 impl Process {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its command line.
+    pub fn name(&self) -> String {
+        self.inner().name.clone()
+    }
+
+    /// It runs another program from now on.
+    pub fn rename(&self, line: &str) {
+        line.clone_into(&mut self.inner().name);
     }
 
     /// The group that it belongs to.
@@ -238,9 +248,9 @@ impl Processes {
         let process = Arc::new(Process {
             id,
             parent: parent.map_or(1, |parent| parent.id),
-            name: name.to_owned(),
             unit: unit.to_owned(),
             state: Mutex::new(Inner {
+                name: name.to_owned(),
                 group: parent.map_or(id, Process::group),
                 caught: BTreeSet::new(),
                 ignored: parent.map(|parent| parent.ignored().into_iter().collect()).unwrap_or_default(),

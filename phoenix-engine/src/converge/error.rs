@@ -24,8 +24,8 @@ pub(super) enum StepError {
     Gate(Box<GateFailure>),
     #[error("the script `{name}` ended with status {status}")]
     Script { name: String, status: i32, tail: String },
-    #[error("the script `{name}` was lost: the guest restarted, or something killed it")]
-    ScriptLost { name: String, tail: String },
+    #[error("the script `{name}` was lost: the guest restarted, or something killed it{}", systemd_says(reason.as_deref()))]
+    ScriptLost { name: String, reason: Option<String>, tail: String },
     #[error("another script still runs in the guest, left there by a run that died")]
     ScriptsBusy,
     #[error("the script `{name}` did not end within {seconds} s and was stopped")]
@@ -48,6 +48,11 @@ pub(super) enum StepError {
     NoRootDisk(GuestId),
     #[error("cancelled")]
     Cancelled,
+}
+
+/// What systemd calls the result of a script's service, for the end of a sentence.
+fn systemd_says(result: Option<&str>) -> String {
+    result.map(|result| format!(" (systemd says `{result}`)")).unwrap_or_default()
 }
 
 impl StepError {

@@ -18,8 +18,11 @@ use crate::desired::{DesiredGuest, DesiredScript};
 use crate::event::{EventKind, millis};
 use crate::plan::Stage;
 
-/// The program that runs a script in the guest; what it does stands at its top.
+/// The program that starts and follows a script in the guest. Its first lines say how.
 const RUNNER: &str = include_str!("runner.sh");
+
+/// The program that runs the script there, detached.
+const SUPERVISOR: &str = include_str!("supervise.sh");
 
 /// How long past its own time one look at a script may take, in the guest and on the way.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -36,7 +39,8 @@ const PIECE: usize = 4 << 20;
 enum Look {
     Ended(i32),
     At(u64),
-    Lost,
+    /// With what systemd calls the result, where it knows.
+    Lost(Option<String>),
     /// Another script still runs, so nothing was begun.
     Busy,
 }
@@ -48,7 +52,7 @@ fn verdict(stderr: &str) -> Option<Look> {
     match words.as_slice() {
         ["ended", status] => status.parse().ok().map(Look::Ended),
         ["at", offset] => offset.parse().ok().map(Look::At),
-        ["lost"] => Some(Look::Lost),
+        ["lost", reason] => Some(Look::Lost((!reason.is_empty()).then(|| (*reason).to_owned()))),
         ["busy"] => Some(Look::Busy),
         _ => None,
     }
@@ -114,7 +118,7 @@ pub(super) async fn in_guest(
     let started = Instant::now();
     // The name ends with the digest: a script of an earlier run that still runs is followed only when it is the same one.
     let folder = format!("/run/phoenix-scripts/{}", script.digest.as_str());
-    let payload = format!("script {}\ncontext.json {}\n", BASE64.encode(&script.body), BASE64.encode(&guest.context));
+    let payload = payload(guest, script);
     let mut lines = Lines::new(voice, &script.name);
     let (mut mode, mut offset) = (Mode::Start, 0);
     let mut seen = Instant::now();
@@ -128,9 +132,7 @@ pub(super) async fn in_guest(
         };
         let mut look = Command::new("sh", Effect::Change, window + MARGIN)
             .args(["-c", RUNNER, "phoenix-run", mode.word(), folder.as_str()])
-            .args([offset, whole_seconds(window), linger.as_secs(), most, u64::from(guest.id.get())])
-            .args([guest.name.as_str(), script.name.as_str()])
-            .args(script.interpreter());
+            .args([offset, whole_seconds(window), linger.as_secs(), most]);
         look.output_limit = PIECE;
         let look = match mode {
             Mode::Start | Mode::Resume => look.stdin(Input::Secret(Secret::new(payload.as_str()))),
@@ -150,14 +152,16 @@ pub(super) async fn in_guest(
                     (mode, offset, seen, pause) = (Mode::Follow, at, Instant::now(), Duration::from_secs(1));
                     continue;
                 }
-                Some(Look::Lost) => {
-                    return Err(StepError::ScriptLost { name: script.name.clone(), tail: lines.finish() });
+                Some(Look::Lost(reason)) => {
+                    return Err(StepError::ScriptLost { name: script.name.clone(), reason, tail: lines.finish() });
                 }
                 Some(Look::Busy) => {
                     seen = Instant::now();
                     StepError::ScriptsBusy
                 }
-                None if was_killed(&output) => StepError::ScriptLost { name: script.name.clone(), tail: String::new() },
+                None if was_killed(&output) => {
+                    StepError::ScriptLost { name: script.name.clone(), reason: None, tail: String::new() }
+                }
                 None => {
                     lines.take(&output.stderr);
                     let status = output.status.unwrap_or(-1);
@@ -186,6 +190,21 @@ pub(super) async fn in_guest(
     }
     stop(inside, &folder).await;
     Err(StepError::ScriptDeadline { name: script.name.clone(), seconds: DEADLINE.as_secs(), tail: lines.finish() })
+}
+
+/// The files that the runner puts into the script's folder: a line for each, with its name and its content in base64.
+fn payload(guest: &DesiredGuest, script: &DesiredScript) -> String {
+    let (id, interpreter) = (guest.id.to_string(), script.interpreter());
+    let words = [id.as_str(), guest.name.as_str(), script.name.as_str()];
+    let words: String =
+        words.into_iter().chain(interpreter.iter().map(String::as_str)).map(|word| format!("{word}\n")).collect();
+    let files: [(&str, &[u8]); 4] = [
+        ("supervise", SUPERVISOR.as_bytes()),
+        ("words", words.as_bytes()),
+        ("script", &script.body),
+        ("context.json", &guest.context),
+    ];
+    files.iter().map(|(name, content)| format!("{name} {}\n", BASE64.encode(content))).collect()
 }
 
 /// Begun seconds count, so that a plan and its run say the same.
@@ -248,7 +267,8 @@ mod tests {
 
     #[test_case("phoenix-run ended 4\n", Some(&Look::Ended(4)))]
     #[test_case("warning\nphoenix-run at 120\n", Some(&Look::At(120)))]
-    #[test_case("phoenix-run lost\n", Some(&Look::Lost))]
+    #[test_case("phoenix-run lost \n", Some(&Look::Lost(None)))]
+    #[test_case("phoenix-run lost oom-kill\n", Some(&Look::Lost(Some("oom-kill".to_owned()))))]
     #[test_case("phoenix-run busy\n", Some(&Look::Busy))]
     #[test_case("sh: not found\n", None)]
     fn the_runners_last_word(stderr: &str, look: Option<&Look>) {

@@ -4,16 +4,18 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
 
 const RUNNER: &str = include_str!("../../src/converge/runner.sh");
+const SUPERVISOR: &str = include_str!("../../src/converge/supervise.sh");
 
 /// What it needs of a system, beside a shell. It finds nothing else here.
-const NEEDS: [&str; 12] = ["base64", "cat", "grep", "head", "mkdir", "mv", "rm", "setsid", "sh", "sleep", "tail", "wc"];
+const NEEDS: [&str; 13] =
+    ["base64", "cat", "grep", "head", "mkdir", "mv", "rm", "setsid", "sh", "sleep", "tail", "tr", "wc"];
 
 /// Base64 without a crate for it.
 fn encoded(text: &str) -> String {
@@ -86,15 +88,17 @@ impl Scratch {
     fn command(&self, mode: &str, at: usize, seconds: u32, most: usize, script: &str) -> Command {
         let input = self.path("input");
         let script = script.replace("HERE", self.folder.path().to_str().unwrap());
-        fs::write(&input, format!("script {}\ncontext.json {}\n", encoded(&script), encoded("{\"token\": 1}")))
-            .unwrap();
+        let words = "200\nbox\nwork\n/bin/sh\n";
+        let files =
+            [("supervise", SUPERVISOR), ("words", words), ("script", &script), ("context.json", "{\"token\": 1}")];
+        let lines: String = files.iter().map(|(name, text)| format!("{name} {}\n", encoded(text))).collect();
+        fs::write(&input, lines).unwrap();
         let mut command = Command::new("sh");
         command
             .env_clear()
             .env("PATH", self.path("bin"))
             .args(["-c", RUNNER, "phoenix-run", mode, self.own("").to_str().unwrap().trim_end_matches('/')])
             .args([at.to_string(), seconds.to_string(), seconds.to_string(), most.to_string()])
-            .args(["200", "box", "work", "/bin/sh"])
             .stdin(File::open(input).unwrap())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -176,7 +180,7 @@ fn secrets_go_with_the_script_also_when_nobody_follows_it() {
     let over = scratch.listen("over");
     scratch.say("go");
     assert_eq!(heard(over), "over\n");
-    assert_eq!(scratch.left(), ["log", "pid", "status"]);
+    assert_eq!(scratch.left(), ["log", "pid", "status", "supervise", "taken", "words"]);
     assert_eq!(scratch.look("follow", 6, 60, 1 << 20, &script), Look::new("ended\n", "phoenix-run ended 0"));
 }
 
@@ -200,9 +204,11 @@ fn a_follower_that_is_killed_takes_nothing_with_it() {
 fn a_second_start_joins_what_runs() {
     let scratch = Scratch::new(&["go"]);
     let script = &format!("echo x >> HERE/ran; echo one; {}\n", wait("go"));
-    assert_eq!(scratch.look("start", 0, 1, 1 << 20, script), Look::new("one\n", "phoenix-run at 4"));
+    for _ in 0..2 {
+        assert_eq!(scratch.look("start", 0, 1, 1 << 20, script), Look::new("one\n", "phoenix-run at 4"));
+    }
     scratch.say("go");
-    assert_eq!(scratch.whole(script), Look::new("one\n", "phoenix-run ended 0"));
+    assert_eq!(scratch.look("follow", 4, 60, 1 << 20, script), Look::new("", "phoenix-run ended 0"));
     assert_eq!(fs::read_to_string(scratch.path("ran")).unwrap(), "x\n", "it ran once");
 }
 
@@ -244,7 +250,7 @@ fn a_script_that_is_killed_is_told() {
     let script = &format!("echo one; {}\n", wait("go"));
     assert_eq!(scratch.look("start", 0, 1, 1 << 20, script).said, "phoenix-run at 4");
     kill_group(fs::read_to_string(scratch.own("pid")).unwrap().trim());
-    assert_eq!(scratch.look("follow", 4, 60, 1 << 20, script), Look::new("", "phoenix-run lost"));
+    assert_eq!(scratch.look("follow", 4, 60, 1 << 20, script), Look::new("", "phoenix-run lost "));
     assert_eq!(scratch.left(), [""; 0]);
 }
 
@@ -261,23 +267,47 @@ fn a_script_is_stopped_with_what_it_started() {
     assert_eq!(scratch.left(), [""; 0]);
 }
 
+/// Only its supervisor is killed: it is not reported as lost while it runs on.
+#[test]
+fn a_script_ends_with_its_supervisor() {
+    let scratch = Scratch::new(&["held"]);
+    let script = "exec 3> HERE/held; echo begun; sleep 60\n";
+    let held = scratch.listen("held");
+    assert_eq!(scratch.look("start", 0, 1, 1 << 20, script), Look::new("begun\n", "phoenix-run at 6"));
+    let supervisor = fs::read_to_string(scratch.own("pid")).unwrap();
+    assert!(Command::new("kill").args(["-9", supervisor.trim()]).status().unwrap().success());
+    assert_eq!(scratch.look("follow", 6, 60, 1 << 20, script), Look::new("", "phoenix-run lost "));
+    assert_eq!(heard(held), "", "nothing of it runs");
+}
+
 #[test]
 fn what_others_left_goes_and_what_still_runs_is_waited_for() {
     let scratch = Scratch::new(&["go"]);
-    let other = |name: &str| Path::new("scripts").join(name);
+    let other = |name: &str| scratch.path("scripts").join(name);
     let make = |name: &str, pid: &str| {
-        fs::create_dir_all(scratch.path(other(name).to_str().unwrap())).unwrap();
-        fs::write(scratch.path(other(name).join("pid").to_str().unwrap()), pid).unwrap();
-        fs::write(scratch.path(other(name).join("context.json").to_str().unwrap()), "secret").unwrap();
+        fs::create_dir_all(other(name)).unwrap();
+        fs::write(other(name).join("pid"), pid).unwrap();
+        fs::write(other(name).join("context.json"), "secret").unwrap();
     };
+    // Another process that has the number by now, and a number that no process has (proc_pid_max: at most 2^22).
     make("aaaaaaaaaaaaaaaa", &std::process::id().to_string());
-    // No process has this number (proc_pid_max: at most 2^22).
     make("bbbbbbbbbbbbbbbb", "4194305");
+    make("cccccccccccccccc", "4194305");
+    let supervise = other("cccccccccccccccc").join("supervise");
+    fs::write(&supervise, SUPERVISOR).unwrap();
+    fs::write(other("cccccccccccccccc").join("words"), "1\nx\nx\nsh\n").unwrap();
+    fs::write(other("cccccccccccccccc").join("script"), format!("cat {} > /dev/null\n", scratch.path("go").display()))
+        .unwrap();
+    let mut running = Command::new("timeout").args(["60", "sh"]).arg(&supervise).spawn().unwrap();
+    let taken =
+        format!("until [ \"$(cat {0})\" != 4194305 ]; do sleep 0.1; done", other("cccccccccccccccc/pid").display());
+    assert!(Command::new("timeout").args(["60", "sh", "-c", &taken]).status().unwrap().success());
     assert_eq!(scratch.whole("exit 0\n"), Look::new("", "phoenix-run busy"));
-    assert!(scratch.path("scripts/aaaaaaaaaaaaaaaa/context.json").exists());
-    make("aaaaaaaaaaaaaaaa", "4194305");
+    assert!(other("cccccccccccccccc/context.json").exists());
+    scratch.say("go");
+    running.wait().unwrap();
     assert_eq!(scratch.whole("exit 0\n").said, "phoenix-run ended 0");
-    for gone in ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"] {
-        assert!(!scratch.path(other(gone).to_str().unwrap()).exists(), "{gone}");
+    for gone in ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "cccccccccccccccc"] {
+        assert!(!other(gone).exists(), "{gone}");
     }
 }

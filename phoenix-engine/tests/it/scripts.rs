@@ -198,6 +198,26 @@ async fn an_agent_that_restarts_loses_no_script() {
     assert_eq!((told.lines(), told.inside("cat /root/ran").await.as_str()), (vec!["one", "two"], "x"));
 }
 
+/// systemd expands `$` in the arguments of a unit, and reads a description of several lines as settings.
+#[tokio::test(start_paused = true)]
+async fn a_script_of_a_vm_is_a_service_in_which_systemd_has_nothing_to_expand() {
+    let script =
+        "echo x >> /root/ran; echo $$ > /dev/null; sleep 30; systemctl daemon-reload; sleep 30; echo '$$ ${HOME} %n'\n";
+    let told = run(GuestKind::Vm, script, &[]).await;
+    assert!(told.summary.is_good(), "{:#?}", told.summary);
+    assert_eq!((told.lines(), told.inside("cat /root/ran").await.as_str()), (vec!["$$ ${HOME} %n"], "x"));
+    let journal = told.inside("journalctl -b -o cat").await;
+    assert!(journal.contains("Reloading.") && !journal.contains("ignoring"), "{journal}");
+}
+
+/// The way that systemd names is in the message.
+#[tokio::test(start_paused = true)]
+async fn a_service_whose_script_is_killed_from_outside_is_told() {
+    let told = run(GuestKind::Vm, "sleep 20; kill -9 $PPID; sleep 600\n", &[]).await;
+    let text = format!("{:?}", told.summary);
+    assert!(!told.summary.is_good() && text.contains("was lost") && text.contains("`signal`"), "{text}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_stays_away_ends_the_wait() {
     let script = "echo one; sleep 20; systemctl stop qemu-guest-agent; sleep 20; echo two\n";

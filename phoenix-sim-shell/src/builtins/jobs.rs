@@ -154,7 +154,7 @@ impl Shell {
             .enumerate()
             .map(
                 |(place, job)| {
-                    if ids { format!("{}\n", job.id) } else { format!("[{}] + Running {}\n", place + 1, job.name) }
+                    if ids { format!("{}\n", job.id) } else { format!("[{}] + Running {}\n", place + 1, job.name()) }
                 },
             )
             .collect();

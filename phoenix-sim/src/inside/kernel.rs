@@ -41,7 +41,7 @@ pub(crate) fn entry(state: &State, vmid: u32, path: &str) -> Option<Entry> {
         return match rest.as_slice() {
             [] => Some(Entry::folder(state.now)),
             ["comm"] => file(format!("{}\n", name(&process))),
-            ["cmdline"] => file(format!("{}\0", process.name)),
+            ["cmdline"] => file(format!("{}\0", process.name())),
             ["stat"] => file(format!("{id} ({}) S {} {} {id} 0\n", name(&process), process.parent, process.group())),
             _ => None,
         };
@@ -72,9 +72,10 @@ pub(crate) fn entry(state: &State, vmid: u32, path: &str) -> Option<Entry> {
     }
 }
 
-fn name(process: &Process) -> &str {
-    let first = process.name.split(' ').next().unwrap_or_default();
-    first.rsplit('/').next().unwrap_or_default()
+fn name(process: &Process) -> String {
+    let line = process.name();
+    let first = line.split(' ').next().unwrap_or_default();
+    first.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// The table of mounts, root first.

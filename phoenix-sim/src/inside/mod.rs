@@ -77,6 +77,9 @@ pub(crate) struct Running {
     planned: Vec<Planned>,
     ports: BTreeMap<u16, Listening>,
     units: BTreeMap<String, UnitState>,
+    /// Failed units whose main process was killed.
+    #[serde(default)]
+    killed: BTreeSet<String>,
     /// Services of the world that began and did not end.
     begun: BTreeSet<String>,
     journal: Vec<Line>,

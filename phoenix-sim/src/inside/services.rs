@@ -1,9 +1,11 @@
 //! What happens inside by itself: booting, services, and what they bring about.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_sim_shell::files::{Content, Entry, Follow, Offset};
 use phoenix_sim_shell::pattern;
+use phoenix_sim_shell::process::{End, Processes, signal_name};
 use phoenix_types::GuestKind;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,8 @@ use crate::world::World;
 pub(crate) const AGENT: &str = "qemu-guest-agent";
 /// How long it takes to come up when it is started in a running system.
 const AGENT_START: Duration = Duration::from_secs(1);
+/// Where systemd writes the units that it makes itself.
+pub(crate) const TRANSIENT: &str = "/run/systemd/transient";
 /// Where units are enabled.
 const WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
 /// Lines of a journal that are kept.
@@ -386,6 +390,35 @@ fn started_unit(line: &str) -> Option<&str> {
 pub(crate) fn set_state(state: &mut State, vmid: u32, name: &str, to: UnitState) {
     if let Some(running) = state.inside.get_mut(&vmid) {
         running.units.insert(name.to_owned(), to);
+    }
+}
+
+/// The main process of a service that `systemd-run` made has ended, in the boot that has these processes.
+pub(crate) fn transient_ended(state: &mut State, vmid: u32, boot: &Arc<Processes>, name: &str, end: End) {
+    if !state.inside.get(&vmid).is_some_and(|running| Arc::ptr_eq(&running.processes, boot)) {
+        return;
+    }
+    let _ = View::new(state, Some(vmid)).remove(&format!("{TRANSIENT}/{name}.service"));
+    let Some(running) = state.inside.get_mut(&vmid) else { return };
+    let (said, to) = match end {
+        End::Exit(0) => (vec!["Deactivated successfully.".to_owned()], UnitState::Inactive),
+        End::Exit(status) => (
+            vec![
+                format!("Main process exited, code=exited, status={status}/n/a"),
+                "Failed with result 'exit-code'.".to_owned(),
+            ],
+            UnitState::Failed,
+        ),
+        End::Signal(signal) => {
+            running.killed.insert(name.to_owned());
+            let signal = format!("{signal}/{}", signal_name(signal).unwrap_or("n/a"));
+            let main = format!("Main process exited, code=killed, status={signal}");
+            (vec![main, "Failed with result 'signal'.".to_owned()], UnitState::Failed)
+        }
+    };
+    set_state(state, vmid, name, to);
+    for text in said {
+        log(state, vmid, "systemd[1]", &format!("{name}.service: {text}"));
     }
 }
 

@@ -15,6 +15,7 @@ mod scripts;
 mod sed;
 mod system;
 mod text;
+mod transient;
 mod units;
 
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub(crate) fn run(machine: Machine, invocation: Invocation) -> Work {
         let process = if is_child {
             machine.processes.start(&line, Some(&invocation.parent))
         } else {
+            invocation.parent.rename(&line);
             Arc::clone(&invocation.parent)
         };
         let call = Call { machine: machine.clone(), invocation, process: Arc::clone(&process) };
@@ -361,7 +363,7 @@ impl Call {
             "timeout" => self.timeout().await,
             "setpriv" => self.as_another_user().await,
             "nohup" | "setsid" | "sudo" | "stdbuf" | "nice" | "ionice" | "runuser" => self.wrapper(program).await,
-            "systemd-run" => self.systemd_run(),
+            "systemd-run" => self.systemd_run().await,
             "flock" => self.flock().await,
             "xargs" => self.xargs().await,
             tool if self.machine().guest.is_none() && Tool::from_program(tool).is_some() => self.tool(tool).await,

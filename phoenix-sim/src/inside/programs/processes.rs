@@ -176,6 +176,16 @@ impl Call {
 
     /// Runs a program as the leader of a group of its own, and does not wait for it.
     fn leave_running(&self, child: &Arc<Process>, argv: Vec<String>, environment: Vec<(String, String)>) {
+        tokio::spawn(self.detached(child, argv, environment));
+    }
+
+    /// A program that is the leader of a group of its own.
+    pub(super) fn detached(
+        &self,
+        child: &Arc<Process>,
+        argv: Vec<String>,
+        environment: Vec<(String, String)>,
+    ) -> impl Future<Output = End> + Send + use<> {
         child.lead();
         let invocation = Invocation {
             argv,
@@ -186,21 +196,7 @@ impl Call {
             ..self.invocation.clone()
         };
         let (call, child, processes) = (self.clone(), Arc::clone(child), Arc::clone(&self.machine().processes));
-        tokio::spawn(async move { processes.run(&child, async move { call.run_invocation(invocation).await }).await });
-    }
-
-    /// `systemd-run`: a service of its own for a program, with the environment of services.
-    pub(super) fn systemd_run(&self) -> End {
-        let arguments = Arguments::read_prefix(self.arguments(), "pEu");
-        let argv = arguments.rest.clone();
-        if argv.is_empty() {
-            return End::Exit(1);
-        }
-        let unit = arguments.long_value("unit").or(arguments.value('u')).unwrap_or("run-u1").to_owned();
-        let path = ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin".to_owned());
-        let child = self.machine().processes.start_unit(&argv.join(" "), &unit);
-        self.leave_running(&child, argv, vec![path]);
-        End::Exit(0)
+        async move { processes.run(&child, async move { call.run_invocation(invocation).await }).await }
     }
 
     pub(super) async fn flock(&self) -> End {
@@ -251,9 +247,10 @@ impl Call {
             .into_iter()
             .filter(|process| process.id != self.process.id)
             .filter(|process| {
-                let name = process.name.split(' ').next().unwrap_or_default();
+                let line = process.name();
+                let name = line.split(' ').next().unwrap_or_default();
                 let name = name.rsplit('/').next().unwrap_or_default();
-                let subject = if arguments.has('f') { process.name.as_str() } else { name };
+                let subject = if arguments.has('f') { line.as_str() } else { name };
                 if exact {
                     subject == wanted
                 } else {
@@ -265,7 +262,7 @@ impl Call {
             "pgrep" => {
                 for process in &found {
                     let text = if arguments.has('a') || arguments.has('l') {
-                        format!("{} {}", process.id, process.name)
+                        format!("{} {}", process.id, process.name())
                     } else {
                         process.id.to_string()
                     };
@@ -314,7 +311,7 @@ impl Call {
                     "tty" => "?".to_owned(),
                     "time" => "00:00:00".to_owned(),
                     "stat" | "state" | "s" => "S".to_owned(),
-                    _ => process.name.clone(),
+                    _ => process.name(),
                 })
                 .collect();
             self.line(&row.join(" ")).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use phoenix_sim_shell::files::{Follow, Offset};
 
 use super::super::services;
+use super::super::view::View;
 use super::super::world::{Begins, CloudInitResult, ServiceWorld, UnitState};
 use super::arguments::Arguments;
 use super::system::format_time;
@@ -17,7 +18,7 @@ enum CloudInit {
     Ended(CloudInitResult),
 }
 
-fn short(unit: &str) -> &str {
+pub(super) fn short(unit: &str) -> &str {
     unit.strip_suffix(".service").unwrap_or(unit)
 }
 
@@ -60,6 +61,7 @@ impl Call {
             services::stop_agent(&mut state, vmid);
         }
         services::end(&mut state, vmid, name);
+        self.machine().processes.kill_unit(name);
         services::set_state(&mut state, vmid, name, UnitState::Inactive);
         services::log(&mut state, vmid, "systemd[1]", &format!("Stopped {name}.service."));
     }
@@ -184,13 +186,11 @@ impl Call {
                                 UnitState::Failed => "failed",
                                 UnitState::Inactive => "dead",
                             },
-                            "Result" => {
-                                if state == UnitState::Failed {
-                                    "exit-code"
-                                } else {
-                                    "success"
-                                }
-                            }
+                            "Result" => match (state, self.was_killed(vmid, name)) {
+                                (UnitState::Failed, true) => "signal",
+                                (UnitState::Failed, false) => "exit-code",
+                                _ => "success",
+                            },
                             "ExecMainStatus" => {
                                 if state == UnitState::Failed {
                                     "1"
@@ -266,10 +266,14 @@ impl Call {
                     self.line(&format!("\n{} loaded units listed.", listed.len())).await?;
                 }
             }
+            "daemon-reload" => self.daemon_reload(vmid),
             "cat" => {
                 for name in &units {
-                    let path = format!("/etc/systemd/system/{name}.service");
-                    match self.machine().files(|view| view.read(&path)) {
+                    let folders = ["/etc/systemd/system", services::TRANSIENT];
+                    let read = |view: &mut View<'_>| {
+                        folders.iter().map(|folder| view.read(&format!("{folder}/{name}.service"))).find_map(Result::ok)
+                    };
+                    match self.machine().files(read).ok_or(()) {
                         Ok(text) => self.out(text).await?,
                         Err(_) => {
                             self.err(&format!("No files found for {name}.service.\n")).await;
@@ -282,6 +286,12 @@ impl Call {
         }
         self.machine().touch();
         Ok(status)
+    }
+
+    /// Whether the main process of a failed unit was killed.
+    fn was_killed(&self, vmid: u32, name: &str) -> bool {
+        let state = self.machine().node.state();
+        state.inside.get(&vmid).is_some_and(|running| running.killed.contains(name))
     }
 
     /// Whether a unit of the world runs already: starting it once more changes nothing.
