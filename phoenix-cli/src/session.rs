@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
     /// What is on the node.
     pub(crate) async fn observe(&self, node: &Node) -> Result<Observed, CliError> {
         let site = node.labelled(None, "observe");
-        Ok(observe(&*site.host, &*site.containers, &*site.machines, &self.desired).await?)
+        Ok(observe(&site, &self.desired).await?)
     }
 
     /// Takes the node's lock.

@@ -38,7 +38,7 @@ async fn run(sim: &SimNode, desired: &Arc<Desired>) -> Result<Cost, Fault> {
     let node = Node::new(Layered::new(Arc::new(sim.clone())).recorded(log.clone()));
     let started = tokio::time::Instant::now();
     let site = node.labelled(None, "observe");
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, desired).await?;
+    let observed = observe(&site, desired).await?;
     let plan = plan(desired, &observed, Provision::WhenChanged);
     let summary = converge(&node, desired.clone(), plan, &Options::default(), &mut []).await;
     if !summary.is_good() {

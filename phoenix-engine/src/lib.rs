@@ -28,12 +28,12 @@
 //! let node = Node::new(Layered::new(Arc::new(SimNode::new(World::default()))));
 //!
 //! let site = node.labelled(None, "observe");
-//! let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await?;
+//! let observed = observe(&site, &desired).await?;
 //! let first = plan(&desired, &observed, Provision::WhenChanged);
 //! assert!(!first.is_empty());
 //! assert!(converge(&node, desired.clone(), first, &Options::default(), &mut []).await.is_good());
 //!
-//! let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await?;
+//! let observed = observe(&site, &desired).await?;
 //! assert!(plan(&desired, &observed, Provision::WhenChanged).is_empty());
 //! # Ok(())
 //! # }

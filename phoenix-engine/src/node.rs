@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::{Host, Inside, Layered};
+use phoenix_host::{Host, Layered};
 use phoenix_lxc::{Containers, Pct};
-use phoenix_pve::{GuestError, InvalidSettings};
-use phoenix_types::{Change, DiskSize, GuestId, GuestKind, Power, SnapshotName};
+use phoenix_pve::{GuestError, Guests};
+use phoenix_types::{GuestId, GuestKind, Power};
 use phoenix_vm::{Qm, VirtualMachines};
 
 use crate::plan::Stage;
@@ -85,12 +85,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// The inside of a guest.
+    /// Its guests of one kind.
     #[must_use]
-    pub fn inside(&self, kind: GuestKind, id: GuestId) -> Arc<dyn Inside> {
+    pub fn guests(&self, kind: GuestKind) -> &dyn Guests {
         match kind {
-            GuestKind::Container => self.containers.inside(id),
-            GuestKind::Vm => self.machines.inside(id),
+            GuestKind::Container => &*self.containers,
+            GuestKind::Vm => &*self.machines,
         }
     }
 
@@ -99,89 +99,14 @@ impl Site {
     /// # Errors
     /// When the tool or the host fails.
     pub async fn power(&self, kind: GuestKind, id: GuestId) -> Result<Option<Power>, GuestError> {
-        Ok(match kind {
-            GuestKind::Container => self.containers.inspect(id).await?.map(|guest| guest.power),
-            GuestKind::Vm => self.machines.inspect(id).await?.map(|guest| guest.power),
-        })
+        Ok(self.guests(kind).inspect(id).await?.map(|guest| guest.power))
     }
 
-    /// How long a guest has been running; `None` when it is not there or its tool does not say.
+    /// How long a guest has been running; `None` when it does not exist or its tool does not say.
     ///
     /// # Errors
     /// When the tool or the host fails.
     pub async fn uptime(&self, kind: GuestKind, id: GuestId) -> Result<Option<Duration>, GuestError> {
-        Ok(match kind {
-            GuestKind::Container => self.containers.inspect(id).await?.and_then(|guest| guest.uptime),
-            GuestKind::Vm => self.machines.inspect(id).await?.and_then(|guest| guest.uptime),
-        })
+        Ok(self.guests(kind).inspect(id).await?.and_then(|guest| guest.uptime))
     }
-
-    /// Grows a disk: `rootfs` or `mpN` of a container, a drive of a VM.
-    ///
-    /// # Errors
-    /// When the disk does not exist, is larger already, or the tool fails.
-    pub async fn resize(&self, kind: GuestKind, id: GuestId, disk: &str, size: DiskSize) -> Result<(), GuestError> {
-        match kind {
-            GuestKind::Container => self.containers.resize(id, disk, size).await,
-            GuestKind::Vm => {
-                let slot = disk.parse().map_err(|_| {
-                    let source = InvalidSettings::value("disk", disk, "a VM's disk is a drive such as `scsi0`");
-                    GuestError::Invalid { guest: id, source }
-                })?;
-                self.machines.resize(id, slot, size).await
-            }
-        }
-    }
-
-    /// Destroys a guest with everything that is only its own.
-    ///
-    /// # Errors
-    /// When it runs, is protected or locked, or the tool fails.
-    pub async fn destroy(&self, kind: GuestKind, id: GuestId) -> Result<(), GuestError> {
-        match kind {
-            GuestKind::Container => self.containers.destroy(id, phoenix_lxc::Purge::Yes).await,
-            GuestKind::Vm => self.machines.destroy(id, phoenix_vm::Purge::Yes).await,
-        }
-    }
-}
-
-/// Methods that both kinds of guests have, by kind.
-macro_rules! for_both {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*);)*) => {
-        impl Site {
-            $(
-                $(#[$doc])*
-                ///
-                /// # Errors
-                /// When the tool or the host fails; see [`GuestError::class`].
-                pub async fn $name(&self, kind: GuestKind, id: GuestId $(, $arg: $type)*) -> Result<(), GuestError> {
-                    match kind {
-                        GuestKind::Container => self.containers.$name(id $(, $arg)*).await,
-                        GuestKind::Vm => self.machines.$name(id $(, $arg)*).await,
-                    }
-                }
-            )*
-        }
-    };
-}
-
-for_both! {
-    /// Starts a guest.
-    start();
-    /// Asks a guest to shut down and waits.
-    shutdown(timeout: Duration);
-    /// Switches a guest off without asking it.
-    stop();
-    /// Changes settings with one command.
-    configure(change: &Change, digest: Option<&str>);
-    /// Takes a snapshot.
-    snapshot(name: &SnapshotName, description: &str);
-    /// Deletes a snapshot.
-    delete_snapshot(name: &SnapshotName);
-    /// Takes disks and settings back to a snapshot.
-    rollback(name: &SnapshotName);
-    /// Makes it a template for good.
-    convert_to_template();
-    /// Removes a lock that a dead task left.
-    unlock();
 }

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{FileStat, Host, HostError};
-use phoenix_lxc::Containers;
 use phoenix_pve::{GuestError, ObservedGuest};
 use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
-use phoenix_vm::VirtualMachines;
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
+use crate::node::Site;
 use crate::record::{CHECK_VARIABLE, Record};
 use crate::snippets::AgentSnippet;
 use crate::tasks::TasksError;
@@ -98,21 +97,13 @@ fn present_guest(kind: GuestKind, guest: ObservedGuest) -> Present {
 ///
 /// # Errors
 /// When the tools or the files cannot be read.
-pub async fn observe(
-    host: &dyn Host,
-    containers: &dyn Containers,
-    machines: &dyn VirtualMachines,
-    desired: &Desired,
-) -> Result<Observed, ObserveError> {
-    let (lxc, qemu) = tokio::try_join!(async { containers.observe().await.map_err(ObserveError::from) }, async {
-        machines.observe().await.map_err(ObserveError::from)
-    })?;
+pub async fn observe(site: &Site, desired: &Desired) -> Result<Observed, ObserveError> {
+    let host = &*site.host;
+    let (containers, machines) = (site.guests(GuestKind::Container), site.guests(GuestKind::Vm));
+    let (lxc, qemu) = tokio::try_join!(containers.observe(), machines.observe())?;
     let mut present = BTreeMap::new();
-    for (id, guest) in lxc {
-        present.insert(id, present_guest(GuestKind::Container, guest));
-    }
-    for (id, guest) in qemu {
-        present.insert(id, present_guest(GuestKind::Vm, guest));
+    for (guests, kind) in [(lxc, GuestKind::Container), (qemu, GuestKind::Vm)] {
+        present.extend(guests.into_iter().map(|(id, guest)| (id, present_guest(kind, guest))));
     }
     let elsewhere = elsewhere(host, &present).await?;
     let mut paths = BTreeMap::new();

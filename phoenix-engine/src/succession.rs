@@ -38,7 +38,7 @@ impl NodeLock {
         if self.predecessor().is_some() {
             outlast(&site, desired, &half_made).await?;
         }
-        let mut observed = observe(&*site.host, &*site.containers, &*site.machines, desired).await?;
+        let mut observed = observe(&site, desired).await?;
         for guest in half_made {
             match observed.present.contains_key(&guest) {
                 true => observed.half_made.insert(guest),

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_host::{Command, Effect, Host, Local};
-use phoenix_lxc::{ContainerSettings, Containers, CreateContainer, Features, MountSource, Net, Pct, Purge};
+use phoenix_lxc::{ContainerSettings, Containers, CreateContainer, Features, MountSource, Net, Pct};
+use phoenix_pve::Purge;
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{DiskSize, GuestId, MemoryMib};
 

@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use camino::Utf8PathBuf;
-use phoenix_pve::CloneOptions;
-use phoenix_types::{GuestId, Hostname, SnapshotName, VolumeId};
+use phoenix_pve::InvalidSettings;
+use phoenix_types::VolumeId;
 
-use crate::{CloneMode, ContainerSettings, InvalidSettings, Rootfs};
+use crate::{ContainerSettings, Rootfs};
 
 /// A template that a container is made from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,38 +69,5 @@ impl CreateContainer {
         keys.insert("rootfs".to_owned(), self.rootfs.print("rootfs")?);
         keys.entry("unprivileged".to_owned()).or_insert_with(|| "1".to_owned());
         Ok(keys)
-    }
-}
-
-/// A container to be made from another one.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct CloneContainer {
-    /// The source.
-    pub source: GuestId,
-    /// The snapshot of the source that is cloned; its present state when absent. A running source needs one.
-    pub snapshot: Option<SnapshotName>,
-    /// Whether it stands for itself.
-    pub mode: CloneMode,
-    /// Its name; the source's when absent.
-    pub hostname: Option<Hostname>,
-    /// Its notes; those of the source, or of the snapshot, when absent.
-    pub description: Option<String>,
-}
-
-impl CloneContainer {
-    /// A full copy of what the source is now.
-    #[must_use]
-    pub fn new(source: GuestId) -> Self {
-        Self { source, snapshot: None, mode: CloneMode::Full { storage: None }, hostname: None, description: None }
-    }
-
-    pub(crate) fn options(&self) -> CloneOptions<'_> {
-        CloneOptions {
-            snapshot: self.snapshot.as_ref(),
-            mode: &self.mode,
-            name: ("--hostname", self.hostname.as_ref().map(AsRef::as_ref)),
-            description: self.description.as_deref(),
-        }
     }
 }

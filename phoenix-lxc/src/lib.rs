@@ -7,15 +7,15 @@
 //! What this crate does not do: it decides nothing (what to create, when to restart) and retries nothing. Every error has an
 //! [`ErrorClass`](phoenix_pve::ErrorClass) by which the caller does.
 //!
-//! [`fake::FakeContainers`] stands in for a node in unit tests:
+//! [`FakeGuests`](phoenix_pve::FakeGuests) replaces a node in unit tests:
 //!
 //! ```
-//! use phoenix_lxc::fake::FakeContainers;
 //! use phoenix_lxc::{Containers, ContainerSettings, CreateContainer};
-//! use phoenix_types::{Change, GuestId, Power};
+//! use phoenix_pve::{FakeGuests, Guests};
+//! use phoenix_types::{Change, GuestId, GuestKind, Power};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! let containers = FakeContainers::default();
+//! let containers = FakeGuests::new(GuestKind::Container);
 //! let ca = GuestId::new(103)?;
 //! let settings = ContainerSettings { hostname: Some("step-ca".parse()?), cores: Some(2), ..ContainerSettings::default() };
 //! let spec = CreateContainer::new("local:vztmpl/debian-12.tar.zst".parse()?, "local-zfs:8".parse()?, settings.clone());
@@ -36,7 +36,6 @@
 
 mod containers;
 mod create;
-pub mod fake;
 mod inside;
 mod keys;
 mod mount;
@@ -46,13 +45,10 @@ mod pct;
 mod settings;
 
 pub use containers::Containers;
-pub use create::{CloneContainer, CreateContainer, Template};
+pub use create::{CreateContainer, Template};
 pub use keys::KEYS;
 pub use mount::{InvalidRootfs, MountPoint, MountSource, Rootfs, VolumeOptions};
 pub use net::Net;
 pub use options::{Device, Features};
-pub use pct::Pct;
-pub use phoenix_pve::{
-    CloneMode, ConfEdit, GuestError as LxcError, InvalidSettings, ObservedGuest as ObservedContainer, Purge,
-};
+pub use pct::{Pct, PctDialect};
 pub use settings::ContainerSettings;

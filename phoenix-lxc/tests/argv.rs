@@ -8,10 +8,9 @@ use std::time::Duration;
 use phoenix_host::fake::FakeHost;
 use phoenix_host::{Command, Effect, InsideError, Output};
 use phoenix_lxc::{
-    CloneContainer, CloneMode, ContainerSettings, Containers, CreateContainer, Device, Features, LxcError, MountPoint,
-    MountSource, Net, Pct, Purge,
+    ContainerSettings, Containers, CreateContainer, Device, Features, MountPoint, MountSource, Net, Pct,
 };
-use phoenix_pve::ErrorClass;
+use phoenix_pve::{CloneGuest, CloneMode, ErrorClass, GuestError, Guests as _, Purge};
 use phoenix_sim::grammar::{Invocation, Verdict, parse};
 use phoenix_types::{Change, GuestId, SnapshotName};
 use pretty_assertions::assert_eq;
@@ -120,10 +119,10 @@ async fn create() {
 #[tokio::test]
 async fn clone() {
     let host = node(&[]);
-    let mut spec = CloneContainer::new(GuestId::new(900).unwrap());
+    let mut spec = CloneGuest::new(GuestId::new(900).unwrap());
     spec.snapshot = Some("final-form".parse().unwrap());
     spec.mode = CloneMode::Full { storage: Some("tank".parse().unwrap()) };
-    spec.hostname = Some("ca".parse().unwrap());
+    spec.name = Some("ca".parse().unwrap());
     spec.description = Some("--full".to_owned());
     Pct::new(host.clone()).clone_from(ca(), &spec).await.unwrap();
     let wanted = map([
@@ -212,9 +211,9 @@ async fn life() {
     assert_eq!(error.class(), ErrorClass::Refused);
     assert!(host.argvs().is_empty());
     let error = pct.resize(ca(), "rootfs", "8G".parse().unwrap()).await.unwrap_err();
-    assert!(matches!(error, LxcError::Unverified(_)), "{error}");
+    assert!(matches!(error, GuestError::Unverified(_)), "{error}");
     let error = pct.convert_to_template(ca()).await.unwrap_err();
-    assert!(matches!(error, LxcError::Unverified(_)), "{error}");
+    assert!(matches!(error, GuestError::Unverified(_)), "{error}");
 }
 
 #[test_case("memory", "8\n16"; "a line break")]
@@ -230,7 +229,7 @@ fn refused_before_it_is_sent(key: &str, value: &str) {
     let host = node(&[]);
     let change = Change { set: map([(key, value)]), delete: BTreeSet::new() };
     let error = runtime.block_on(Pct::new(host.clone()).configure(ca(), &change, None)).unwrap_err();
-    assert!(matches!(error, LxcError::Invalid { .. }), "{error}");
+    assert!(matches!(error, GuestError::Invalid { .. }), "{error}");
     assert!(host.argvs().is_empty());
 }
 
@@ -274,7 +273,7 @@ async fn observing_reads_files_and_runs_one_command() {
     assert_eq!(seen[&ca()].digest, phoenix_types::conf_digest(CONF));
     assert_eq!(host.argvs().len(), 1);
     let error = Pct::new(answering(0, "VMID Status\n103 confused\n", "")).observe().await.unwrap_err();
-    assert!(matches!(error, LxcError::Unreadable { .. }), "{error}");
+    assert!(matches!(error, GuestError::Unreadable { .. }), "{error}");
     assert_eq!(Pct::new(answering(0, "", "")).observe().await.unwrap()[&ca()].power, phoenix_types::Power::Stopped);
 }
 

@@ -5,11 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_host::{Command, Effect, Input, InsideError};
-use phoenix_lxc::{
-    CloneContainer, CloneMode, ConfEdit, ContainerSettings, Containers, CreateContainer, Features, MountPoint,
-    MountSource, Net, Pct, Purge,
-};
-use phoenix_pve::ErrorClass;
+use phoenix_lxc::{ContainerSettings, Containers, CreateContainer, Features, MountPoint, MountSource, Net, Pct};
+use phoenix_pve::{CloneGuest, CloneMode, ConfEdit, ErrorClass, Guests as _, Purge};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{Change, ConfSection, FirewallFile, GuestId, KeyEffect, MemoryMib, Power, SnapshotName};
 use pretty_assertions::assert_eq;
@@ -161,10 +158,10 @@ async fn clones_and_templates() {
     pct.create(id(900), &spec()).await.unwrap();
     let name: SnapshotName = "final-form".parse().unwrap();
     pct.snapshot(id(900), &name, "").await.unwrap();
-    let mut clone = CloneContainer::new(id(900));
+    let mut clone = CloneGuest::new(id(900));
     clone.snapshot = Some(name.clone());
     clone.mode = CloneMode::Full { storage: Some("tank".parse().unwrap()) };
-    clone.hostname = Some("nginx".parse().unwrap());
+    clone.name = Some("nginx".parse().unwrap());
     clone.description = Some("a clone".to_owned());
     pct.clone_from(id(101), &clone).await.unwrap();
     let seen = live(&pct, 101).await;
@@ -175,12 +172,12 @@ async fn clones_and_templates() {
     pct.delete_snapshot(id(900), &name).await.unwrap();
     pct.convert_to_template(id(900)).await.unwrap();
     pct.convert_to_template(id(900)).await.unwrap();
-    let mut linked = CloneContainer::new(id(900));
+    let mut linked = CloneGuest::new(id(900));
     linked.mode = CloneMode::Linked;
     pct.clone_from(id(102), &linked).await.unwrap();
     let error = pct.start(id(900)).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Refused, "{error}");
-    let error = pct.clone_from(id(105), &CloneContainer::new(id(999))).await.unwrap_err();
+    let error = pct.clone_from(id(105), &CloneGuest::new(id(999))).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::NotFound, "{error}");
 }
 

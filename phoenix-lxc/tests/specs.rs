@@ -10,6 +10,7 @@ use phoenix_host::fake::FakeHost;
 use phoenix_lxc::{
     ContainerSettings, Containers, CreateContainer, Device, Features, MountPoint, MountSource, Net, Pct, VolumeOptions,
 };
+use phoenix_pve::Guests as _;
 use phoenix_sim::grammar::{Invocation, Verdict, parse};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{
@@ -260,7 +261,7 @@ proptest! {
         second.mounts.retain(|index, mount| !first.mounts.contains_key(index) && starts(mount));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let failed = |error: phoenix_lxc::LxcError| TestCaseError::fail(error.to_string());
+            let failed = |error: phoenix_pve::GuestError| TestCaseError::fail(error.to_string());
             let pct = Pct::new(Arc::new(SimNode::new(World::default())));
             let id = GuestId::new(103).unwrap();
             let spec = CreateContainer::new("local:vztmpl/x.tar.zst".parse().unwrap(), "tank:8".parse().unwrap(), first);

@@ -60,11 +60,15 @@ impl ConfEdit {
             && !self.remove_settings.iter().any(|(key, value)| section.get(key) == Some(value))
     }
 
-    fn check(&self) -> Result<(), InvalidSettings> {
+    fn check(&self, kind: GuestKind) -> Result<(), InvalidSettings> {
         if let Some(description) = &self.description {
             check_notes("description", description)?;
         }
         for (key, value) in self.add_raw.iter().chain(&self.remove_raw) {
+            if kind == GuestKind::Vm {
+                let why = "a VM has no raw lines".to_owned();
+                return Err(InvalidSettings::Key { key: key.clone(), why });
+            }
             let known = key.strip_prefix("lxc.").is_some_and(|rest| {
                 !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
             });
@@ -204,7 +208,7 @@ impl GuestFiles {
     /// When the guest is not there, somebody works on it, the file changed in between, or the edit is not one that Proxmox
     /// would keep.
     pub async fn edit(&self, id: GuestId, edit: &ConfEdit) -> Result<(), GuestError> {
-        edit.check().map_err(|source| GuestError::Invalid { guest: id, source })?;
+        edit.check(self.kind).map_err(|source| GuestError::Invalid { guest: id, source })?;
         let missing = || GuestError::Precondition {
             guest: id,
             reason: format!("it has no configuration file on {}", self.host.name()),
@@ -383,7 +387,7 @@ mod tests {
             [("memory", "5"), ("lxc.a\nb", "x"), ("lxc.x", "a\nb"), ("lxc.rootfs.path", "/x"), ("lxc.x", "")]
         {
             let edit = ConfEdit { add_raw: vec![raw(key, value)], ..ConfEdit::default() };
-            assert!(edit.check().is_err(), "{key}");
+            assert!(edit.check(GuestKind::Container).is_err(), "{key}");
         }
     }
 }

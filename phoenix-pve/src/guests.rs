@@ -1,456 +1,212 @@
-//! What `pct` and `qm` do in the same way.
+//! The trait over the guests of one kind.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::{Command, Effect, Host, Output};
+use async_trait::async_trait;
+use camino::Utf8Path;
+use phoenix_host::Inside;
 use phoenix_types::{
-    Change, DiskSize, EffectRule, GuestConf, GuestId, GuestKind, KeyEffect, KeyRule, Power, PropertyString,
-    SnapshotName, StorageId, rule_of,
+    Change, DiskSize, FirewallFile, GuestConf, GuestId, GuestKind, Hostname, Power, SnapshotName, StorageId,
 };
 
-use crate::{
-    ConfFile, Deadlines, ErrorClass, Failure, GuestError, GuestFiles, InvalidSettings, Tool, Unverified, check_notes,
-    check_value,
-};
+use crate::{ConfEdit, GuestError};
 
 /// A guest as it is on the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedGuest {
     /// Its id.
     pub id: GuestId,
-    /// Its configuration, snapshots and pending changes included.
+    /// Its configuration, with snapshots and pending changes.
     pub conf: GuestConf,
-    /// SHA-1 of the configuration's text, by which a change can be refused when it is not the one that was looked at.
+    /// SHA-1 of the configuration's text. A change that carries it is refused when the text has changed since.
     pub digest: String,
-    /// Whether it runs. Observing all VMs takes a paused one for a running one, since their list does not tell them apart;
-    /// inspecting it does.
+    /// Whether it runs. [`Guests::observe`] reports a paused VM as running, because `qm list` does not tell them apart;
+    /// [`Guests::inspect`] reports it as paused.
     pub power: Power,
-    /// How long it has been running. Known when it was inspected, not when it was listed.
+    /// How long it has been running. [`Guests::inspect`] knows it, [`Guests::observe`] does not.
     pub uptime: Option<Duration>,
     /// The text of its firewall file.
     pub firewall: Option<String>,
 }
 
-/// Whether a destroyed guest is also taken out of backup jobs, replication and high availability.
+/// Whether a destroyed guest is also removed from backup jobs, replication and high availability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Purge {
     /// It is. Default.
     #[default]
     Yes,
-    /// What refers to it stays. A guest under high availability is then refused.
+    /// References to it stay. The tool then refuses a guest under high availability.
     No,
 }
 
-/// Whether a clone stands for itself.
+/// How much of its source a clone copies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CloneMode {
-    /// It does: everything is copied.
+    /// Everything.
     Full {
-        /// The storage that it is copied to; that of the source when absent.
+        /// The storage for the copy; the source's storage when absent.
         storage: Option<StorageId>,
     },
-    /// It needs its source, a template, for good.
+    /// Nothing: the clone needs its source, a template, for as long as it lives.
     Linked,
 }
 
-/// The guests of one kind on a node, and the commands that are the same for both kinds.
-#[derive(Clone)]
-pub struct Guests {
-    tool: Tool,
-    files: GuestFiles,
-    kind: GuestKind,
+/// A guest to be made from another one.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct CloneGuest {
+    /// The source.
+    pub source: GuestId,
+    /// The snapshot of the source to clone; its present state when absent. A running container needs one.
+    pub snapshot: Option<SnapshotName>,
+    /// How much is copied.
+    pub mode: CloneMode,
+    /// The clone's name; when absent, Proxmox derives one from the source's.
+    pub name: Option<Hostname>,
+    /// The clone's notes; those of the source, or of the snapshot, when absent.
+    pub description: Option<String>,
 }
 
-impl fmt::Debug for Guests {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.tool, f)
+impl CloneGuest {
+    /// A full copy of the source's present state.
+    #[must_use]
+    pub fn new(source: GuestId) -> Self {
+        Self { source, snapshot: None, mode: CloneMode::Full { storage: None }, name: None, description: None }
     }
 }
 
-impl Guests {
-    /// The guests of one kind on the node that `host` reaches.
-    #[must_use]
-    pub fn new(kind: GuestKind, host: Arc<dyn Host>) -> Self {
-        Self { tool: Tool::new(kind.tool(), host.clone()), files: GuestFiles::new(host, kind), kind }
-    }
+/// The guests of one kind on one node: everything that containers and VMs have in common.
+///
+/// [`Adapter`](crate::Adapter) drives real ones with `pct` or `qm`; [`FakeGuests`](crate::FakeGuests) keeps some in memory.
+/// All methods take `&self` and may be called at the same time, even for the same guest: the node's locks keep the calls
+/// apart, and the second one gets an error of class `Busy`.
+///
+/// Cancel safety, unless stated otherwise: dropping the future kills the tool on the node. Its work up to then stays done,
+/// and [`inspect`](Self::inspect) shows the result.
+///
+/// [`GuestError::class`] tells what to do about an error.
+#[async_trait]
+pub trait Guests: fmt::Debug + Send + Sync {
+    /// The kind of these guests.
+    fn kind(&self) -> GuestKind;
 
-    /// The same with other deadlines.
-    #[must_use]
-    pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
-        self.tool = self.tool.with_deadlines(deadlines);
-        self
-    }
-
-    /// The host.
-    #[must_use]
-    pub fn host(&self) -> &Arc<dyn Host> {
-        self.tool.host()
-    }
-
-    /// Their files.
-    #[must_use]
-    pub fn files(&self) -> &GuestFiles {
-        &self.files
-    }
-
-    /// A command that looks, or changes settings.
-    #[must_use]
-    pub fn quick(&self, effect: Effect) -> Command {
-        self.tool.command(effect, self.tool.deadlines().quick)
-    }
-
-    /// A command that starts or stops a guest and may wait for `extra`.
-    #[must_use]
-    pub fn power(&self, extra: Duration) -> Command {
-        self.tool.command(Effect::Change, self.tool.deadlines().power + extra)
-    }
-
-    /// A command that makes or copies disks.
-    #[must_use]
-    pub fn disk(&self) -> Command {
-        self.tool.command(Effect::Change, self.tool.deadlines().disk)
-    }
-
-    /// Runs a command for a guest.
-    ///
-    /// # Errors
-    /// When the host fails or the tool does.
-    pub async fn run(&self, id: GuestId, command: Command) -> Result<Output, GuestError> {
-        self.tool.run(Some(id), command).await
-    }
-
-    /// Runs a command for a guest; what it prints is of no interest.
-    ///
-    /// # Errors
-    /// When the host fails or the tool does.
-    pub async fn change(&self, id: GuestId, command: Command) -> Result<(), GuestError> {
-        self.run(id, command).await.map(|_| ())
-    }
-
-    /// Runs a command whose refusal of one class means that there is nothing to do.
-    async fn settle(&self, id: GuestId, command: Command, done: ErrorClass) -> Result<(), GuestError> {
-        match self.change(id, command).await {
-            Err(GuestError::Failed(failure)) if failure.class == done => Ok(()),
-            result => result,
-        }
-    }
-
-    /// Runs a command that ends with status 0 even when its task fails, and looks whether it did its work.
-    async fn verify(
-        &self,
-        id: GuestId,
-        command: Command,
-        missing: &str,
-        done: impl Fn(&GuestConf) -> bool,
-    ) -> Result<(), GuestError> {
-        let output = self.run(id, command.clone()).await?;
-        if done(&self.conf(id).await?.conf) {
-            return Ok(());
-        }
-        let tail = Failure::of(self.host().name(), &command, &output).tail;
-        let missing = missing.to_owned();
-        Err(GuestError::Unverified(Box::new(Unverified { guest: id, command: command.display(), missing, tail })))
-    }
-
-    async fn conf(&self, id: GuestId) -> Result<ConfFile, GuestError> {
-        let missing = || GuestError::Precondition {
-            guest: id,
-            reason: format!("there is no such {} on {}", self.kind, self.host().name()),
-            class: ErrorClass::NotFound,
-        };
-        self.files.conf(id).await?.ok_or_else(missing)
-    }
-
-    fn unreadable(&self, command: String, line: &str) -> GuestError {
-        GuestError::Unreadable { node: self.host().name(), command, line: line.to_owned() }
-    }
-
-    /// All guests of the kind, at the cost of one process. `row` reads a line of the tool's list.
-    ///
-    /// # Errors
-    /// When the tool or the host fails, or the list is not what any known version prints.
-    pub async fn observe(
-        &self,
-        row: impl Fn(&str) -> Option<(GuestId, Power)> + Send + Sync,
-    ) -> Result<BTreeMap<GuestId, ObservedGuest>, GuestError> {
-        let command = self.quick(Effect::Read).arg("list");
-        let shown = command.display();
-        let output = self.tool.run(None, command).await?;
-        let mut powers = BTreeMap::new();
-        // The first line holds the titles; a node without guests prints nothing at all.
-        for line in output.stdout_text().lines().skip(1) {
-            let (id, power) = row(line).ok_or_else(|| self.unreadable(shown.clone(), line))?;
-            powers.insert(id, power);
-        }
-        let firewalls = self.files.firewalls().await?;
-        let mut seen = BTreeMap::new();
-        for id in self.files.ids().await? {
-            // One that is gone since the list was read is not there.
-            let Some(file) = self.files.conf(id).await? else { continue };
-            let firewall = if firewalls.contains(&id) { self.files.firewall(id).await? } else { None };
-            // One that came since the process ran is being made, so it is off.
-            let power = powers.get(&id).copied().unwrap_or(Power::Stopped);
-            seen.insert(id, ObservedGuest { id, conf: file.conf, digest: file.digest, power, uptime: None, firewall });
-        }
-        Ok(seen)
-    }
-
-    /// One guest as it is now; `None` when there is none. `power` reads the word for its state.
+    /// All guests of this kind on the node, with one process regardless of their number.
     ///
     /// # Errors
     /// When the tool or the host fails.
-    pub async fn inspect(
-        &self,
-        id: GuestId,
-        power: fn(&str) -> Option<Power>,
-    ) -> Result<Option<ObservedGuest>, GuestError> {
-        let Some(file) = self.files.conf(id).await? else { return Ok(None) };
-        let command = self.quick(Effect::Read).arg("status").arg(id).arg("--verbose");
-        let shown = command.display();
-        let output = match self.run(id, command).await {
-            Err(error) if error.class() == ErrorClass::NotFound => return Ok(None),
-            result => result?,
-        };
-        let text = output.stdout_text();
-        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
-        // A VM that is paused has the status `running`; QEMU's own word tells more (qemu-server `CLI/qm.pm`, `status`).
-        let word = value("qmpstatus").or_else(|| value("status")).and_then(power);
-        let power = word.ok_or_else(|| self.unreadable(shown, text.trim()))?;
-        let uptime = value("uptime").and_then(|text| text.parse().ok()).map(Duration::from_secs);
-        let firewall = self.files.firewall(id).await?;
-        Ok(Some(ObservedGuest { id, conf: file.conf, digest: file.digest, power, uptime, firewall }))
-    }
+    async fn observe(&self) -> Result<BTreeMap<GuestId, ObservedGuest>, GuestError>;
 
-    /// The command that clones `source`; `name` is the option for the clone's name.
+    /// One guest as it is now, for example after a failure; `None` when this node has no such guest.
     ///
     /// # Errors
-    /// When the notes are refused.
-    pub fn clone_command(&self, source: GuestId, id: GuestId, clone: CloneOptions<'_>) -> Result<Command, GuestError> {
-        let (full, storage) = match clone.mode {
-            CloneMode::Full { storage } => (1, storage.as_ref()),
-            CloneMode::Linked => (0, None),
-        };
-        let mut command = self.disk().arg("clone").arg(source).arg(id).arg("--full").arg(full);
-        if let Some(snapshot) = clone.snapshot {
-            command = command.arg("--snapname").arg(snapshot);
-        }
-        if let (option, Some(name)) = clone.name {
-            command = command.arg(option).arg(name);
-        }
-        if let Some(description) = clone.description {
-            check_notes("description", description).map_err(|source| GuestError::Invalid { guest: id, source })?;
-            command = command.arg("--description").arg(description);
-        }
-        if let Some(storage) = storage {
-            command = command.arg("--storage").arg(storage);
-        }
-        Ok(command)
-    }
+    /// When the tool or the host fails.
+    async fn inspect(&self, id: GuestId) -> Result<Option<ObservedGuest>, GuestError>;
 
-    /// The `set` command for a change, but for the keys that it sets; `None` for an empty change. `rules` are the keys that
-    /// there are.
+    /// Makes a guest from another one. The tool locks a container for the whole copy, so a second clone of it is `Busy`.
     ///
     /// # Errors
-    /// When a key or value is refused.
-    pub fn set_command(
-        &self,
-        id: GuestId,
-        change: &Change,
-        digest: Option<&str>,
-        rules: &[KeyRule],
-    ) -> Result<Option<Command>, GuestError> {
-        if change.is_empty() {
-            return Ok(None);
-        }
-        check_change(change, rules).map_err(|source| GuestError::Invalid { guest: id, source })?;
-        let mut command = self.quick(Effect::Change).arg("set").arg(id);
-        if !change.delete.is_empty() {
-            let keys: Vec<_> = change.delete.iter().map(String::as_str).collect();
-            command = command.arg("--delete").arg(keys.join(","));
-        }
-        if let Some(digest) = digest {
-            command = command.arg("--digest").arg(digest);
-        }
-        Ok(Some(command))
-    }
+    /// When the spec is refused or the tool fails. A tool that fails cleans up after itself; one that is killed does not.
+    async fn clone_from(&self, id: GuestId, spec: &CloneGuest) -> Result<(), GuestError>;
 
-    /// Grows a disk, `verb` being the tool's words for it.
+    /// Changes settings with one command; an empty change sends none. With a digest, the change is refused when the
+    /// configuration has changed since that digest was read.
     ///
     /// # Errors
-    /// When the disk does not exist, is larger, or does not have the size afterwards.
-    pub async fn resize(&self, id: GuestId, verb: &[&str], disk: &str, size: DiskSize) -> Result<(), GuestError> {
-        let against = |reason: String, class| GuestError::Precondition { guest: id, reason, class };
-        let conf = self.conf(id).await?.conf;
-        let Some(present) = conf.live.get(disk) else {
-            return Err(against(format!("it has no disk `{disk}`"), ErrorClass::NotFound));
-        };
-        match disk_size(present) {
-            Some(present) if present == size => return Ok(()),
-            Some(present) if present > size => {
-                let reason = format!("`{disk}` has {present} and would be shrunk to {size}; disks only grow");
-                return Err(against(reason, ErrorClass::Refused));
-            }
-            _ => {}
-        }
-        let command = self.disk().args(verb).arg(id).arg(disk).arg(size);
-        // Storages round up to their own unit.
-        let grown = |conf: &GuestConf| conf.live.get(disk).and_then(disk_size).is_some_and(|now| now >= size);
-        self.verify(id, command, &format!("`{disk}` does not have {size}"), grown).await
-    }
+    /// When a value is refused, the digest differs (`Modified`), or the tool fails. `pct` writes all keys of a call or none,
+    /// but reports a missing bridge after writing them. `qm` writes key after key, so some may be set: look again.
+    async fn configure(&self, id: GuestId, change: &Change, digest: Option<&str>) -> Result<(), GuestError>;
 
-    /// Starts a guest; one that runs is left alone.
+    /// Edits what the tools have no option for, in the live section of the configuration file, in one step and without a
+    /// process. Raw lines, which only containers have, take effect at the next start.
+    ///
+    /// # Errors
+    /// When the guest does not exist (`NotFound`), is locked (`Busy`), or its file changed meanwhile (`Modified`).
+    async fn edit(&self, id: GuestId, edit: &ConfEdit) -> Result<(), GuestError>;
+
+    /// Replaces the guest's firewall file in one step. The node applies it within ten seconds.
+    ///
+    /// # Errors
+    /// When a rule cannot be written, or the file would be empty.
+    async fn write_firewall(&self, id: GuestId, file: &FirewallFile) -> Result<(), GuestError>;
+
+    /// Grows a disk (`rootfs` or `mpN` of a container, a drive of a VM) to a size. A disk of that size is left alone; no disk
+    /// is ever shrunk. The file system inside a VM stays as it is.
+    ///
+    /// # Errors
+    /// When the disk is larger already, does not exist, or does not have the size afterwards.
+    async fn resize(&self, id: GuestId, disk: &str, size: DiskSize) -> Result<(), GuestError>;
+
+    /// Starts the guest and waits for its init or its QEMU process, not for its services. A running guest is left alone.
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn start(&self, id: GuestId) -> Result<(), GuestError> {
-        self.settle(id, self.power(Duration::ZERO).arg("start").arg(id), ErrorClass::AlreadyRunning).await
-    }
+    async fn start(&self, id: GuestId) -> Result<(), GuestError>;
 
-    /// Asks a guest to shut down; one that is off is left alone.
+    /// Asks the guest to shut down and waits. A stopped guest is left alone.
     ///
     /// # Errors
-    /// When it still runs after `timeout`.
-    pub async fn shutdown(&self, id: GuestId, timeout: Duration) -> Result<(), GuestError> {
-        let command = self.power(timeout).arg("shutdown").arg(id).arg("--timeout").arg(seconds(timeout));
-        self.settle(id, command.args(["--forceStop", "0"]), ErrorClass::NotRunning).await
-    }
+    /// `TimedOut` when it still runs after `timeout`; it is not killed.
+    async fn shutdown(&self, id: GuestId, timeout: Duration) -> Result<(), GuestError>;
 
-    /// Stops a guest by force; one that is off is left alone.
+    /// Stops the guest by force. A stopped guest is left alone.
     ///
     /// # Errors
     /// When it is locked or the tool fails.
-    pub async fn stop(&self, id: GuestId) -> Result<(), GuestError> {
-        self.settle(id, self.power(Duration::ZERO).arg("stop").arg(id), ErrorClass::NotRunning).await
-    }
+    async fn stop(&self, id: GuestId) -> Result<(), GuestError>;
 
-    /// Reboots a guest.
+    /// Shuts the guest down and starts it again, with its pending changes. A container that does not shut down within
+    /// `timeout` is stopped by force. For a VM, the call returns when it is down; Proxmox then starts it.
     ///
     /// # Errors
-    /// When it does not run or the tool fails.
-    pub async fn reboot(&self, id: GuestId, timeout: Duration) -> Result<(), GuestError> {
-        self.change(id, self.power(timeout).arg("reboot").arg(id).arg("--timeout").arg(seconds(timeout))).await
-    }
+    /// When it does not run, or does not restart in time.
+    async fn reboot(&self, id: GuestId, timeout: Duration) -> Result<(), GuestError>;
 
-    /// Takes a snapshot; `options` are the tool's own.
+    /// Takes a snapshot of disks, settings and notes, without a VM's memory.
     ///
     /// # Errors
-    /// When the notes are refused or the tool fails.
-    pub async fn snapshot(
-        &self,
-        id: GuestId,
-        name: &SnapshotName,
-        description: &str,
-        options: &[&str],
-    ) -> Result<(), GuestError> {
-        check_notes("description", description).map_err(|source| GuestError::Invalid { guest: id, source })?;
-        let mut command = self.disk().arg("snapshot").arg(id).arg(name);
-        if !description.is_empty() {
-            command = command.arg("--description").arg(description);
-        }
-        self.change(id, command.args(options)).await
-    }
+    /// When the name is in use (`AlreadyExists`) or the storage cannot take snapshots (`Refused`; a bind mount is enough).
+    async fn snapshot(&self, id: GuestId, name: &SnapshotName, description: &str) -> Result<(), GuestError>;
 
-    /// Deletes a snapshot; one that is not there is no error.
+    /// Deletes a snapshot. A missing one is no error.
     ///
     /// # Errors
     /// When the tool fails.
-    pub async fn delete_snapshot(&self, id: GuestId, name: &SnapshotName) -> Result<(), GuestError> {
-        let conf = self.conf(id).await?.conf;
-        let Some(section) = conf.snapshots.get(name.as_str()) else { return Ok(()) };
-        let mut command = self.disk().arg("delsnapshot").arg(id).arg(name);
-        if section.get("snapstate").is_some() {
-            // It was cut off while it was made or deleted, so some of its disks may have no such snapshot.
-            command = command.args(["--force", "1"]);
-        }
-        self.change(id, command).await
-    }
+    async fn delete_snapshot(&self, id: GuestId, name: &SnapshotName) -> Result<(), GuestError>;
 
-    /// Takes a guest back to a snapshot.
+    /// Takes disks and settings back to a snapshot. A running guest is stopped by force and stays stopped.
+    ///
+    /// # Errors
+    /// When the snapshot does not exist, or is not the newest on a storage that can only go back to the newest.
+    async fn rollback(&self, id: GuestId, name: &SnapshotName) -> Result<(), GuestError>;
+
+    /// Makes the guest a template, for good. A template is left alone.
+    ///
+    /// # Errors
+    /// When it runs, has snapshots, or is no template afterwards.
+    async fn convert_to_template(&self, id: GuestId) -> Result<(), GuestError>;
+
+    /// Removes the lock of a dead task. A guest without a lock is left alone. Make sure first that no task runs.
     ///
     /// # Errors
     /// When the tool fails.
-    pub async fn rollback(&self, id: GuestId, name: &SnapshotName) -> Result<(), GuestError> {
-        self.change(id, self.disk().arg("rollback").arg(id).arg(name)).await
-    }
+    async fn unlock(&self, id: GuestId) -> Result<(), GuestError>;
 
-    /// Makes a guest a template; one that is one is left alone.
+    /// Destroys the guest with its disks, its firewall file and its snapshots.
     ///
     /// # Errors
-    /// When it is none afterwards.
-    pub async fn convert_to_template(&self, id: GuestId) -> Result<(), GuestError> {
-        if self.conf(id).await?.conf.is_template() {
-            return Ok(());
-        }
-        let command = self.disk().arg("template").arg(id);
-        self.verify(id, command, "it is no template", GuestConf::is_template).await
-    }
+    /// When it runs, is protected or is locked.
+    async fn destroy(&self, id: GuestId, purge: Purge) -> Result<(), GuestError>;
 
-    /// Removes a lock; a guest without one is left alone.
+    /// The inside of the guest, where commands run as root with a clean environment (`HOME`, `USER`, `PATH`, `LANG=C.UTF-8`).
+    /// A command is killed inside at its deadline, and a tapped command's output is streamed as it appears.
+    fn inside(&self, id: GuestId) -> Arc<dyn Inside>;
+
+    /// Writes a file inside the guest, whole and verified. Missing folders are made. The contents appear in no argv.
     ///
     /// # Errors
-    /// When the tool fails.
-    pub async fn unlock(&self, id: GuestId) -> Result<(), GuestError> {
-        if self.conf(id).await?.conf.lock().is_none() {
-            return Ok(());
-        }
-        self.change(id, self.quick(Effect::Change).arg("unlock").arg(id)).await
-    }
-
-    /// Destroys a guest with its disks.
-    ///
-    /// # Errors
-    /// When the tool refuses or fails.
-    pub async fn destroy(&self, id: GuestId, purge: Purge) -> Result<(), GuestError> {
-        let command = self.disk().arg("destroy").arg(id).arg("--purge").arg(u8::from(purge == Purge::Yes));
-        self.change(id, command.args(["--destroy-unreferenced-disks", "1"])).await
-    }
-}
-
-/// How a clone is made.
-#[derive(Debug, Clone, Copy)]
-pub struct CloneOptions<'a> {
-    /// The snapshot that is cloned.
-    pub snapshot: Option<&'a SnapshotName>,
-    /// Whether it stands for itself.
-    pub mode: &'a CloneMode,
-    /// The option for its name, and its name.
-    pub name: (&'a str, Option<&'a str>),
-    /// Its notes.
-    pub description: Option<&'a str>,
-}
-
-/// Refuses what the tools would refuse, or take for something else.
-fn check_change(change: &Change, rules: &[KeyRule]) -> Result<(), InvalidSettings> {
-    for (key, value) in &change.set {
-        if key == "description" {
-            check_notes(key, value)?;
-        } else {
-            check_value(key, value)?;
-        }
-    }
-    for key in change.set.keys().chain(&change.delete) {
-        let unused = || change.delete.contains(key) && crate::index(key, "unused").is_some();
-        let why = match rule_of(rules, key).map(|rule| rule.effect) {
-            Some(EffectRule::Always(KeyEffect::Impossible { why })) => why,
-            None if key.starts_with("lxc.") => "there is no option for raw lines; edit the file",
-            None if !unused() => "there is no such key",
-            _ if change.set.contains_key(key) && change.delete.contains(key) => "it is to be set and removed at once",
-            _ => continue,
-        };
-        return Err(InvalidSettings::Key { key: key.clone(), why: why.to_owned() });
-    }
-    Ok(())
-}
-
-/// Whole seconds, at least one: 0 would mean no time at all.
-fn seconds(timeout: Duration) -> u64 {
-    timeout.as_secs().max(1)
-}
-
-/// The size of a disk as the configuration notes it.
-fn disk_size(value: &str) -> Option<DiskSize> {
-    value.parse::<PropertyString>().ok()?.get("size")?.parse().ok()
+    /// When the guest or its agent does not answer, or the file does not arrive.
+    async fn push(&self, id: GuestId, path: &Utf8Path, contents: &[u8], mode: u32) -> Result<(), GuestError>;
 }

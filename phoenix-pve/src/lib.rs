@@ -8,6 +8,7 @@
 //! assert_eq!(classify("VM 100 already running\n"), ErrorClass::AlreadyRunning);
 //! ```
 
+mod adapter;
 mod class;
 mod error;
 mod fake;
@@ -18,11 +19,12 @@ mod reader;
 mod tool;
 mod values;
 
+pub use adapter::{Adapter, Dialect};
 pub use class::{ErrorClass, classify};
 pub use error::{Failure, GuestError, InvalidSettings, Unverified};
 pub use fake::FakeGuests;
 pub use files::{ConfEdit, ConfFile, GuestFiles};
-pub use guests::{CloneMode, CloneOptions, Guests, ObservedGuest, Purge};
+pub use guests::{CloneGuest, CloneMode, Guests, ObservedGuest, Purge};
 pub use push::{Push, push};
 pub use reader::{PropertyReader, PropertyWriter};
 pub use tool::{Deadlines, Tool};

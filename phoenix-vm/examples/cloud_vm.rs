@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_host::{Chunk, Command, Effect, Host, Local};
-use phoenix_pve::ErrorClass;
+use phoenix_pve::{ErrorClass, Purge};
 use phoenix_sim::world::{AgentWorld, GuestWorld};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{GuestId, MemoryMib};
-use phoenix_vm::{CreateVm, Image, IpConfig, Purge, Qm, VirtualMachines, VmNet, VmSettings};
+use phoenix_vm::{CreateVm, Image, IpConfig, Qm, VirtualMachines, VmNet, VmSettings};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -53,7 +53,7 @@ async fn show(vms: &dyn VirtualMachines, image: &str, storage: &str) -> Result<(
     };
     let spec = CreateVm::from_cloud_image(storage.parse()?, Image::File(image.into()), settings);
     vms.create(id, &spec).await?;
-    vms.resize(id, "scsi0".parse()?, "16G".parse()?).await?;
+    vms.resize(id, "scsi0", "16G".parse()?).await?;
     println!("{id} is made");
 
     vms.start(id).await?;

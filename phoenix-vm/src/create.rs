@@ -1,9 +1,8 @@
 //! How VMs come about.
 
-use phoenix_pve::CloneOptions;
-use phoenix_types::{GuestId, Hostname, SnapshotName, StorageId};
+use phoenix_types::StorageId;
 
-use crate::{CloneMode, Drive, DriveBus, DriveSlot, DriveSource, Image, OsType, ScsiController, VmSettings};
+use crate::{Drive, DriveBus, DriveSlot, DriveSource, Image, OsType, ScsiController, VmSettings};
 
 /// A VM to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,38 +37,5 @@ impl CreateVm {
         settings.serials.entry(0).or_insert_with(|| "socket".to_owned());
         settings.vga.get_or_insert_with(|| "serial0".to_owned());
         Self { settings, description: None }
-    }
-}
-
-/// A VM to be made from another one.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct CloneVm {
-    /// The source.
-    pub source: GuestId,
-    /// The snapshot of the source that is cloned; its present state when absent.
-    pub snapshot: Option<SnapshotName>,
-    /// Whether it stands for itself.
-    pub mode: CloneMode,
-    /// Its name; one that Proxmox makes of the source's when absent.
-    pub name: Option<Hostname>,
-    /// Its notes; those of the source, or of the snapshot, when absent.
-    pub description: Option<String>,
-}
-
-impl CloneVm {
-    /// A full copy of what the source is now.
-    #[must_use]
-    pub fn new(source: GuestId) -> Self {
-        Self { source, snapshot: None, mode: CloneMode::Full { storage: None }, name: None, description: None }
-    }
-
-    pub(crate) fn options(&self) -> CloneOptions<'_> {
-        CloneOptions {
-            snapshot: self.snapshot.as_ref(),
-            mode: &self.mode,
-            name: ("--name", self.name.as_ref().map(AsRef::as_ref)),
-            description: self.description.as_deref(),
-        }
     }
 }

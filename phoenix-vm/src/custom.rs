@@ -2,7 +2,7 @@
 
 use phoenix_types::{PropertyString, VolumeId};
 
-use crate::InvalidSettings;
+use phoenix_pve::InvalidSettings;
 
 /// Files that cloud-init reads, volumes of type `snippets` (`cicustom`). A file that is missing keeps the VM from starting.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

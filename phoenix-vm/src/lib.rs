@@ -7,15 +7,15 @@
 //! What this crate does not do: it decides nothing (what to create, when to restart) and retries nothing. Every error has an
 //! [`ErrorClass`](phoenix_pve::ErrorClass) by which the caller does.
 //!
-//! [`fake::FakeVms`] stands in for a node in unit tests:
+//! [`FakeGuests`](phoenix_pve::FakeGuests) replaces a node in unit tests:
 //!
 //! ```
-//! use phoenix_types::{Change, GuestId, Power};
-//! use phoenix_vm::fake::FakeVms;
+//! use phoenix_pve::{FakeGuests, Guests};
+//! use phoenix_types::{Change, GuestId, GuestKind, Power};
 //! use phoenix_vm::{CreateVm, Image, VirtualMachines, VmSettings};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! let vms = FakeVms::default();
+//! let vms = FakeGuests::new(GuestKind::Vm);
 //! let docker = GuestId::new(1001)?;
 //! let settings = VmSettings { name: Some("docker".parse()?), cores: Some(2), ..VmSettings::default() };
 //! let image = Image::File("/var/lib/vz/import/noble.img".into());
@@ -40,7 +40,6 @@ mod create;
 mod custom;
 mod devices;
 mod drive;
-pub mod fake;
 mod inside;
 mod keys;
 mod machines;
@@ -49,15 +48,12 @@ mod qm;
 mod settings;
 
 pub use choices::{Bios, InvalidChoice, NetModel, OsType, ScsiController};
-pub use create::{CloneVm, CreateVm};
+pub use create::CreateVm;
 pub use custom::CustomData;
 pub use devices::{Agent, Cpu, HostPci, PciSource};
 pub use drive::{Drive, DriveBus, DriveSlot, DriveSource, Image, InvalidDriveSlot};
 pub use keys::KEYS;
 pub use machines::VirtualMachines;
 pub use net::{IpConfig, VmNet};
-pub use phoenix_pve::{
-    CloneMode, ConfEdit, GuestError as VmError, InvalidSettings, ObservedGuest as ObservedVm, Purge,
-};
-pub use qm::Qm;
+pub use qm::{Qm, QmDialect};
 pub use settings::VmSettings;

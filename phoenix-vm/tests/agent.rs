@@ -12,9 +12,10 @@ use camino::Utf8Path;
 use phoenix_host::{
     ByteStream, Chunk, Command, Created, Effect, FileStat, Host, HostError, Input, InsideError, Output, Stream,
 };
+use phoenix_pve::Guests as _;
 use phoenix_sim::grammar::{Verdict, parse};
 use phoenix_types::GuestId;
-use phoenix_vm::{Qm, VirtualMachines};
+use phoenix_vm::Qm;
 use pretty_assertions::assert_eq;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;

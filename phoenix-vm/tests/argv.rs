@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use phoenix_host::fake::FakeHost;
 use phoenix_host::{Command, Effect, Input, InsideError, Output};
-use phoenix_pve::ErrorClass;
+use phoenix_pve::{CloneGuest, CloneMode, ErrorClass, GuestError, Guests as _, Purge};
 use phoenix_sim::grammar::{Invocation, Verdict, parse};
 use phoenix_types::{Change, GuestId, MemoryMib, Power, SnapshotName};
-use phoenix_vm::{
-    CloneMode, CloneVm, CreateVm, Image, IpConfig, Purge, Qm, VirtualMachines, VmError, VmNet, VmSettings,
-};
+use phoenix_vm::{CreateVm, Image, IpConfig, Qm, VirtualMachines, VmNet, VmSettings};
 use pretty_assertions::assert_eq;
 use test_case::test_case;
 
@@ -136,7 +134,7 @@ async fn ssh_keys_travel_in_a_file() {
 #[tokio::test]
 async fn clone() {
     let host = node(&[]);
-    let mut spec = CloneVm::new(GuestId::new(9000).unwrap());
+    let mut spec = CloneGuest::new(GuestId::new(9000).unwrap());
     spec.mode = CloneMode::Linked;
     spec.name = Some("docker".parse().unwrap());
     Qm::new(host.clone()).clone_from(docker(), &spec).await.unwrap();
@@ -186,21 +184,21 @@ async fn life() {
     Qm::new(host.clone()).convert_to_template(docker()).await.unwrap();
     one(host, "template", map([]));
     let host = node(&[("disk resize", "scsi0: tank:x,size=32G\n")]);
-    Qm::new(host.clone()).resize(docker(), "scsi0".parse().unwrap(), "32G".parse().unwrap()).await.unwrap();
+    Qm::new(host.clone()).resize(docker(), "scsi0", "32G".parse().unwrap()).await.unwrap();
     one(host, "disk resize", map([("disk", "scsi0"), ("size", "32G")]));
 
     // Disks never shrink, what is so already costs no command, and an exit status of 0 is not believed.
     let host = node(&[]);
     let qm = Qm::new(host.clone());
-    qm.resize(docker(), "scsi0".parse().unwrap(), "4G".parse().unwrap()).await.unwrap();
+    qm.resize(docker(), "scsi0", "4G".parse().unwrap()).await.unwrap();
     qm.delete_snapshot(docker(), &name).await.unwrap();
-    let error = qm.resize(docker(), "scsi0".parse().unwrap(), "2G".parse().unwrap()).await.unwrap_err();
+    let error = qm.resize(docker(), "scsi0", "2G".parse().unwrap()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Refused);
-    let error = qm.resize(docker(), "scsi1".parse().unwrap(), "2G".parse().unwrap()).await.unwrap_err();
+    let error = qm.resize(docker(), "scsi1", "2G".parse().unwrap()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::NotFound);
     assert!(host.argvs().is_empty());
-    let error = qm.resize(docker(), "scsi0".parse().unwrap(), "8G".parse().unwrap()).await.unwrap_err();
-    assert!(matches!(error, VmError::Unverified(_)), "{error}");
+    let error = qm.resize(docker(), "scsi0", "8G".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, GuestError::Unverified(_)), "{error}");
 }
 
 #[test_case("memory", "8\n16"; "a line break")]
@@ -213,7 +211,7 @@ fn refused_before_it_is_sent(key: &str, value: &str) {
     let host = node(&[]);
     let change = Change { set: map([(key, value)]), delete: BTreeSet::new() };
     let error = runtime.block_on(Qm::new(host.clone()).configure(docker(), &change, None)).unwrap_err();
-    assert!(matches!(error, VmError::Invalid { .. }), "{error}");
+    assert!(matches!(error, GuestError::Invalid { .. }), "{error}");
     assert!(host.argvs().is_empty());
 }
 

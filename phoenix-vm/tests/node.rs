@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_host::{Chunk, Command, Effect, Input, InsideError};
-use phoenix_pve::ErrorClass;
+use phoenix_pve::{CloneGuest, CloneMode, ConfEdit, ErrorClass, Guests as _, Purge};
 use phoenix_sim::world::{AgentWorld, GuestWorld};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{Change, GuestId, KeyEffect, MemoryMib, Power, SnapshotName};
-use phoenix_vm::{
-    CloneMode, CloneVm, ConfEdit, CreateVm, Image, IpConfig, Purge, Qm, VirtualMachines, VmNet, VmSettings,
-};
+use phoenix_vm::{CreateVm, Image, IpConfig, Qm, VirtualMachines, VmNet, VmSettings};
 use pretty_assertions::assert_eq;
 
 fn id(id: u32) -> GuestId {
@@ -63,7 +61,7 @@ async fn a_vm_from_a_cloud_image_is_what_was_meant() {
     let error = qm.create(id(9000), &spec()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::AlreadyExists, "{error}");
 
-    qm.resize(id(9000), "scsi0".parse().unwrap(), "32G".parse().unwrap()).await.unwrap();
+    qm.resize(id(9000), "scsi0", "32G".parse().unwrap()).await.unwrap();
     let seen = qm.inspect(id(9000)).await.unwrap().unwrap();
     assert!(seen.conf.live.get("scsi0").unwrap().contains("size=32G"));
     assert_eq!(spec().settings.difference(&seen.conf.live).unwrap(), []);
@@ -84,7 +82,7 @@ async fn templates_and_clones() {
     qm.create(id(9000), &spec()).await.unwrap();
     qm.convert_to_template(id(9000)).await.unwrap();
     qm.convert_to_template(id(9000)).await.unwrap();
-    let mut clone = CloneVm::new(id(9000));
+    let mut clone = CloneGuest::new(id(9000));
     clone.mode = CloneMode::Full { storage: Some("tank".parse().unwrap()) };
     clone.name = Some("docker".parse().unwrap());
     clone.description = Some("a clone".to_owned());
@@ -93,7 +91,7 @@ async fn templates_and_clones() {
     assert_eq!((seen.get("name"), seen.description.as_deref()), (Some("docker"), Some("a clone")));
     let error = qm.start(id(9000)).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Refused, "{error}");
-    let error = qm.clone_from(id(1002), &CloneVm::new(id(999))).await.unwrap_err();
+    let error = qm.clone_from(id(1002), &CloneGuest::new(id(999))).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::NotFound, "{error}");
     let error = qm.clone_from(id(1001), &clone).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::AlreadyExists, "{error}");

@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use phoenix_pve::{GuestError, Guests as _};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::{Cidr, ConfSection, GuestId, Ipv4Setting, Ipv6Setting, KeyEffect, Mac, MemoryMib, Startup};
 use phoenix_vm::{
     Agent, Bios, Cpu, CreateVm, Drive, DriveSlot, DriveSource, HostPci, IpConfig, NetModel, OsType, PciSource, Qm,
-    ScsiController, VirtualMachines, VmError, VmNet, VmSettings,
+    ScsiController, VirtualMachines, VmNet, VmSettings,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -183,7 +184,7 @@ fn unchanged_macs(before: &VmSettings, wanted: &VmSettings, now: &ConfSection) -
     Ok(())
 }
 
-fn failed(error: &VmError) -> TestCaseError {
+fn failed(error: &GuestError) -> TestCaseError {
     TestCaseError::fail(error.to_string())
 }
 

@@ -134,7 +134,7 @@ fn write(dir: &Utf8Path, args: &Adopt, settings: &Settings) -> Result<ExitStatus
     let (files, guests, remaining) = choice.work(settings, Changes::Refused, async |node| {
         let site = node.labelled(None, "observe");
         let nothing = Desired { guests: BTreeMap::new(), order: Vec::new(), dependants: BTreeMap::new() };
-        let seen = observe(&*site.host, &*site.containers, &*site.machines, &nothing).await?;
+        let seen = observe(&site, &nothing).await?;
         let guests = chosen(&seen, &args.guests, &node.host().name())?;
         let files = export(&seen, &guests);
         put(dir, &files)?;
@@ -145,7 +145,7 @@ fn write(dir: &Utf8Path, args: &Adopt, settings: &Settings) -> Result<ExitStatus
         .fleet;
         let desired = Desired::new(&fleet, None)?;
         // Now with the directories that they mount.
-        let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await?;
+        let observed = observe(&site, &desired).await?;
         Ok((files, guests, remaining(&desired, &observed)))
     })?;
     let written = Written { dir, guests, files: &files, remaining: &remaining };

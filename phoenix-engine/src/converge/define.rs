@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use phoenix_pve::ErrorClass;
-use phoenix_types::{Change, GuestKind, VolumeId};
+use phoenix_pve::{CloneGuest, CloneMode, ErrorClass, Purge};
+use phoenix_types::{Change, GuestId, GuestKind, SnapshotName, StorageId, VolumeId};
 use tokio::time::Instant;
 
 use super::disk::root_disk;
@@ -95,8 +95,7 @@ impl Worker<'_> {
                     while_busy(voice, Stage::Define, || site.containers.create(id, create)).await?;
                 }
                 ContainerOrigin::Clone { source, snapshot } => {
-                    let clone = &spec.clone_of(*source, snapshot.as_ref(), &self.guest.name, notes);
-                    while_busy(voice, Stage::Define, || site.containers.as_ref().clone_from(id, clone)).await?;
+                    self.copy(site, *source, snapshot.clone(), spec.clone_storage.clone(), notes).await?;
                 }
             },
             Spec::Vm(spec) => match &spec.origin {
@@ -106,12 +105,29 @@ impl Worker<'_> {
                     while_busy(voice, Stage::Define, || site.machines.create(id, create)).await?;
                 }
                 VmOrigin::Clone { source, snapshot } => {
-                    let clone = &spec.clone_of(*source, snapshot.as_ref(), &self.guest.name, notes);
-                    while_busy(voice, Stage::Define, || site.machines.as_ref().clone_from(id, clone)).await?;
+                    self.copy(site, *source, snapshot.clone(), spec.clone_storage.clone(), notes).await?;
                 }
             },
         }
         Ok(())
+    }
+
+    /// Makes the guest from another one.
+    async fn copy(
+        &self,
+        site: &Site,
+        source: GuestId,
+        snapshot: Option<SnapshotName>,
+        storage: Option<StorageId>,
+        notes: String,
+    ) -> Result<(), StepError> {
+        let mut clone = CloneGuest::new(source);
+        clone.snapshot = snapshot;
+        clone.mode = CloneMode::Full { storage };
+        clone.name = Some(self.guest.name.clone());
+        clone.description = Some(notes);
+        let guests = site.guests(self.kind());
+        while_busy(self.voice, Stage::Define, || guests.clone_from(self.id(), &clone)).await
     }
 
     /// Takes away what a run that died left of a guest that it was making. One that was made after all stays.
@@ -127,11 +143,11 @@ impl Worker<'_> {
             // It came along from the source. The tool takes it off and then fails over the disks that are not there yet, so
             // whether it is off is seen when the guest is destroyed.
             let off = Change { set: [("protection".to_owned(), "0".to_owned())].into(), ..Change::default() };
-            if let Err(error) = site.configure(self.kind(), self.id(), &off, None).await {
+            if let Err(error) = site.guests(self.kind()).configure(self.id(), &off, None).await {
                 tracing::debug!(guest = %self.id(), %error, "a half-made clone complains about losing its protection");
             }
         }
-        Ok(site.destroy(self.kind(), self.id()).await?)
+        Ok(site.guests(self.kind()).destroy(self.id(), Purge::Yes).await?)
     }
 
     /// Destroys the guest. In the middle of that it carries no record any more, so the run's lock names it.
@@ -140,7 +156,7 @@ impl Worker<'_> {
         if let Some(lock) = &self.run.lock {
             lock.halve(id).await?;
         }
-        match while_busy(self.voice, Stage::Destroy, || site.destroy(kind, id)).await {
+        match while_busy(self.voice, Stage::Destroy, || site.guests(kind).destroy(id, Purge::Yes)).await {
             // What a dead run's command was destroying is gone by itself.
             Err(error) if error.class() == Some(ErrorClass::NotFound) => {}
             other => other?,

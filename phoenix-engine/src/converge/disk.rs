@@ -18,7 +18,7 @@ impl Worker<'_> {
             return Ok(());
         }
         let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Disk, || site.resize(kind, id, disk, want)).await
+        while_busy(self.voice, Stage::Disk, || site.guests(kind).resize(id, disk, want)).await
     }
 }
 

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use camino::Utf8Path;
 use phoenix_health::{Addresses, Agent, AskGuest, Attempt, Gate, GateFailure, Outcome, Surroundings};
 use phoenix_host::InsideError;
+use phoenix_pve::GuestError;
 use phoenix_types::{GuestId, GuestKind, Power};
-use phoenix_vm::{VirtualMachines, VmError};
+use phoenix_vm::VirtualMachines;
 
 use super::Voice;
 use crate::desired::DesiredGuest;
@@ -30,7 +31,7 @@ impl Agent for VmAgent {
         match tokio::time::timeout(deadline, self.machines.ping(self.guest)).await {
             Ok(Ok(())) => Ok(()),
             // What the tool said is enough; the rest would be told again at each attempt.
-            Ok(Err(VmError::Failed(failure))) => Err(silent(failure.tail)),
+            Ok(Err(GuestError::Failed(failure))) => Err(silent(failure.tail)),
             Ok(Err(error)) => Err(silent(error.to_string())),
             Err(_) => Err(silent(format!("no answer within {} s", deadline.as_secs_f64()))),
         }

@@ -81,7 +81,7 @@ impl Worker<'_> {
     pub(super) async fn go_back(&mut self, site: &Site) -> Result<(), StepError> {
         let Some(name) = &undo_snapshot() else { return Ok(()) };
         let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Undo, || site.rollback(kind, id, name)).await?;
+        while_busy(self.voice, Stage::Undo, || site.guests(kind).rollback(id, name)).await?;
         settings::note(self, site).await
     }
 
@@ -89,6 +89,6 @@ impl Worker<'_> {
     pub(super) async fn forget_undo(&self, site: &Site) -> Result<(), StepError> {
         let Some(name) = &undo_snapshot() else { return Ok(()) };
         let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Undo, || site.delete_snapshot(kind, id, name)).await
+        while_busy(self.voice, Stage::Undo, || site.guests(kind).delete_snapshot(id, name)).await
     }
 }

@@ -326,7 +326,7 @@ impl Worker<'_> {
         if self.record.owes.remove(&Debt::Restart) {
             settings::note(self, site).await?;
         }
-        let started = while_busy(self.voice, Stage::Start, || site.start(kind, id)).await;
+        let started = while_busy(self.voice, Stage::Start, || site.guests(kind).start(id)).await;
         match started {
             Err(error) if error.class() == Some(ErrorClass::AlreadyRunning) => Ok(()),
             other => other,
@@ -335,13 +335,13 @@ impl Worker<'_> {
 
     pub(super) async fn stop(&self, site: &Site) -> Result<(), StepError> {
         let (id, kind) = (self.id(), self.kind());
-        let stopped = while_busy(self.voice, Stage::Stop, || site.shutdown(kind, id, SHUTDOWN)).await;
+        let stopped = while_busy(self.voice, Stage::Stop, || site.guests(kind).shutdown(id, SHUTDOWN)).await;
         match stopped {
             Err(error) if error.class() == Some(ErrorClass::NotRunning) => Ok(()),
             Err(error) if error.class() == Some(ErrorClass::TimedOut) => {
                 let text = format!("it does not shut down within {} s and is switched off", SHUTDOWN.as_secs());
                 self.voice.say(EventKind::Notice { text });
-                while_busy(self.voice, Stage::Stop, || site.stop(kind, id)).await
+                while_busy(self.voice, Stage::Stop, || site.guests(kind).stop(id)).await
             }
             other => other,
         }
@@ -365,7 +365,7 @@ impl Worker<'_> {
             return Ok(());
         }
         let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Template, || site.convert_to_template(kind, id)).await
+        while_busy(self.voice, Stage::Template, || site.guests(kind).convert_to_template(id)).await
     }
 
     async fn script(&mut self, at: usize, site: &Site) -> Result<(), StepError> {
@@ -381,7 +381,7 @@ impl Worker<'_> {
             }
             settings::write_record(self, site).await?;
         }
-        let inside = site.inside(self.kind(), self.id());
+        let inside = site.guests(self.kind()).inside(self.id());
         script::run(self.guest, desired, &inside, &site.host, self.voice).await?;
         self.record.ran(&desired.name, &desired.digest);
         settings::write_record(self, site).await

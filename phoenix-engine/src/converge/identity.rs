@@ -49,7 +49,7 @@ impl Worker<'_> {
 
     async fn run_inside(&self, site: &Site, script: &[&str]) -> Result<(), StepError> {
         let command = Command::new("sh", Effect::Change, DEADLINE).args(["-c"]).args(script.iter().copied());
-        let output = site.inside(self.kind(), self.id()).exec(command).await?;
+        let output = site.guests(self.kind()).inside(self.id()).exec(command).await?;
         if output.succeeded() {
             return Ok(());
         }

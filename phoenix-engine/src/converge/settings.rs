@@ -118,7 +118,7 @@ async fn send_changes(worker: &Worker<'_>, site: &Site, known: &Record) -> Resul
     if change.is_empty() {
         return Ok(Protection::AsBefore);
     }
-    site.configure(worker.kind(), worker.id(), &change, Some(&file.digest)).await?;
+    site.guests(worker.kind()).configure(worker.id(), &change, Some(&file.digest)).await?;
     let was_protected = file.conf.live.get("protection") == Some("1");
     let changed = changes.iter().any(|change| change.key == "protection");
     Ok(if was_protected && changed { Protection::TakenOff } else { Protection::AsBefore })

@@ -24,7 +24,7 @@ pub(super) async fn take(
     }
     if conf.snapshots.contains_key(name.as_str()) {
         // A run that died left it half made.
-        while_busy(worker.voice, Stage::Undo, || site.delete_snapshot(worker.kind(), worker.id(), name)).await?;
+        while_busy(worker.voice, Stage::Undo, || site.guests(worker.kind()).delete_snapshot(worker.id(), name)).await?;
     }
     let (stage, words) = match purpose {
         SnapshotPurpose::Lifecycle => (Stage::SnapshotAfter, "Taken by Phoenix."),
@@ -35,7 +35,7 @@ pub(super) async fn take(
     record.owes.retain(|debt| ![Debt::Making, Debt::Snapshots].contains(debt));
     let description = &record.insert_into(words);
     let (id, kind) = (worker.id(), worker.kind());
-    let taken = while_busy(worker.voice, stage, || site.snapshot(kind, id, name, description)).await;
+    let taken = while_busy(worker.voice, stage, || site.guests(kind).snapshot(id, name, description)).await;
     match taken {
         Err(error) if error.class() == Some(ErrorClass::AlreadyExists) => Ok(()),
         other => other,
@@ -60,7 +60,8 @@ pub(super) async fn replace(
 ) -> Result<(), StepError> {
     let successor = &successor(name);
     let (id, kind) = (worker.id(), worker.kind());
-    let delete = async |name| while_busy(worker.voice, Stage::Undo, || site.delete_snapshot(kind, id, name)).await;
+    let delete =
+        async |name| while_busy(worker.voice, Stage::Undo, || site.guests(kind).delete_snapshot(id, name)).await;
     let conf = worker.conf(site).await?.conf;
     // One that a dead run left shows the guest only when no script ran since.
     let notes = conf.snapshots.get(successor.as_str()).and_then(|section| section.description.as_deref());

@@ -46,7 +46,7 @@ impl Worker<'_> {
                 return Err(StepError::Locked { guest: self.id(), lock: lock.to_owned() });
             }
             if !self.is_worked_on(site).await? {
-                site.unlock(self.kind(), self.id()).await?;
+                site.guests(self.kind()).unlock(self.id()).await?;
                 return Ok(Lock::Broken);
             }
             if started.elapsed() > BUDGET {

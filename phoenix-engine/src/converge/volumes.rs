@@ -90,7 +90,7 @@ pub(super) async fn mount(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
         settings::note(worker, site).await?;
     }
     let command = Command::new("sh", Effect::Change, DEADLINE).args(["-c", SCRIPT, "phoenix-volumes"]).args(arguments);
-    let output = site.inside(worker.kind(), worker.id()).exec(command).await?;
+    let output = site.guests(worker.kind()).inside(worker.id()).exec(command).await?;
     if !output.succeeded() {
         return Err(StepError::Volumes {
             status: output.status.map_or_else(|| "a signal".to_owned(), |status| format!("status {status}")),

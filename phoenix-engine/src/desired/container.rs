@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 use phoenix_config::model::{Container, ContainerSource, Guest, IdMapKind, PctFeature};
-use phoenix_lxc::{
-    CloneContainer, CloneMode, ContainerSettings, CreateContainer, Features, MountPoint, MountSource, Net, Template,
-};
+use phoenix_lxc::{ContainerSettings, CreateContainer, Features, MountPoint, MountSource, Net, Template};
 use phoenix_pve::InvalidSettings;
-use phoenix_types::{ConfSection, DiskSize, GuestId, Hostname, SnapshotName, Startup, StorageId, Tag};
+use phoenix_types::{ConfSection, DiskSize, GuestId, SnapshotName, Startup, StorageId, Tag};
 
 /// Where root of an unprivileged container stands among the node's users (pve-container `LXC.pm`).
 const ID_SHIFT: u32 = 100_000;
@@ -104,21 +102,6 @@ impl DesiredContainer {
             CreateContainer::new(template.clone(), source.into(), self.settings_on(&ConfSection::default()));
         create.description = Some(notes);
         create
-    }
-
-    pub(crate) fn clone_of(
-        &self,
-        source: GuestId,
-        snapshot: Option<&SnapshotName>,
-        name: &Hostname,
-        notes: String,
-    ) -> CloneContainer {
-        let mut clone = CloneContainer::new(source);
-        clone.snapshot = snapshot.cloned();
-        clone.mode = CloneMode::Full { storage: self.clone_storage.clone() };
-        clone.hostname = Some(name.clone());
-        clone.description = Some(notes);
-        clone
     }
 }
 

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use camino::Utf8PathBuf;
 use phoenix_config::model::{CloudImage, CloudUser, Fleet, Guest, Vm, VmSource};
 use phoenix_pve::InvalidSettings;
-use phoenix_types::{GuestId, Hostname, Ipv4Setting, SnapshotName, StorageId, VolumeId};
-use phoenix_vm::{Agent, CloneMode, CloneVm, CreateVm, CustomData, Image, IpConfig, VmNet, VmSettings};
+use phoenix_types::{GuestId, Ipv4Setting, SnapshotName, StorageId, VolumeId};
+use phoenix_vm::{Agent, CreateVm, CustomData, Image, IpConfig, VmNet, VmSettings};
 
 use super::LowerError;
 
@@ -107,21 +107,6 @@ impl DesiredVm {
         create.description = Some(notes);
         create.settings.ci_custom = vendor_data.cloned().map(CustomData::vendor);
         create
-    }
-
-    pub(crate) fn clone_of(
-        &self,
-        source: GuestId,
-        snapshot: Option<&SnapshotName>,
-        name: &Hostname,
-        notes: String,
-    ) -> CloneVm {
-        let mut clone = CloneVm::new(source);
-        clone.snapshot = snapshot.cloned();
-        clone.mode = CloneMode::Full { storage: self.clone_storage.clone() };
-        clone.name = Some(name.clone());
-        clone.description = Some(notes);
-        clone
     }
 }
 

@@ -119,7 +119,7 @@ pub async fn examine(node: &Node, fleet: &Fleet, desired: &Desired) -> Result<Ex
     if patient.findings.iter().any(|finding| finding.check == Check::Programs && finding.gravity == Gravity::Error) {
         return Ok(Examination { version, findings: patient.findings });
     }
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, desired).await?;
+    let observed = observe(&site, desired).await?;
     storages::examine(&mut patient, &observed).await?;
     guests::examine(&mut patient, &observed).await?;
     shares::examine(&mut patient, desired).await?;

@@ -43,7 +43,7 @@ async fn a_guest_that_changed_since_it_was_looked_at_is_not_written() {
     sim.write(path, CONF.as_bytes(), 0o640).await.unwrap();
     let node = Node::new(Layered::new(Arc::new(sim.clone())));
     let site = node.labelled(None, "observe");
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+    let observed = observe(&site, &desired).await.unwrap();
     let adoption = plan_adoption(&desired, &observed, None, Provisioned::NotYet).unwrap();
     let other = CONF.replace("memory: 512", "memory: 1024");
     sim.write(path, other.as_bytes(), 0o640).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_guest_that_changed_since_it_was_looked_at_is_not_written() {
 
     sim.write(path, CONF.as_bytes(), 0o640).await.unwrap();
     assert!(adoption.carry_out(&node).await.iter().all(|(_, result)| result.is_ok()));
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+    let observed = observe(&site, &desired).await.unwrap();
     let after = plan(&desired, &observed, Provision::WhenChanged);
     assert_eq!(after.guests[0].steps, adoption.then.guests[0].steps, "what was announced is what is planned");
 }
@@ -68,11 +68,11 @@ async fn a_vm_without_generation_id_is_taken_over_once() {
     sim.write("/etc/pve/qemu-server/1001.conf".into(), conf.as_bytes(), 0o640).await.unwrap();
     let node = Node::new(Layered::new(Arc::new(sim.clone())));
     let site = node.labelled(None, "observe");
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+    let observed = observe(&site, &desired).await.unwrap();
     let adoption = plan_adoption(&desired, &observed, None, Provisioned::NotYet).unwrap();
     assert!(adoption.then.is_empty(), "{:#?}", adoption.then);
     assert!(adoption.carry_out(&node).await.iter().all(|(_, result)| result.is_ok()));
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+    let observed = observe(&site, &desired).await.unwrap();
     let after = plan(&desired, &observed, Provision::WhenChanged);
     assert_eq!((after.guests[0].attitude, after.is_empty()), (Attitude::Keep, true), "{after:#?}");
     let files = export(&observed, &[id(1001)].into());

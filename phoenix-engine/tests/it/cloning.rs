@@ -152,7 +152,7 @@ async fn killed_at_any_moment_a_clone_becomes_a_machine_of_its_own(kind: GuestKi
         {
             let node = Node::new(Layered::new(Arc::new(sim.clone())));
             let site = node.labelled(None, "observe");
-            let observed = observe(&*site.host, &*site.containers, &*site.machines, &whole).await.unwrap();
+            let observed = observe(&site, &whole).await.unwrap();
             let plan = plan(&whole, &observed, Provision::WhenChanged);
             let options = Options::default();
             let run = converge(&node, whole.clone(), plan, &options, &mut []);

@@ -239,7 +239,7 @@ async fn who_answers_in_the_place_of_a_guest_that_went_off_is_no_sign_of_its_hea
     assert!(up(&sim, &desired).await.summary.is_good());
     let node = Node::new(Layered::new(Arc::new(sim.clone())));
     let site = node.labelled(None, "observe");
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+    let observed = observe(&site, &desired).await.unwrap();
     let asked = || async { ask(&node, &desired, &observed, &[id(101)].into(), Duration::MAX).await.remove(0) };
     assert!(asked().await.is_healthy());
 

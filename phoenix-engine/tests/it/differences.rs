@@ -299,7 +299,7 @@ fn desired(files: &Value) -> Arc<Desired> {
 
 async fn look(sim: &SimNode, desired: &Desired) -> Observed {
     let site = Node::new(Layered::new(Arc::new(sim.clone()))).labelled(None, "observe");
-    observe(&*site.host, &*site.containers, &*site.machines, desired).await.unwrap()
+    observe(&site, desired).await.unwrap()
 }
 
 fn told(guest: &GuestPlan) -> String {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use camino::Utf8Path;
 use phoenix_engine::{Desired, Event, EventKind, Node, Options, Plan, Provision, Summary, converge, observe, plan};
 use phoenix_host::{Command, CommandRecord, Effect, Layered, Recorder};
-use phoenix_lxc::{Containers as _, Pct};
+use phoenix_lxc::Pct;
+use phoenix_pve::Guests as _;
 use phoenix_sim::{SimNode, World};
 use phoenix_types::GuestKind;
-use phoenix_vm::{Qm, VirtualMachines as _};
+use phoenix_vm::Qm;
 
 use crate::fleet::id;
 
@@ -51,7 +52,7 @@ pub(crate) async fn up_with(sim: &SimNode, desired: &Arc<Desired>, options: &Opt
     let log = Arc::new(Log::default());
     let node = Node::new(Layered::new(Arc::new(sim.clone())).recorded(log.clone()));
     let site = node.labelled(None, "observe");
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, desired).await.unwrap();
+    let observed = observe(&site, desired).await.unwrap();
     let plan = plan(desired, &observed, Provision::WhenChanged);
     let mut events: Vec<Event> = Vec::new();
     let summary = converge(&node, desired.clone(), plan.clone(), options, &mut [&mut events]).await;

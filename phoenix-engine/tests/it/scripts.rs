@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use camino::Utf8Path;
 use phoenix_engine::{Desired, Event, EventKind, Node, Options, Provision, Summary, converge, observe, plan};
 use phoenix_host::{ByteStream, Command, Created, Effect, FileStat, Host, HostError, Layered, Output};
-use phoenix_lxc::{Containers as _, Pct};
+use phoenix_lxc::Pct;
+use phoenix_pve::Guests as _;
 use phoenix_sim::SimNode;
 use phoenix_types::GuestKind;
-use phoenix_vm::{Qm, VirtualMachines as _};
+use phoenix_vm::Qm;
 use pretty_assertions::assert_eq;
 use test_case::test_case;
 
@@ -148,7 +149,7 @@ async fn run_text(kind: GuestKind, text: &str, looks: &'static [Look]) -> Told {
     let node = Node::new(Layered::new(way.clone()));
     let desired = desired(kind, text);
     let site = node.labelled(None, "observe");
-    let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+    let observed = observe(&site, &desired).await.unwrap();
     let plan = plan(&desired, &observed, Provision::WhenChanged);
     let mut events: Vec<Event> = Vec::new();
     let summary = converge(&node, desired, plan, &Options::default(), &mut [&mut events]).await;

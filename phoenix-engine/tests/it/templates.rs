@@ -97,7 +97,7 @@ async fn a_template_that_exists_is_left_alone_and_never_started() {
         for provision in [Provision::WhenChanged, Provision::Always] {
             let node = Node::new(Layered::new(Arc::new(sim.clone())));
             let site = node.labelled(None, "observe");
-            let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+            let observed = observe(&site, &desired).await.unwrap();
             let plan = plan(&desired, &observed, provision);
             assert_eq!((plan.guests[0].attitude, plan.step_count()), (Attitude::Keep, 0), "{plan:#?}");
         }
@@ -127,7 +127,7 @@ async fn cleaning_survives_a_kill() {
             {
                 let node = Node::new(Layered::new(Arc::new(sim.clone())));
                 let site = node.labelled(None, "observe");
-                let observed = observe(&*site.host, &*site.containers, &*site.machines, &template).await.unwrap();
+                let observed = observe(&site, &template).await.unwrap();
                 let plan = plan(&template, &observed, Provision::WhenChanged);
                 let options = Options::default();
                 let run = converge(&node, template.clone(), plan, &options, &mut []);

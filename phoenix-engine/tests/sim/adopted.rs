@@ -18,7 +18,7 @@ use crate::harness::world::{self, Weather};
 
 async fn look(node: &Node, desired: &Desired) -> Observed {
     let site = node.labelled(None, "observe");
-    observe(&*site.host, &*site.containers, &*site.machines, desired).await.unwrap()
+    observe(&site, desired).await.unwrap()
 }
 
 /// Takes the records off all guests.

@@ -87,7 +87,7 @@ impl Asked {
     pub(crate) async fn up(&self, gates: &Value) -> (Summary, Vec<Event>) {
         let (node, desired) = (self.node(), Arc::new(self.desired(gates)));
         let site = node.labelled(None, "observe");
-        let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+        let observed = observe(&site, &desired).await.unwrap();
         let plan = plan(&desired, &observed, Provision::WhenChanged);
         let mut events: Vec<Event> = Vec::new();
         let summary = converge(&node, desired, plan, &Options::default(), &mut [&mut events]).await;
@@ -98,7 +98,7 @@ impl Asked {
     pub(crate) async fn ask(&self, gates: &Value) -> Vec<Attempt> {
         let (node, desired) = (self.node(), self.desired(gates));
         let site = node.labelled(None, "observe");
-        let observed = observe(&*site.host, &*site.containers, &*site.machines, &desired).await.unwrap();
+        let observed = observe(&site, &desired).await.unwrap();
         let ids = BTreeSet::from([GuestId::new(103).unwrap()]);
         let mut health = phoenix_engine::ask(&node, &desired, &observed, &ids, Duration::MAX).await;
         let GuestHealth { gates, .. } = health.remove(0);
