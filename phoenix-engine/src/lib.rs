@@ -50,6 +50,7 @@ mod lock;
 mod node;
 mod notes;
 mod observe;
+mod ownership;
 mod plan;
 mod record;
 mod snippets;

@@ -117,8 +117,8 @@ impl NodeLock {
         self.predecessor.as_deref()
     }
 
-    /// The guests that a command makes or destroys, or did so when its run died: those that exist without a record are ours all
-    /// the same.
+    /// The guests that a command makes or destroys, or did so when its run died. That says nothing about a guest which is there
+    /// under the id: see [`Proof`](crate::ownership::Proof).
     pub(crate) async fn half_made(&self) -> BTreeSet<GuestId> {
         self.half.lock().await.clone()
     }

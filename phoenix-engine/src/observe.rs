@@ -9,6 +9,7 @@ use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::node::Site;
+use crate::ownership::Proof;
 use crate::record::{CHECK_VARIABLE, Record};
 use crate::snippets::AgentSnippet;
 use crate::tasks::TasksError;
@@ -81,11 +82,23 @@ pub struct Observed {
     pub paths: BTreeMap<Utf8PathBuf, FileStat>,
     /// Where vendor data for cloud-init can stand; absent when no storage holds snippets, or no VM is made from an image.
     pub agent_snippet: Option<AgentSnippet>,
-    /// Guests that a run was making or destroying when it died ([`NodeLock::observe`](crate::NodeLock::observe)): they carry no
-    /// record and are ours all the same.
+    /// The empty shells of guests that a run was making or destroying when it died
+    /// ([`NodeLock::observe`](crate::NodeLock::observe)).
     pub half_made: BTreeSet<GuestId>,
     /// Volumes of guests that nothing refers to, which a run that died may have left; looked for only after such a one.
     pub orphans: BTreeMap<GuestId, BTreeSet<VolumeId>>,
+}
+
+impl Observed {
+    /// Whether a run that died was making or destroying this guest, and what is left of it proves that.
+    pub(crate) fn is_half_made(&self, id: GuestId) -> bool {
+        let proof = self.present.get(&id).map(|present| Proof::of(&present.conf, present.kind, id));
+        match proof {
+            Some(Proof::Unfinished) => true,
+            Some(Proof::Shell) => self.half_made.contains(&id),
+            Some(Proof::Record(_) | Proof::Nothing) | None => false,
+        }
+    }
 }
 
 fn present_guest(kind: GuestKind, guest: ObservedGuest) -> Present {

@@ -13,6 +13,7 @@ use crate::desired::{Desired, Spec};
 use crate::lock::NodeLock;
 use crate::node::{Node, Site};
 use crate::observe::{ObserveError, Observed, observe};
+use crate::ownership::Proof;
 use crate::tasks;
 
 /// How long a command that was sent just before may need until the node's list of tasks shows it, and one that is no task, such
@@ -40,14 +41,12 @@ impl NodeLock {
         }
         let mut observed = observe(&site, desired).await?;
         for guest in half_made {
-            match observed.present.contains_key(&guest) {
-                true => observed.half_made.insert(guest),
-                // It never came to be, or is gone: what is made under its id from now on is nothing of that run.
-                false => {
-                    self.settle(guest).await?;
-                    false
-                }
-            };
+            // What is there under the id by now, other than an empty shell, shows by itself whose it is.
+            let proof = observed.present.get(&guest).map(|present| Proof::of(&present.conf, present.kind, guest));
+            match proof {
+                Some(Proof::Shell) => _ = observed.half_made.insert(guest),
+                _ => self.settle(guest).await?,
+            }
         }
         if self.predecessor().is_some() {
             observed.orphans = orphans(&site, desired, &observed).await?;

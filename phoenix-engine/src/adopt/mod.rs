@@ -209,7 +209,7 @@ fn consider(guest: &DesiredGuest, observed: &Observed, provisioned: Provisioned)
     if present.record(id).is_some() {
         return Ok(Standing::Ours);
     }
-    if observed.half_made.contains(&id) {
+    if observed.is_half_made(id) {
         return Err(NotAdoptable::HalfMade { guest: id });
     }
     if let Some(lock) = present.conf.lock() {

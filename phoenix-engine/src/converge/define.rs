@@ -6,16 +6,15 @@ use phoenix_pve::{CloneGuest, CloneMode, ErrorClass, Purge};
 use phoenix_types::{Change, GuestId, GuestKind, SnapshotName, StorageId, VolumeId};
 use tokio::time::Instant;
 
-use super::disk::root_disk;
 use super::error::StepError;
 use super::guest::{Worker, slot};
 use super::retry::while_busy;
 use super::settings;
-use super::stale::Lock;
 use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
 use crate::event::{EventKind, millis};
 use crate::node::Site;
 use crate::notes::Passage;
+use crate::ownership::Proof;
 use crate::plan::Stage;
 use crate::record::{Debt, Record};
 
@@ -35,9 +34,7 @@ impl Worker<'_> {
         }
         self.record.begun = self.guest.begins_with();
         self.record.notes = self.guest.notes.as_deref().and_then(Passage::of);
-        if self.guest.minds_being_made() {
-            self.record.owes.insert(Debt::Making);
-        }
+        self.record.owes.insert(Debt::Making);
         let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
         if notes.chars().count() > crate::record::NOTES_LIMIT {
             return Err(StepError::NotesFull { length: notes.chars().count() });
@@ -64,16 +61,32 @@ impl Worker<'_> {
         if let Some(lock) = &self.run.lock {
             lock.halve(self.id()).await?;
         }
-        self.make(site, notes, vendor_data).await?;
-        self.write_first_record(site).await?;
-        if let Some(lock) = &self.run.lock {
+        let made = self.make(site, notes, vendor_data).await;
+        self.settle_unless_shell(site).await?;
+        made?;
+        self.write_first_record(site).await
+    }
+
+    /// Takes the guest off the list of those that are made or destroyed, unless an empty shell is left of it.
+    async fn settle_unless_shell(&self, site: &Site) -> Result<(), StepError> {
+        let Some(lock) = &self.run.lock else { return Ok(()) };
+        if self.proof(site).await? != Some(Proof::Shell) {
             lock.settle(self.id()).await?;
         }
         Ok(())
     }
 
+    /// What the guest itself shows of its owner, if it is there.
+    async fn proof(&self, site: &Site) -> Result<Option<Proof>, StepError> {
+        let file = self.files(site).conf(self.id()).await?;
+        Ok(file.map(|file| Proof::of(&file.conf, self.kind(), self.id())))
+    }
+
     /// Writes raw lines, check value and record before anything runs, so that a clone never starts with its source's.
     async fn write_first_record(&mut self, site: &Site) -> Result<(), StepError> {
+        if !self.guest.minds_being_made() {
+            self.record.owes.remove(&Debt::Making);
+        }
         // What came along from the source is ours to take away.
         match settings::inherited(self, site).await? {
             Some(source) => {
@@ -130,15 +143,18 @@ impl Worker<'_> {
         while_busy(self.voice, Stage::Define, || guests.clone_from(self.id(), &clone)).await
     }
 
-    /// Takes away what a run that died left of a guest that it was making. One that was made after all stays.
+    /// Takes away what a run that died left of a guest that it was making. One that was made after all stays, and so does one
+    /// that somebody else made under the id.
     pub(super) async fn undo(&self, site: &Site) -> Result<(), StepError> {
-        let lock = self.break_lock(site).await?;
-        let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(()) };
-        let notes = file.conf.live.description.as_deref().unwrap_or_default();
-        let has_disk = root_disk(&file.conf.live, self.kind()).is_some();
-        if lock == Lock::Gone && has_disk && Record::find(notes).is_some_and(|record| record.id == self.id()) {
+        if !self.is_left_half_made(site).await? {
             return Ok(());
         }
+        self.break_lock(site).await?;
+        // A task that was waited for may have come to its end.
+        if !self.is_left_half_made(site).await? {
+            return Ok(());
+        }
+        let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(()) };
         if file.conf.live.get("protection") == Some("1") {
             // It came along from the source. The tool takes it off and then fails over the disks that are not there yet, so
             // whether it is off is seen when the guest is destroyed.
@@ -150,21 +166,39 @@ impl Worker<'_> {
         Ok(site.guests(self.kind()).destroy(self.id(), Purge::Yes).await?)
     }
 
-    /// Destroys the guest. In the middle of that it carries no record any more, so the run's lock names it.
+    /// Whether what is there under the id is what a run of ours left half made.
+    ///
+    /// # Errors
+    /// When it is somebody else's guest.
+    async fn is_left_half_made(&self, site: &Site) -> Result<bool, StepError> {
+        match self.proof(site).await? {
+            Some(Proof::Unfinished) => Ok(true),
+            Some(Proof::Shell) if self.run.shells.contains(&self.id()) => Ok(true),
+            Some(Proof::Record(_)) | None => Ok(false),
+            Some(Proof::Shell | Proof::Nothing) => Err(StepError::Taken(self.id())),
+        }
+    }
+
+    /// Destroys the guest, which shows at this moment that it is ours. In the middle of that it carries no record any more, so
+    /// the run's lock names it.
     pub(super) async fn destroy(&self, site: &Site) -> Result<(), StepError> {
+        match self.proof(site).await? {
+            Some(Proof::Record(_) | Proof::Unfinished) => {}
+            Some(Proof::Shell) if self.run.shells.contains(&self.id()) => {}
+            Some(Proof::Shell | Proof::Nothing) => return Err(StepError::Taken(self.id())),
+            // What a dead run's command was destroying is gone by itself.
+            None => return Ok(()),
+        }
         let (id, kind) = (self.id(), self.kind());
         if let Some(lock) = &self.run.lock {
             lock.halve(id).await?;
         }
-        match while_busy(self.voice, Stage::Destroy, || site.guests(kind).destroy(id, Purge::Yes)).await {
-            // What a dead run's command was destroying is gone by itself.
-            Err(error) if error.class() == Some(ErrorClass::NotFound) => {}
-            other => other?,
+        let destroyed = while_busy(self.voice, Stage::Destroy, || site.guests(kind).destroy(id, Purge::Yes)).await;
+        self.settle_unless_shell(site).await?;
+        match destroyed {
+            Err(error) if error.class() == Some(ErrorClass::NotFound) => Ok(()),
+            other => other,
         }
-        if let Some(lock) = &self.run.lock {
-            lock.settle(id).await?;
-        }
-        Ok(())
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) use snapshot::successor;
 pub(crate) use stale::{is_a_tasks, is_creation};
 pub(crate) use volumes::{mounted_by, mounts};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use phoenix_types::{GuestId, StorageId};
@@ -100,6 +100,8 @@ struct Run {
     node: Node,
     cancel: CancellationToken,
     lock: Option<NodeLock>,
+    /// Guests of which a run that died left an empty shell.
+    shells: BTreeSet<GuestId>,
     /// Who may change the node now.
     slots: Semaphore,
     /// A container that is being cloned is locked by `pct` for the whole copy, so its clones are made one after the other.
@@ -155,6 +157,10 @@ pub async fn converge(
         node: node.clone(),
         cancel: options.cancel.clone(),
         lock: options.lock.clone(),
+        shells: match &options.lock {
+            Some(lock) => lock.half_made().await,
+            None => BTreeSet::new(),
+        },
         slots: Semaphore::new(options.jobs.max(1)),
         clone_sources: desired
             .guests

@@ -26,28 +26,18 @@ pub(crate) fn is_creation(lock: &str) -> bool {
     ["clone", "create"].contains(&lock)
 }
 
-/// What became of a lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lock {
-    /// There was none, or its task came to its end and took it off.
-    Gone,
-    /// Its task was gone, so it was taken off.
-    Broken,
-}
-
 impl Worker<'_> {
     /// Takes the lock off the guest once no task works on it any more.
-    pub(super) async fn break_lock(&self, site: &Site) -> Result<Lock, StepError> {
+    pub(super) async fn break_lock(&self, site: &Site) -> Result<(), StepError> {
         let started = Instant::now();
         loop {
-            let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(Lock::Gone) };
-            let Some(lock) = file.conf.lock() else { return Ok(Lock::Gone) };
+            let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(()) };
+            let Some(lock) = file.conf.lock() else { return Ok(()) };
             if !is_a_tasks(lock) {
                 return Err(StepError::Locked { guest: self.id(), lock: lock.to_owned() });
             }
             if !self.is_worked_on(site).await? {
-                site.guests(self.kind()).unlock(self.id()).await?;
-                return Ok(Lock::Broken);
+                return Ok(site.guests(self.kind()).unlock(self.id()).await?);
             }
             if started.elapsed() > BUDGET {
                 return Err(StepError::Locked { guest: self.id(), lock: lock.to_owned() });

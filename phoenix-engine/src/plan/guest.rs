@@ -13,7 +13,7 @@ use super::unmanaged::{Unmanaged, unmanaged};
 use super::{
     Attitude, Difference, Effect, GuestPlan, Provision, Restart, Stage, Step, UNDO, Work, container, differences, vm,
 };
-use crate::converge::{changes, is_a_tasks, is_creation, line_digest, root_disk, wanted_keys};
+use crate::converge::{changes, is_a_tasks, line_digest, wanted_keys};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::notes::Passage;
 use crate::observe::{Observed, Present};
@@ -96,7 +96,7 @@ pub(crate) fn plan_guest(
         ));
         return plan.finish(Attitude::NotOurs, fresh);
     }
-    if is_half_made(guest, present, observed) {
+    if observed.is_half_made(guest.id) {
         let (summary, reason) = match present.conf.lock() {
             Some("destroyed") => ("destroy what is left of it", "a run that died was destroying it"),
             _ => ("destroy what was half made", "a run that died was making it"),
@@ -151,21 +151,6 @@ pub(crate) fn plan_guest(
     }
     let attitude = if is_checked(present, &record) { Attitude::Keep } else { Attitude::Finish };
     plan.finish(attitude, record)
-}
-
-/// Whether a run that died was making it, or destroying it: its own record says so, which the creating command writes before its
-/// disks are there; or what that run noted down, and the guest looks like it: locked, or a clone that still has its source's notes.
-pub(super) fn is_half_made(guest: &DesiredGuest, present: &Present, observed: &Observed) -> bool {
-    let lock = present.conf.lock();
-    // Its disks are written last, so one without them was not made to its end, though a run may have unlocked it since.
-    let has_disk = root_disk(&present.conf.live, present.kind).is_some();
-    match present.record(guest.id) {
-        Some(record) => record.check.is_none() && (lock.is_some_and(is_creation) || !has_disk),
-        None => {
-            let came_along = guest.clone_source().is_some_and(|source| present.record(source).is_some());
-            observed.half_made.contains(&guest.id) && (lock.is_some_and(is_a_tasks) || came_along || !has_disk)
-        }
-    }
 }
 
 /// What the guest will be, with the record of that moment, when it has gone back to the snapshot that a run which died was going

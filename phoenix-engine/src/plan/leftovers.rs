@@ -2,14 +2,13 @@
 
 use phoenix_types::GuestId;
 
-use crate::converge::is_creation;
 use crate::desired::Desired;
 use crate::observe::{Observed, Present};
 
 /// What a person should know who reads the plan.
 pub(super) fn leftovers(desired: &Desired, observed: &Observed) -> Vec<String> {
     let others = observed.present.iter().filter(|(id, _)| !desired.guests.contains_key(*id));
-    let halves = others.filter(|(id, present)| is_half_made(**id, present, observed));
+    let halves = others.filter(|(id, _)| observed.is_half_made(**id));
     let mut remarks: Vec<String> = halves.map(|(id, present)| half_made(*id, present)).collect();
     for (guest, volumes) in &observed.orphans {
         for volume in volumes {
@@ -20,12 +19,6 @@ pub(super) fn leftovers(desired: &Desired, observed: &Observed) -> Vec<String> {
         }
     }
     remarks
-}
-
-/// Whether a run that died was making or destroying a guest that the configuration does not have.
-fn is_half_made(id: GuestId, present: &Present, observed: &Observed) -> bool {
-    let is_begun = present.record(id).is_some_and(|record| record.check.is_none());
-    observed.half_made.contains(&id) || (is_begun && present.conf.lock().is_some_and(is_creation))
 }
 
 fn half_made(id: GuestId, present: &Present) -> String {

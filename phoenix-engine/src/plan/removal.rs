@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use phoenix_types::{GuestId, Power};
 
-use super::guest::is_half_made;
 use super::{Attitude, Effect, GuestPlan, Plan, Stage, Step, Work, finish};
 use crate::desired::{Desired, DesiredGuest};
 use crate::observe::Observed;
@@ -130,7 +129,7 @@ fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Attitude, Record,
         return Ok((Attitude::Keep, Record::new(guest.id), Vec::new()));
     };
     let step = |stage, summary: &str, reason: &str, work| Step::new(stage, summary, reason, Effect::Destroy, work);
-    if present.kind == guest.kind() && is_half_made(guest, present, observed) {
+    if present.kind == guest.kind() && observed.is_half_made(guest.id) {
         let reason = "a run that died was making or destroying it";
         let steps = vec![
             step(Stage::Unlock, "take off its lock", reason, Work::BreakLock),

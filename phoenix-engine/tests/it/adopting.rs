@@ -29,10 +29,15 @@ fn notes_that_are_full_are_not_cut() {
 #[test]
 fn a_guest_that_a_dead_run_was_making_is_finished_and_not_taken_over() {
     let desired = Folder::new(BASE, "", &[]).desired();
-    let mut observed = node(&[(900, CONF, Power::Stopped)]);
+    let mut observed = node(&[(900, "lock: create\n", Power::Stopped)]);
     observed.half_made.insert(id(900));
     let adoption = plan_adoption(&desired, &observed, None, Provisioned::NotYet).unwrap();
     assert_eq!(adoption.left, [NotAdoptable::HalfMade { guest: id(900) }]);
+    // The id alone proves nothing about a guest that somebody made meanwhile.
+    let mut observed = node(&[(900, CONF, Power::Stopped)]);
+    observed.half_made.insert(id(900));
+    let adoption = plan_adoption(&desired, &observed, None, Provisioned::NotYet).unwrap();
+    assert_eq!(adoption.guests.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,4 +83,34 @@ async fn a_vm_without_generation_id_is_taken_over_once() {
     let files = export(&observed, &[id(1001)].into());
     assert!(remaining(&desired, &observed).is_empty());
     assert!(files.machines.unwrap().contains("\"ip\": \"manual\""));
+}
+
+/// A VM that boots from the network, and one whose disk is a controller that it was given, have no disk on a bus.
+#[tokio::test(start_paused = true)]
+async fn an_adopted_vm_without_generation_id_and_disk_is_not_half_made() {
+    let vm = r#"{"vmid": 1001, "name": "old", "template_image": "local:import/x.qcow2", "network_config": {"ip": "manual"}}"#;
+    let desired = Folder::new("", vm, &[]).desired();
+    for disk in ["", "unused0: local:1001/vm-1001-disk-0.raw\n", "ide2: none,media=cdrom\n", "hostpci0: 0000:01:00.0\n"]
+    {
+        let sim = SimNode::new(World::default());
+        let conf = format!("memory: 512\nname: old\nnet0: virtio=BC:24:11:00:00:01,bridge=vmbr0\n{disk}");
+        sim.write("/etc/pve/qemu-server/1001.conf".into(), conf.as_bytes(), 0o640).await.unwrap();
+        let node = Node::new(Layered::new(Arc::new(sim.clone())));
+        let site = node.labelled(None, "observe");
+        let observed = observe(&site, &desired).await.unwrap();
+        let adoption = plan_adoption(&desired, &observed, None, Provisioned::NotYet).unwrap();
+        assert!(adoption.carry_out(&node).await.iter().all(|(_, result)| result.is_ok()));
+        let observed = observe(&site, &desired).await.unwrap();
+        let after = plan(&desired, &observed, Provision::WhenChanged);
+        let commands: Vec<String> = after.guests[0]
+            .steps
+            .iter()
+            .flat_map(|step| step.commands.iter().map(|command| command.argv.join(" ")))
+            .collect();
+        assert_eq!(after.guests[0].attitude, Attitude::Update, "{after:#?}");
+        assert!(
+            !commands.iter().any(|command| command.contains("destroy") || command.contains("create")),
+            "{commands:?}"
+        );
+    }
 }

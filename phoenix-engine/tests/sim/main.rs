@@ -3,6 +3,7 @@
 
 mod adopted;
 mod campaign;
+mod foreign;
 mod found;
 mod harness;
 mod killed;

@@ -41,6 +41,7 @@ pub(crate) fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [Gue
         node: Node::new(Layered::new(host.clone())),
         cancel: CancellationToken::new(),
         lock: None,
+        shells: observed.half_made.clone(),
         slots: Semaphore::new(1),
         clone_sources: BTreeMap::new(),
         storages: BTreeMap::new(),
