@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use phoenix_types::GuestId;
+use phoenix_types::{GuestId, KnownSecrets};
 use serde::Serialize;
 
 use crate::plan::Stage;
@@ -131,6 +131,30 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// Masks secrets that came back from the node.
+    pub(crate) fn mask(&mut self, secrets: &KnownSecrets) {
+        match self {
+            Self::StepRetried { reason: text, .. }
+            | Self::Output { line: text, .. }
+            | Self::GateAsked { detail: text, .. }
+            | Self::Notice { text } => secrets.mask_in(text),
+            Self::StepStarted { summary, .. } => secrets.mask_in(summary),
+            Self::StepFinished { summary, error, .. } => {
+                secrets.mask_in(summary);
+                error.iter_mut().for_each(|error| secrets.mask_in(error));
+            }
+            Self::GuestFinished { outcome } => outcome.mask(secrets),
+            Self::RunStarted { .. }
+            | Self::GuestWaiting { .. }
+            | Self::GuestStarted { .. }
+            | Self::StepHeld { .. }
+            | Self::GatePassed { .. }
+            | Self::RunFinished { .. } => {}
+        }
+    }
+}
+
 /// How a guest ended.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "result", rename_all = "snake_case")]
@@ -171,6 +195,14 @@ impl GuestOutcome {
     #[must_use]
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Changed { .. } | Self::Unchanged { .. })
+    }
+
+    /// Masks secrets that came back from the node.
+    pub(crate) fn mask(&mut self, secrets: &KnownSecrets) {
+        let Self::Failed { failure } = self else { return };
+        let Failure { message, hint, asked, cause, last_output, evidence, rollback, .. } = failure;
+        let texts = [message, last_output].into_iter().chain(hint).chain(asked).chain(cause).chain(rollback);
+        texts.chain(evidence.iter_mut().map(|(_, text)| text)).for_each(|text| secrets.mask_in(text));
     }
 
     /// One word for tables and counts.

@@ -55,7 +55,9 @@ pub async fn ask(
             let mut gate = gate.clone();
             gate.schedule.timeout = gate.schedule.timeout.min(most);
             async move {
-                let attempt = phoenix_health::ask_once(&gate, around).await;
+                let mut attempt = phoenix_health::ask_once(&gate, around).await;
+                desired.secrets.mask_in(&mut attempt.answer.said);
+                desired.secrets.mask_in(&mut attempt.answer.output);
                 (gate.name, attempt)
             }
         });

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use phoenix_types::{GuestId, MASK, Secret};
+use phoenix_types::{GuestId, Secret, is_secret_name, mask_secrets, mask_setting};
 use tokio::sync::mpsc;
 
 /// Whether a command can change the node.
@@ -155,30 +155,25 @@ impl Command {
     }
 }
 
-/// Options whose value is a secret on the tools that we drive. Phoenix never sends one; whoever embeds it might.
-const SECRET_OPTIONS: [&str; 3] = ["password", "cipassword", "token"];
-
-/// A copy of `argv` with the values of password options masked, for logs and messages.
+/// A copy of `argv` with its secrets masked, for logs and messages: the values of options that name a secret or set environment
+/// variables, and secrets inside other arguments.
 #[must_use]
 pub fn redact(argv: &[String]) -> Vec<String> {
-    let mut masked = Vec::with_capacity(argv.len());
-    let mut mask_next = false;
-    for arg in argv {
-        let name = arg.trim_start_matches('-');
-        let is_option = arg.starts_with('-');
-        if mask_next {
-            masked.push(MASK.to_owned());
-            mask_next = false;
-        } else if let Some((name, _)) =
-            name.split_once('=').filter(|(name, _)| is_option && SECRET_OPTIONS.contains(name))
-        {
-            masked.push(format!("--{name}={MASK}"));
-        } else {
-            mask_next = is_option && SECRET_OPTIONS.contains(&name);
-            masked.push(arg.clone());
-        }
-    }
-    masked
+    let mut option: Option<&str> = None;
+    argv.iter()
+        .map(|arg| {
+            let name = arg.strip_prefix("--").or(arg.strip_prefix('-')).filter(|name| !name.is_empty());
+            let masked = match (option.take(), name.and_then(|name| name.split_once('='))) {
+                (Some(option), _) if name.is_none() => mask_setting(option, arg).into_owned(),
+                (_, Some((name, value))) if is_secret_name(name) => {
+                    format!("{}{}", &arg[..arg.len() - value.len()], mask_setting(name, value))
+                }
+                _ => mask_secrets(arg).into_owned(),
+            };
+            option = name;
+            masked
+        })
+        .collect()
 }
 
 /// What a finished command left.
@@ -227,5 +222,7 @@ mod tests {
         let shown = redact(&argv).join(" ");
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.ends_with("--name x"));
+        let argv = ["pct", "set", "100", "--env", "A=hunter2", "--unset", "-c", "curl -u a:hunter2 x"].map(Into::into);
+        assert_eq!(redact(&argv)[4..], ["A=••••••", "--unset", "-c", "curl -u a:•••••• x"]);
     }
 }

@@ -38,7 +38,7 @@ pub use net::{
 };
 pub use power::Power;
 pub use property::{InvalidProperty, PropertyString};
-pub use secret::{MASK, Secret};
+pub use secret::{FoundSecret, KnownSecrets, MASK, Secret, find_secrets, is_secret_name, mask_secrets, mask_setting};
 pub use setting::{
     Absent, Change, EffectRule, ItemRule, ItemValue, KeyChange, KeyEffect, KeyForm, KeyRule, PropertyAlias,
     PropertyRules, ValueRule, difference, parse_flag, rule_of,

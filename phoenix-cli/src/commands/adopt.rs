@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use camino::Utf8Path;
 use phoenix_config::diagnostic::FileKind;
@@ -9,7 +10,7 @@ use phoenix_engine::{
     AdoptError, Adoption, Desired, Export, Node, Observed, Plan, Provisioned, export, observe, plan_adoption, remaining,
 };
 use phoenix_host::{Changes, Host as _};
-use phoenix_types::GuestId;
+use phoenix_types::{GuestId, KnownSecrets};
 use serde::Serialize;
 
 use super::change::{Consent, agree};
@@ -133,7 +134,12 @@ fn write(dir: &Utf8Path, args: &Adopt, settings: &Settings) -> Result<ExitStatus
     settings.terminal.note(&choice.introduction(settings.terminal.err()));
     let (files, guests, remaining) = choice.work(settings, Changes::Refused, async |node| {
         let site = node.labelled(None, "observe");
-        let nothing = Desired { guests: BTreeMap::new(), order: Vec::new(), dependants: BTreeMap::new() };
+        let nothing = Desired {
+            guests: BTreeMap::new(),
+            order: Vec::new(),
+            dependants: BTreeMap::new(),
+            secrets: KnownSecrets::default(),
+        };
         let seen = observe(&site, &nothing).await?;
         let guests = chosen(&seen, &args.guests, &node.host().name())?;
         let files = export(&seen, &guests);
@@ -207,7 +213,13 @@ fn put(dir: &Utf8Path, files: &Export) -> Result<(), CliError> {
     for (kind, text) in [(FileKind::Lxc, &files.containers), (FileKind::Vm, &files.machines)] {
         let Some(text) = text else { continue };
         let path = dir.join(kind.file_name());
-        let written = std::fs::File::create_new(&path).and_then(|mut open| open.write_all(text.as_bytes()));
+        // Notes and environment lines may hold secrets; on the node only root and the web server read them.
+        let written = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut open| open.write_all(text.as_bytes()));
         written.map_err(file(&path))?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What a check found, before it is known where in the text that is.
 
-use phoenix_types::GuestId;
+use phoenix_types::{GuestId, mask_secrets};
 
 use super::{Code, Severity};
 use crate::source::Segment;
@@ -78,7 +78,7 @@ pub enum Shows {
 }
 
 impl Finding {
-    /// A finding.
+    /// A finding. Secrets in its texts are masked.
     #[must_use]
     pub fn new(severity: Severity, code: Code, target: Target, message: impl Into<String>) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Finding {
             target,
             path: Vec::new(),
             shows: Shows::Value,
-            message: message.into(),
+            message: mask_secrets(&message.into()).into_owned(),
             expected: None,
             labels: Vec::new(),
             help: None,
@@ -142,14 +142,18 @@ impl Finding {
         path: impl IntoIterator<Item = impl Into<Segment>>,
         message: impl Into<String>,
     ) -> Self {
-        self.labels.push((target, path.into_iter().map(Into::into).collect(), message.into()));
+        self.labels.push((
+            target,
+            path.into_iter().map(Into::into).collect(),
+            mask_secrets(&message.into()).into_owned(),
+        ));
         self
     }
 
     /// Says how to mend it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(mask_secrets(&help.into()).into_owned());
         self
     }
 }

@@ -1,5 +1,7 @@
 //! Secrets that everybody who reads the files knows.
 
+use phoenix_types::{find_secrets, is_secret_name};
+
 use crate::diagnostic::{Code, FileKind, Finding, Target};
 use crate::model::{CloudImage, Command, Context, Guest, Probe, SecretSource, VmSource};
 use crate::rules::{Rule, View};
@@ -64,7 +66,7 @@ fn in_probe(probe: &Probe, target: Target, path: &[Segment], findings: &mut Vec<
             tell(revealed(&http.path), &["http".into(), "path".into()]);
             for (name, value) in &http.headers {
                 if let SecretSource::Plain(value) = value
-                    && (is_secret(name) || revealed(value.expose()).is_some())
+                    && (is_secret_name(name) || revealed(value.expose()).is_some())
                 {
                     findings.push(
                         Finding::warning(
@@ -117,115 +119,7 @@ fn in_command(command: &Command) -> Option<&'static str> {
     }
 }
 
-/// Whether something of this name is a secret.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    let place = ["_file", "_path", "_dir", "_name", "_url", "_id"].iter().any(|end| name.ends_with(end));
-    let words =
-        ["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "access_key", "private_key"];
-    let known = ["authorization", "proxy_authorization", "cookie", "pgpassword", "mysql_pwd"];
-    !place && (known.contains(&name.as_str()) || words.iter().any(|word| name.contains(word)))
-}
-
-/// Whether a value is the thing itself, and no variable, placeholder or file that holds it.
-fn is_given(value: &str) -> bool {
-    let value = value.trim_start_matches(['"', '\'', '\\']);
-    !value.is_empty() && !value.starts_with(['$', '`', '/', '<', '{', '@', '*', '%'])
-}
-
-/// What a text reveals: an address with a password, an assignment to something that is called a secret, an option of a
-/// program.
+/// What a text reveals.
 fn revealed(text: &str) -> Option<&'static str> {
-    if !text.contains(['=', ':', ' ']) {
-        return None;
-    }
-    for (at, _) in text.match_indices("://") {
-        let rest = text.get(at + 3..).unwrap_or_default();
-        let authority = rest.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or_default();
-        if let Some((_, password)) = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'))
-            && is_given(password)
-        {
-            return Some("the password of an address");
-        }
-    }
-    let mut words =
-        text.split([' ', '\t', ';', '&', '?', '|', '(', ')', ',']).filter(|word| !word.is_empty()).peekable();
-    while let Some(word) = words.next() {
-        let word = word.trim_start_matches(['"', '\'', '\\']);
-        let option = word.strip_prefix("--");
-        let assigned = word.split_once('=').map(|(name, value)| (name.trim_start_matches('-'), value));
-        if let Some((name, value)) = assigned {
-            if is_secret(name.rsplit('.').next().unwrap_or(name)) && is_given(value) {
-                return Some("a secret");
-            }
-            // A raw line may set a variable: `lxc.environment=NAME=value`.
-            if let Some((name, value)) = value.split_once('=')
-                && is_secret(name)
-                && is_given(value)
-            {
-                return Some("a secret");
-            }
-        } else if let Some(name) = word.strip_suffix(':') {
-            // A header on a command line: `Authorization: Bearer …`.
-            let mut value = words.peek().copied().unwrap_or_default();
-            if ["bearer", "basic", "token"].contains(&value.to_ascii_lowercase().as_str()) {
-                words.next();
-                value = words.peek().copied().unwrap_or_default();
-            }
-            if is_secret(name) && is_given(value) {
-                return Some("a secret");
-            }
-        } else if option.is_some_and(is_secret)
-            && words.peek().is_some_and(|value| is_given(value) && !value.starts_with('-'))
-        {
-            return Some("a secret");
-        } else if (word == "-u" || word == "--user")
-            && words.peek().and_then(|value| value.split_once(':')).is_some_and(|(user, password)| {
-                // Two numbers are a user and a group.
-                is_given(password) && !user.bytes().all(|byte| byte.is_ascii_digit())
-            })
-        {
-            return Some("a password");
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use test_case::test_case;
-
-    #[test_case("https://admin:hunter2@registry.example/v2/" ; "an address")]
-    #[test_case("PGPASSWORD=hunter2 psql -c 'select 1'" ; "a variable before a command")]
-    #[test_case("redis-cli --pass-token hunter2 ping" ; "an option")]
-    #[test_case("mysqladmin --password=hunter2 ping" ; "an option with its value")]
-    #[test_case("curl -fsS -u admin:hunter2 http://localhost/" ; "curl's user")]
-    #[test_case("curl -H 'Authorization: Bearer abc.def' http://localhost/" ; "a header")]
-    #[test_case("lxc.environment=DB_PASSWORD=hunter2" ; "a variable of a container")]
-    #[test_case("lxc.environment: HF_TOKEN=hf_abc" ; "a variable of a container after a colon")]
-    #[test_case("/health?api_key=abc" ; "a query")]
-    fn plain(text: &str) {
-        assert!(revealed(text).is_some());
-    }
-
-    #[test_case("nc -z localhost 9000")]
-    #[test_case("https://10.0.0.10:9000")]
-    #[test_case("https://admin@registry.example/")]
-    #[test_case("https://admin:$PASSWORD@registry.example/")]
-    #[test_case("PGPASSWORD=$(cat /run/secret) psql")]
-    #[test_case("PGPASSWORD=\"$PW\" psql")]
-    #[test_case("step ca health --root /etc/step-ca/root.crt")]
-    #[test_case("test -s /etc/phoenix/token")]
-    #[test_case("TOKEN_FILE=/run/token check.sh")]
-    #[test_case("vault token lookup")]
-    #[test_case("curl --oauth2-token-file t http://localhost/")]
-    #[test_case("psql --password -c x")]
-    #[test_case("docker run -u 1000:1000 x" ; "numbers of a user and a group")]
-    #[test_case("lxc.mount.entry=/run/secrets run/secrets none bind,ro")]
-    #[test_case("lxc.cgroup2.devices.allow: c 195:* rwm")]
-    #[test_case("grep -q 'password: ' /var/log/app")]
-    fn not_plain(text: &str) {
-        assert_eq!(revealed(text), None);
-    }
+    find_secrets(text).first().map(|found| found.what)
 }

@@ -29,7 +29,7 @@ pub(crate) use volumes::{mounted_by, mounts};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use phoenix_types::{GuestId, StorageId};
+use phoenix_types::{GuestId, KnownSecrets, StorageId};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -147,7 +147,7 @@ pub async fn converge(
 ) -> Summary {
     let started = Instant::now();
     let (events, mut heard) = mpsc::unbounded_channel();
-    let mut emitter = Emitter { sinks, started, seq: 0 };
+    let mut emitter = Emitter { sinks, started, seq: 0, secrets: desired.secrets.clone() };
     emitter.emit(
         started,
         None,
@@ -186,7 +186,8 @@ pub async fn converge(
         emitter.emit(at, guest, kind);
     }
     while let Some(result) = tasks.join_next().await {
-        if let Ok((id, outcome)) = result {
+        if let Ok((id, mut outcome)) = result {
+            outcome.mask(&desired.secrets);
             outcomes.insert(id, Some(outcome));
         }
     }
@@ -247,11 +248,13 @@ struct Emitter<'a, 'b> {
     sinks: &'a mut [&'b mut dyn EventSink],
     started: Instant,
     seq: u64,
+    secrets: KnownSecrets,
 }
 
 impl Emitter<'_, '_> {
-    fn emit(&mut self, at: Instant, guest: Option<GuestId>, kind: EventKind) {
+    fn emit(&mut self, at: Instant, guest: Option<GuestId>, mut kind: EventKind) {
         self.seq += 1;
+        kind.mask(&self.secrets);
         let event = Event { seq: self.seq, at_ms: millis(at.duration_since(self.started)), guest, kind };
         for sink in &mut *self.sinks {
             sink.emit(&event);

@@ -3,15 +3,15 @@
 use phoenix_config::model as config;
 use phoenix_health as health;
 use phoenix_health::{Gate, Place};
-use phoenix_types::{GuestId, Secret};
+use phoenix_types::{GuestId, KnownSecrets, Secret, is_secret_name};
 
 use super::LowerError;
 
-pub(super) fn lower(guest: GuestId, gates: &[config::Gate]) -> Result<Vec<Gate>, LowerError> {
-    gates.iter().map(|gate| lower_one(guest, gate)).collect()
+pub(super) fn lower(guest: GuestId, gates: &[config::Gate], secrets: &KnownSecrets) -> Result<Vec<Gate>, LowerError> {
+    gates.iter().map(|gate| lower_one(guest, gate, secrets)).collect()
 }
 
-fn lower_one(guest: GuestId, gate: &config::Gate) -> Result<Gate, LowerError> {
+fn lower_one(guest: GuestId, gate: &config::Gate, secrets: &KnownSecrets) -> Result<Gate, LowerError> {
     let backoff = (gate.backoff > 1.0).then(|| health::Backoff {
         factor: gate.backoff,
         max: gate.max_interval.map_or(gate.interval.get() * 10, phoenix_types::Span::get),
@@ -19,7 +19,7 @@ fn lower_one(guest: GuestId, gate: &config::Gate) -> Result<Gate, LowerError> {
     let jitter = (gate.jitter > 0.0).then(|| health::Jitter { share: gate.jitter, seed: seed(&gate.name) });
     Ok(Gate {
         name: gate.name.clone(),
-        probe: probe(guest, &gate.probe)?,
+        probe: probe(guest, &gate.probe, secrets)?,
         schedule: health::Schedule {
             attempts: gate.retries,
             interval: gate.interval.get(),
@@ -53,16 +53,17 @@ fn command(command: &config::Command, place: Place) -> health::Probe {
     health::Probe::Command(health::CommandProbe { command, place })
 }
 
-fn probe(guest: GuestId, probe: &config::Probe) -> Result<health::Probe, LowerError> {
-    let all =
-        |probes: &[config::Probe]| probes.iter().map(|probe| self::probe(guest, probe)).collect::<Result<Vec<_>, _>>();
+fn probe(guest: GuestId, probe: &config::Probe, secrets: &KnownSecrets) -> Result<health::Probe, LowerError> {
+    let all = |probes: &[config::Probe]| {
+        probes.iter().map(|probe| self::probe(guest, probe, secrets)).collect::<Result<Vec<_>, _>>()
+    };
     Ok(match probe {
         config::Probe::Command(line) => command(line, Place::Guest),
         config::Probe::HostCommand(line) => command(line, Place::Host),
         config::Probe::Tcp(tcp) => {
             health::Probe::Tcp(health::TcpProbe { port: tcp.port, address: tcp.host.clone(), from: place(tcp.from) })
         }
-        config::Probe::Http(http) => health::Probe::Http(self::http(guest, http)?),
+        config::Probe::Http(http) => health::Probe::Http(self::http(guest, http, secrets)?),
         config::Probe::File(file) => health::Probe::File(self::file(file)),
         config::Probe::Log(log) => health::Probe::Log(health::LogProbe {
             source: match &log.source {
@@ -94,7 +95,7 @@ fn file(file: &config::FileProbe) -> health::FileProbe {
     }
 }
 
-fn http(guest: GuestId, http: &config::HttpProbe) -> Result<health::HttpProbe, LowerError> {
+fn http(guest: GuestId, http: &config::HttpProbe, secrets: &KnownSecrets) -> Result<health::HttpProbe, LowerError> {
     let scheme = match http.scheme {
         config::Scheme::Http => health::Scheme::Http,
         config::Scheme::Https => health::Scheme::Https(health::Tls {
@@ -106,7 +107,13 @@ fn http(guest: GuestId, http: &config::HttpProbe) -> Result<health::HttpProbe, L
             server_name: http.server_name.clone(),
         }),
     };
-    let header = |(name, value): (&String, &config::SecretSource)| Ok((name.clone(), secret(guest, value)?));
+    let header = |(name, source): (&String, &config::SecretSource)| {
+        let value = secret(guest, source)?;
+        if is_secret_name(name) || !matches!(source, config::SecretSource::Plain(_)) {
+            secrets.learn(&value);
+        }
+        Ok((name.clone(), value))
+    };
     Ok(health::HttpProbe {
         scheme,
         method: http.method.clone(),

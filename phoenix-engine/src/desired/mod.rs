@@ -13,7 +13,7 @@ use phoenix_config::EdgeKind;
 use phoenix_config::model::{Fleet, Kind, OnFailure, State};
 use phoenix_health::Gate;
 use phoenix_pve::InvalidSettings;
-use phoenix_types::{DiskSize, FirewallFile, GuestId, GuestKind, Hostname, SnapshotName, StorageId};
+use phoenix_types::{DiskSize, FirewallFile, GuestId, GuestKind, Hostname, KnownSecrets, SnapshotName, StorageId};
 
 pub use container::{ContainerOrigin, DesiredContainer, HostPath};
 pub use script::DesiredScript;
@@ -64,6 +64,8 @@ pub struct Desired {
     /// Who depends on a guest, with names: in the whole fleet, also those that are not in `guests`. A clone does not depend
     /// on its source once it is made.
     pub dependants: BTreeMap<GuestId, BTreeMap<GuestId, Hostname>>,
+    /// The secrets of the configuration, to be masked wherever they come back.
+    pub secrets: KnownSecrets,
 }
 
 /// What a guest should be.
@@ -240,17 +242,23 @@ impl Desired {
             None => fleet.guests.keys().copied().collect(),
         };
         let mut guests = BTreeMap::new();
+        let secrets = KnownSecrets::default();
         for id in &wanted {
             if let Some(guest) = fleet.guests.get(id) {
-                guests.insert(*id, lower(fleet, guest)?);
+                guests.insert(*id, lower(fleet, guest, &secrets)?);
             }
         }
         let order = fleet.graph.order().iter().copied().filter(|id| wanted.contains(id)).collect();
-        Ok(Self { guests, order, dependants: dependants(fleet) })
+        Ok(Self { guests, order, dependants: dependants(fleet), secrets })
     }
 }
 
-fn lower(fleet: &Fleet, guest: &phoenix_config::model::Guest) -> Result<DesiredGuest, LowerError> {
+fn lower(
+    fleet: &Fleet,
+    guest: &phoenix_config::model::Guest,
+    secrets: &KnownSecrets,
+) -> Result<DesiredGuest, LowerError> {
+    secrets.learn_from(guest.context.text());
     let context = fleet.context(guest.id).unwrap_or_default();
     let needs: BTreeSet<GuestId> = fleet.graph.needs(guest.id).iter().map(|edge| edge.to).collect();
     let invalid = |source| LowerError::Settings { guest: guest.id, source };
@@ -267,8 +275,8 @@ fn lower(fleet: &Fleet, guest: &phoenix_config::model::Guest) -> Result<DesiredG
         firewall: guest.firewall.as_ref().map(firewall_file),
         disk: guest.disk,
         source_disk: source_disk(fleet, guest),
-        wait_for: gate::lower(guest.id, &guest.wait_for)?,
-        health: gate::lower(guest.id, &guest.health)?,
+        wait_for: gate::lower(guest.id, &guest.wait_for, secrets)?,
+        health: gate::lower(guest.id, &guest.health, secrets)?,
         scripts: script::lower(guest, &context)?,
         snapshot_before: guest.lifecycle.before.clone(),
         snapshot_after: guest.lifecycle.after.clone(),

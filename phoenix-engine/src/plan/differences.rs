@@ -3,7 +3,8 @@
 use phoenix_config::model::State;
 use phoenix_lxc::{MountPoint, MountSource};
 use phoenix_types::{
-    DiskSize, FirewallFile, FirewallText, GuestKind, KeyChange, KeyEffect, Power, PropertyString, percent_decode,
+    DiskSize, FirewallFile, FirewallText, GuestKind, KeyChange, KeyEffect, Power, PropertyString, mask_setting,
+    percent_decode,
 };
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
@@ -29,7 +30,9 @@ impl Difference {
             (Some(_), Some(_)) => "the configuration says otherwise",
             (Some(_), None) => "it is configured no more",
         };
-        Self { key: key.into(), from, to, reason: reason.to_owned(), effect }
+        let key = key.into();
+        let mask = |value: Option<String>| value.map(|value| mask_setting(&key, &value).into_owned());
+        Self { from: mask(from), to: mask(to), reason: reason.to_owned(), effect, key }
     }
 
     fn because(self, reason: impl Into<String>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use phoenix_types::{FirewallText, GuestKind};
+use phoenix_types::{FirewallText, GuestKind, mask_setting};
 use serde::Serialize;
 
 use crate::converge::{is_mark, line_digest, managed_keys, root_disk};
@@ -15,8 +15,15 @@ use crate::record::Record;
 pub struct Unmanaged {
     /// The setting, the key of a raw line, or `firewall`.
     pub key: String,
-    /// What it is.
+    /// What it is, secrets masked.
     pub value: String,
+}
+
+impl Unmanaged {
+    fn new(key: impl Into<String>, value: &str) -> Self {
+        let key = key.into();
+        Self { value: mask_setting(&key, value).into_owned(), key }
+    }
 }
 
 /// Keys that Proxmox itself writes, and that say nothing about what anybody wanted (pve-container `LXC/Config.pm`,
@@ -78,7 +85,7 @@ pub(super) fn unmanaged(
     };
     let mut found: Vec<Unmanaged> = keys
         .chain(lines.into_iter().map(|(key, value)| (key, value)))
-        .map(|(key, value)| Unmanaged { key: key.clone(), value: value.clone() })
+        .map(|(key, value)| Unmanaged::new(key, value))
         .collect();
     if let Some(text) = &present.firewall
         && guest.firewall.is_none()
@@ -89,15 +96,15 @@ pub(super) fn unmanaged(
             1 => "a file with 1 rule".to_owned(),
             count => format!("a file with {count} rules"),
         };
-        found.push(Unmanaged { key: "firewall".to_owned(), value });
+        found.push(Unmanaged::new("firewall", &value));
     }
     if let Some(text) = &present.firewall
         && guest.firewall.is_some()
     {
         let there = FirewallText::parse(text);
         let options = there.other_options();
-        found.extend(options.map(|(key, value)| Unmanaged { key: format!("firewall {key}"), value: value.clone() }));
-        found.extend(there.others.into_iter().map(|value| Unmanaged { key: "firewall".to_owned(), value }));
+        found.extend(options.map(|(key, value)| Unmanaged::new(format!("firewall {key}"), value)));
+        found.extend(there.others.into_iter().map(|value| Unmanaged::new("firewall", &value)));
     }
     found
 }

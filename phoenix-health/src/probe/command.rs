@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use phoenix_host::{Command, Effect, Output};
+use phoenix_host::{Command, Effect, Output, redact};
+use phoenix_types::mask_secrets;
 use serde::Serialize;
 
 use super::answer::{self, OUTPUT_KEPT};
@@ -64,9 +65,10 @@ pub(super) fn judge(output: &Output) -> Answer {
 
 impl fmt::Display for CommandProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.command {
-            CommandLine::Shell(line) => write!(f, "`{line}` {}", self.place),
-            CommandLine::Argv(argv) => write!(f, "`{}` {}", argv.join(" "), self.place),
-        }
+        let line = match &self.command {
+            CommandLine::Shell(line) => line,
+            CommandLine::Argv(argv) => &redact(argv).join(" "),
+        };
+        write!(f, "`{}` {}", mask_secrets(line), self.place)
     }
 }

@@ -9,7 +9,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use phoenix_host::ByteStream;
-use phoenix_types::Secret;
+use phoenix_types::{Secret, mask_secrets};
 use serde::{Serialize, Serializer};
 
 use super::answer::{self, OUTPUT_KEPT};
@@ -267,7 +267,7 @@ impl fmt::Display for HttpProbe {
             Place::Guest => "localhost",
             Place::Host => "guest",
         });
-        write!(f, "{} {scheme}://{address}:{}{}", self.method.as_str(), self.port, self.path)?;
+        write!(f, "{} {scheme}://{address}:{}{}", self.method.as_str(), self.port, mask_secrets(&self.path))?;
         if let Some(pattern) = &self.body {
             write!(f, " with {pattern}")?;
         }

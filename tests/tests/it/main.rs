@@ -31,6 +31,8 @@ mod reference;
 #[cfg(test)]
 mod remote;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod statuses;
 #[cfg(test)]
 mod step_ca;

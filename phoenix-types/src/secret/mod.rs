@@ -1,6 +1,12 @@
 //! Texts that must not be shown.
 
+mod find;
+mod known;
+
 use std::fmt;
+
+pub use find::{FoundSecret, find_secrets, is_secret_name, mask_secrets, mask_setting};
+pub use known::KnownSecrets;
 
 /// The mask that stands where a secret would.
 pub const MASK: &str = "••••••";
