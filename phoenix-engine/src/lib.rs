@@ -76,7 +76,7 @@ pub use plan::{
     Attitude, Difference, Effect, GuestPlan, Outage, OutagePart, Plan, PlannedCommand, PlannedGate, PowerAction,
     PowerRefused, Provision, RemovalRefused, Stage, Step, Unmanaged, plan, plan_power, plan_removal,
 };
-pub use record::{Debt, Digest, RanScript, Record};
+pub use record::{Debt, Digest, RanScript, Record, Undo};
 pub use snippets::AgentSnippet;
 pub use status::{GuestStatus, Ownership, status};
 pub use tasks::TasksError;

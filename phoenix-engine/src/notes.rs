@@ -25,6 +25,12 @@ impl Passage {
         (!lines.is_empty()).then(|| Self { lines: lines.len(), digest: digest(&lines) })
     }
 
+    /// The passage's text in notes, where it is found.
+    pub(crate) fn text(&self, notes: &str) -> Option<String> {
+        let lines = lines(notes);
+        self.find(&lines).map(|range| lines[range].join("\n"))
+    }
+
     fn find(&self, lines: &[&str]) -> Option<Range<usize>> {
         // A record is text that anybody can edit.
         let count = self.lines.max(1);

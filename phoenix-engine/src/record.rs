@@ -114,6 +114,20 @@ pub struct Record {
     /// What of the notes is the configuration's, so that it can be replaced or taken away again.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Passage>,
+    /// What the snapshot that carries this record does not hold itself. Only the snapshot before a change has it.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
+}
+
+/// What a change can go back to and Proxmox's snapshots do not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Undo {
+    /// The text of the firewall file; absent when there was none.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<String>,
+    /// What the configuration said in the notes.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
 }
 
 impl Record {
@@ -133,6 +147,7 @@ impl Record {
             volumes: BTreeMap::new(),
             begun: BTreeMap::new(),
             notes: None,
+            undo: None,
         }
     }
 

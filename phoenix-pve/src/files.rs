@@ -246,6 +246,18 @@ impl GuestFiles {
         Ok(self.host.write(&firewall_path(id), file.to_string().as_bytes(), MODE).await?)
     }
 
+    /// Makes a guest's firewall file what it was, byte for byte; `None` when there was none. Nothing is written when it is so.
+    ///
+    /// # Errors
+    /// When it cannot be read, written or removed.
+    pub async fn restore_firewall(&self, id: GuestId, text: Option<&str>) -> Result<(), GuestError> {
+        match (self.firewall(id).await?.as_deref(), text) {
+            (have, want) if have == want => Ok(()),
+            (_, Some(text)) => Ok(self.host.write(&firewall_path(id), text.as_bytes(), MODE).await?),
+            (_, None) => self.remove_firewall(id).await,
+        }
+    }
+
     /// Removes a guest's firewall file: nothing filters it any more. One that is gone already is no error.
     ///
     /// # Errors
@@ -255,7 +267,9 @@ impl GuestFiles {
     }
 }
 
-fn firewall_path(id: GuestId) -> Utf8PathBuf {
+/// Where a guest's firewall file is.
+#[must_use]
+pub fn firewall_path(id: GuestId) -> Utf8PathBuf {
     format!("/etc/pve/firewall/{id}.fw").into()
 }
 

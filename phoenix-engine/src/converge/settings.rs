@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use phoenix_host::{Command, Effect};
-use phoenix_pve::{ConfEdit, InvalidSettings};
+use phoenix_pve::{ConfEdit, ConfFile, InvalidSettings};
 use phoenix_types::{Change, ConfSection, GuestKind, KeyChange};
 
 use super::error::StepError;
@@ -177,11 +177,27 @@ pub(super) async fn write_record(worker: &mut Worker<'_>, site: &Site) -> Result
 /// Writes the record into the notes and nothing else: neither raw lines nor the user's text, so that the guest stays as it is.
 pub(super) async fn note(worker: &mut Worker<'_>, site: &Site) -> Result<(), StepError> {
     let file = worker.conf(site).await?;
+    let notes = file.conf.live.description.clone().unwrap_or_default();
+    write_notes(worker, site, &file, &notes).await
+}
+
+/// Writes the record, and in the place of what the configuration says in the notes now this text.
+pub(super) async fn note_with(worker: &mut Worker<'_>, site: &Site, passage: Option<&str>) -> Result<(), StepError> {
+    let file = worker.conf(site).await?;
+    let notes = file.conf.live.description.as_deref().unwrap_or_default();
+    let now = Record::find(notes).and_then(|record| record.notes);
+    let have = Record::strip(notes);
+    let settled = notes::settled(&have, now.as_ref(), passage);
+    worker.record.notes = passage.and_then(Passage::of);
+    let text = if settled == have { notes.to_owned() } else { settled };
+    write_notes(worker, site, &file, &text).await
+}
+
+async fn write_notes(worker: &mut Worker<'_>, site: &Site, file: &ConfFile, notes: &str) -> Result<(), StepError> {
     // The value stays, except where it is a new one: that of a VM after every rollback.
     if let Some(found) = check_value(&file.conf, worker.kind()) {
         worker.record.check = Some(found.to_owned());
     }
-    let notes = file.conf.live.description.as_deref().unwrap_or_default();
     let edit = ConfEdit { description: Some(worker.record.insert_into(notes)), ..ConfEdit::default() };
     let (files, edit, id) = (&worker.files(site), &edit, worker.id());
     while_busy(worker.voice, Stage::Configure, || files.edit(id, edit)).await

@@ -33,6 +33,9 @@ pub(super) async fn take(
     };
     let mut record = worker.record.clone();
     record.owes.retain(|debt| ![Debt::Making, Debt::Snapshots].contains(debt));
+    if purpose == SnapshotPurpose::Undo {
+        record.undo = worker.undo_beside(&conf.live, site).await?;
+    }
     let description = &record.insert_into(words);
     let (id, kind) = (worker.id(), worker.kind());
     let taken = while_busy(worker.voice, stage, || site.guests(kind).snapshot(id, name, description)).await;

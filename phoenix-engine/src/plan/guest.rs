@@ -15,7 +15,7 @@ use super::{
 };
 use crate::converge::{changes, is_a_tasks, line_digest, wanted_keys};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
-use crate::notes::Passage;
+use crate::notes::{self, Passage};
 use crate::observe::{Observed, Present};
 use crate::record::{Debt, Digest, Record};
 use crate::snippets;
@@ -160,13 +160,21 @@ fn owed_way_back(present: &Present, record: &Record) -> Option<(Present, Record)
     if !record.owes.contains(&Debt::Rollback) {
         return None;
     }
-    let then = section.description.as_deref().and_then(Record::find).filter(|then| then.id == record.id)?;
+    let mut then = section.description.as_deref().and_then(Record::find).filter(|then| then.id == record.id)?;
     let mut after = Present { power: Power::Stopped, ..present.clone() };
+    let mut description = present.conf.live.description.clone();
+    then.notes.clone_from(&record.notes);
+    if let Some(undo) = then.undo.take() {
+        let have = Record::strip(description.as_deref().unwrap_or_default());
+        description = Some(notes::settled(&have, record.notes.as_ref(), undo.notes.as_deref()));
+        then.notes = undo.notes.as_deref().and_then(Passage::of);
+        after.firewall = undo.firewall;
+    }
     after.conf.pending = None;
-    after.conf.live = ConfSection { description: present.conf.live.description.clone(), ..section.clone() };
+    after.conf.live = ConfSection { description, ..section.clone() };
     after.conf.live.keys.remove("snaptime");
     after.conf.live.keys.insert("parent".to_owned(), UNDO.to_owned());
-    Some((after, Record { notes: record.notes.clone(), ..then }))
+    Some((after, then))
 }
 
 /// Whether the record has its check value. A VM that has no `vmgenid`, which Phoenix makes none of, has nothing to check.

@@ -28,6 +28,7 @@ pub(super) fn judge(present: &Present, record: Record) -> (Record, Option<String
             old.check = Some(found.to_owned());
             // The notes did not go back.
             old.notes = record.notes;
+            old.undo = None;
             let text = format!("it was rolled back to snapshot `{name}`: what had run by then counts as run");
             return (old, Some(text));
         }

@@ -84,6 +84,96 @@ async fn a_change_that_breaks_the_gate_goes_back_and_the_gate_is_asked_again() {
     assert!(up(&sim, &Arc::new(folder(rollback, GOOD).desired())).await.plan.is_empty());
 }
 
+const VM_GATE: &str =
+    r#""health_check": {"name": "good", "command": "test -e /etc/good", "retries": 2, "interval": 1}"#;
+
+/// Every file of a guest of its own: settings, notes and record; firewall.
+async fn files(sim: &SimNode, conf: &str, id: u32) -> [Option<String>; 2] {
+    let text = async |path: String| {
+        let bytes = sim.read(path.as_str().into(), 1 << 20).await.ok()?;
+        Some(String::from_utf8(bytes).unwrap())
+    };
+    [text(conf.to_owned()).await, text(format!("/etc/pve/firewall/{id}.fw")).await]
+}
+
+/// The configuration without what no rollback brings back: the generation id of a VM, and the memory of the rollback itself.
+fn settled(text: &str) -> String {
+    let fleeting = |line: &&str| !line.starts_with("vmgenid:") && !line.starts_with('#');
+    text.lines().filter(fleeting).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_restores_firewall_and_notes_too() {
+    let rule = r#"{"type": "in", "action": "ACCEPT", "proto": "tcp", "port": "22"}"#;
+    let on = |rules: &str| {
+        format!(r#""firewall": {{"enabled": true, "default_input_policy": "ACCEPT", "rules": [{rules}]}}"#)
+    };
+    let drop = on("").replace("ACCEPT", "DROP");
+    let none = r#""tags": ["x"]"#.to_owned();
+    let container = |more: &str| {
+        container(&format!(
+            r#""network_config": {{"bridge": "vmbr0", "ip": "10.0.0.9/24"}}, "on_failure": "rollback", {more}"#
+        ))
+    };
+    let vm = |more: &str| {
+        format!(
+            r#"{{"vmid": 900, "name": "app", "template_image": "local:import/x.qcow2", "storage_pool": "local-zfs",
+            "start_at_boot": true, "features": ["setup"], "on_failure": "rollback", {VM_GATE}, {more}}}"#
+        )
+    };
+    for is_vm in [false, true] {
+        let desired = |more: &str, script: &str| {
+            let folder = match is_vm {
+                true => Folder::new("", &vm(more), &["setup"]),
+                false => Folder::new(&container(more), "", &["setup"]),
+            };
+            folder.write("features/setup.sh", script);
+            Arc::new(folder.desired())
+        };
+        let path = if is_vm { "/etc/pve/qemu-server/900.conf" } else { "/etc/pve/lxc/900.conf" };
+        for (before, after) in [(on(rule), drop.clone()), (none.clone(), drop.clone()), (on(rule), none.clone())] {
+            let sim = SimNode::new(World::default());
+            let before = format!(r#"{before}, "description": "The app.\nDo not touch.""#);
+            assert!(up(&sim, &desired(&before, GOOD)).await.summary.is_good());
+            let [conf_before, firewall_before] = files(&sim, path, 900).await;
+            let after = format!(r#"{after}, "description": "Something else.", "memory_mb": 1024"#);
+            let ran = up(&sim, &desired(&after, "#!/bin/sh\nrm /etc/good\n")).await;
+            let words = failure(&ran).rollback.as_deref();
+            assert_eq!(
+                words,
+                Some("it was rolled back to what it was before, and is healthy again"),
+                "{ran:#?}",
+                ran = ran.summary
+            );
+            let [conf_after, firewall_after] = files(&sim, path, 900).await;
+            let (conf_before, conf_after) = (conf_before.unwrap(), conf_after.unwrap());
+            assert_eq!(settled(&conf_after), settled(&conf_before));
+            assert_eq!(firewall_after, firewall_before, "the firewall goes back with the rest");
+            let kind = if is_vm { GuestKind::Vm } else { GuestKind::Container };
+            let notes = |text: &str| GuestConf::parse(text, kind).live.description.unwrap();
+            assert_eq!(Record::strip(&notes(&conf_after)), "The app.\nDo not touch.");
+            assert!(up(&sim, &desired(&before, GOOD)).await.plan.is_empty());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_gate_that_fails_on_the_old_state_too_is_no_failed_rollback() {
+    let rollback = r#""on_failure": "rollback", "memory_mb": 512"#;
+    let sim = SimNode::new(World::default());
+    assert!(up(&sim, &Arc::new(folder(rollback, GOOD).desired())).await.summary.is_good());
+    let other =
+        Folder::new(&container(&rollback.replace("512", "1024")).replace("/etc/good", "/etc/never"), "", &["setup"]);
+    other.write("features/setup.sh", GOOD);
+    let ran = up(&sim, &Arc::new(other.desired())).await;
+    let words = failure(&ran).rollback.as_deref().unwrap();
+    assert!(
+        words.starts_with("it was rolled back to what it was before, and is not healthy in that state either: "),
+        "{words}"
+    );
+    assert!(conf(&sim).await.snapshots.is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_snapshot_to_go_back_to_is_gone_only_after_the_gate_passed() {
     let rollback = r#""on_failure": "rollback", "enable_lifecycle_snapshots": true"#;

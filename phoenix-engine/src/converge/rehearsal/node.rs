@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Output, redact};
+use phoenix_pve::firewall_path;
 use phoenix_types::{ConfSection, GuestConf, GuestId, GuestKind, Power, PropertyString};
 
 use crate::desired::Desired;
@@ -33,6 +34,8 @@ struct Guest {
 struct State {
     guests: BTreeMap<(GuestKind, GuestId), Guest>,
     paths: BTreeMap<Utf8PathBuf, FileStat>,
+    /// Firewall files.
+    files: BTreeMap<Utf8PathBuf, Vec<u8>>,
     commands: Vec<PlannedCommand>,
     writes: Vec<Utf8PathBuf>,
     connections: Vec<String>,
@@ -50,7 +53,13 @@ impl RehearsedNode {
             let digest = Some(present.digest.clone());
             ((present.kind, *id), Guest { conf: present.conf.clone(), power: present.power, digest })
         });
-        Self(Mutex::new(State { guests: guests.collect(), paths: observed.paths.clone(), ..State::default() }))
+        let firewalls = observed
+            .present
+            .iter()
+            .filter(|(id, _)| known(id))
+            .filter_map(|(id, present)| Some((firewall_path(*id), present.firewall.clone()?.into_bytes())));
+        let files = firewalls.collect();
+        Self(Mutex::new(State { files, guests: guests.collect(), paths: observed.paths.clone(), ..State::default() }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -294,7 +303,7 @@ impl Host for RehearsedNode {
         let guest = owner(path).and_then(|owner| Some((owner.0, state.guests.get(&owner)?)));
         match guest {
             Some((kind, guest)) => Ok(guest.conf.print(kind).into_bytes()),
-            None => Err(HostError::File {
+            None => state.files.get(path).cloned().ok_or_else(|| HostError::File {
                 action: "read",
                 path: path.to_owned(),
                 source: std::io::ErrorKind::NotFound.into(),
@@ -308,6 +317,8 @@ impl Host for RehearsedNode {
         if let Some((kind, id)) = owner(path) {
             let conf = GuestConf::parse(&String::from_utf8_lossy(contents), kind);
             state.change(kind, Some(id), |guest| guest.conf = conf);
+        } else {
+            state.files.insert(path.to_owned(), contents.to_vec());
         }
         Ok(())
     }
@@ -318,7 +329,9 @@ impl Host for RehearsedNode {
     }
 
     async fn remove(&self, path: &Utf8Path) -> Result<(), HostError> {
-        self.state().touch(path);
+        let mut state = self.state();
+        state.touch(path);
+        state.files.remove(path);
         Ok(())
     }
 
