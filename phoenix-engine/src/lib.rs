@@ -41,18 +41,19 @@
 
 mod adopt;
 mod converge;
+mod decide;
 mod desired;
+mod digest;
 mod doctor;
 mod event;
 mod export;
+mod guest;
 mod health;
 mod lock;
 mod node;
-mod notes;
 mod observe;
-mod ownership;
 mod plan;
-mod record;
+mod rehearse;
 mod snippets;
 mod status;
 mod succession;
@@ -60,23 +61,24 @@ mod tasks;
 
 pub use adopt::{AdoptError, Adoptee, Adoption, NotAdoptable, Provisioned, plan_adoption};
 pub use converge::{Options, Summary, converge};
+pub use decide::{PowerAction, PowerRefused, Provision, RemovalRefused, plan, plan_power, plan_removal};
 pub use desired::{
     ContainerOrigin, Desired, DesiredContainer, DesiredGuest, DesiredScript, DesiredVm, HostPath, ImageSource,
     LowerError, NfsMount, NfsServer, Spec, VmOrigin,
 };
+pub use digest::Digest;
 pub use doctor::{Check, Examination, Finding, Gravity, examine};
 pub use event::{Event, EventKind, EventSink, Failure, GuestOutcome};
 pub use export::{Export, export, remaining};
+pub use guest::{Debt, Passage, RanScript, Record, Undo};
 pub use health::{GuestHealth, ask};
 pub use lock::{Holder, Liveness, LockError, NodeLock};
 pub use node::{Node, Site};
-pub use notes::Passage;
 pub use observe::{ObserveError, Observed, Present, observe};
 pub use plan::{
-    Attitude, Difference, Effect, GuestPlan, Outage, OutagePart, Plan, PlannedCommand, PlannedGate, PowerAction,
-    PowerRefused, Provision, RemovalRefused, Stage, Step, Unmanaged, plan, plan_power, plan_removal,
+    Attitude, Difference, Effect, GuestPlan, Outage, OutagePart, Plan, PlannedCommand, PlannedGate, Stage, Step,
+    Unmanaged,
 };
-pub use record::{Debt, Digest, RanScript, Record, Undo};
 pub use snippets::AgentSnippet;
 pub use status::{GuestStatus, Ownership, status};
 pub use tasks::TasksError;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::record::Digest;
+use crate::digest::Digest;
 
 /// Where the lock stands on the node. `/run` is emptied at boot, so a lock never outlives the node's own run.
 const PATH: &str = "/run/phoenix.lock";
@@ -118,7 +118,7 @@ impl NodeLock {
     }
 
     /// The guests that a command makes or destroys, or did so when its run died. That says nothing about a guest which is there
-    /// under the id: see [`Proof`](crate::ownership::Proof).
+    /// under the id: see [`Proof`](crate::guest::Proof).
     pub(crate) async fn half_made(&self) -> BTreeSet<GuestId> {
         self.half.lock().await.clone()
     }

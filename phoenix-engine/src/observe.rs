@@ -8,9 +8,8 @@ use phoenix_pve::{GuestError, ObservedGuest};
 use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
+use crate::guest::{Proof, Record, check_value};
 use crate::node::Site;
-use crate::ownership::Proof;
-use crate::record::{CHECK_VARIABLE, Record};
 use crate::snippets::AgentSnippet;
 use crate::tasks::TasksError;
 
@@ -56,17 +55,6 @@ impl Present {
     #[must_use]
     pub fn check(&self) -> Option<&str> {
         check_value(&self.conf, self.kind)
-    }
-}
-
-/// See [`Present::check`].
-pub(crate) fn check_value(conf: &GuestConf, kind: GuestKind) -> Option<&str> {
-    match kind {
-        GuestKind::Container => conf.live.raw.iter().find_map(|(key, value)| {
-            let (name, value) = value.split_once('=')?;
-            (key == "lxc.environment" && name == CHECK_VARIABLE).then_some(value)
-        }),
-        GuestKind::Vm => conf.live.get("vmgenid"),
     }
 }
 

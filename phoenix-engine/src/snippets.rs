@@ -1,40 +1,15 @@
-//! The guest agent of VMs whose image lacks it: cloud-init installs it, told so by vendor data on a storage for snippets.
+//! Where the vendor data stands by which cloud-init installs the guest agent: on a storage for snippets.
 
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{Host, HostError};
-use phoenix_types::{ConfSection, VolumeId};
+use phoenix_types::VolumeId;
 
-/// Vendor data, so that Proxmox's own user data (user, ssh keys, name) stays in force. It holds no secrets and is the same for
-/// every VM, so it may stay. Debian starts the service when it is installed; other systems may not.
-pub(crate) const VENDOR_DATA: &str = "\
-#cloud-config
-# Written by Phoenix: cloud images have no QEMU guest agent, and VMs are worked in through it.
-package_update: true
-packages:
-  - qemu-guest-agent
-runcmd:
-  - [systemctl, start, qemu-guest-agent.service]
-";
-
-/// The file's name.
-const NAME: &str = "phoenix-guest-agent.yaml";
+use crate::guest::{VENDOR_DATA, VENDOR_DATA_NAME};
 
 /// Where Proxmox keeps the list of storages.
 const STORAGES: &str = "/etc/pve/storage.cfg";
-
-/// A VM's `cicustom`, when it is the one that Phoenix sets and nothing else.
-pub(crate) fn ours(live: &ConfSection) -> Option<&str> {
-    live.get("cicustom").filter(|custom| is_ours(custom))
-}
-
-fn is_ours(value: &str) -> bool {
-    value
-        .strip_prefix("vendor=")
-        .and_then(|volume| volume.split_once(':'))
-        .is_some_and(|(_, name)| name.strip_prefix("snippets/") == Some(NAME))
-}
 
 /// A place for the vendor data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +30,12 @@ pub(crate) async fn find(host: &dyn Host) -> Result<Option<AgentSnippet>, HostEr
     }
     let text = String::from_utf8_lossy(&host.read(list, 4 << 20).await?).into_owned();
     for (storage, folder) in folders(&text) {
-        let Ok(volume) = format!("{storage}:snippets/{NAME}").parse::<VolumeId>() else { continue };
+        let Ok(volume) = format!("{storage}:snippets/{VENDOR_DATA_NAME}").parse::<VolumeId>() else { continue };
         // A network storage that is not mounted has no folder.
         if host.stat(&folder).await?.is_none() {
             continue;
         }
-        let path = folder.join(NAME);
+        let path = folder.join(VENDOR_DATA_NAME);
         let is_written = match host.stat(&path).await? {
             Some(_) => host.read(&path, 1 << 16).await? == VENDOR_DATA.as_bytes(),
             None => false,
@@ -136,12 +111,5 @@ mod tests {
         let found: Vec<String> = folders(text).into_iter().map(|(id, path)| format!("{id} {path}")).collect();
         assert_eq!(found, ["local /var/lib/vz/snippets", "share /mnt/pve/share/snippets", "other /srv/o/a/b"]);
         assert!(folders("").is_empty());
-    }
-
-    #[test]
-    fn only_our_own_file_is_ours() {
-        assert!(is_ours("vendor=local:snippets/phoenix-guest-agent.yaml"));
-        assert!(!is_ours("vendor=local:snippets/mine.yaml"));
-        assert!(!is_ours("user=local:snippets/u.yaml,vendor=local:snippets/phoenix-guest-agent.yaml"));
     }
 }

@@ -5,9 +5,9 @@ use phoenix_types::{GuestId, GuestKind, Power};
 use serde::Serialize;
 
 use crate::desired::Desired;
+use crate::guest::Record;
 use crate::observe::Observed;
 use crate::plan::{Attitude, Difference, Plan, Unmanaged};
-use crate::record::Record;
 
 /// Whose guest it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]

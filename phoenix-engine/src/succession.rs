@@ -10,10 +10,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::desired::{Desired, Spec};
+use crate::guest::Proof;
 use crate::lock::NodeLock;
 use crate::node::{Node, Site};
 use crate::observe::{ObserveError, Observed, observe};
-use crate::ownership::Proof;
 use crate::tasks;
 
 /// How long a command that was sent just before may need until the node's list of tasks shows it, and one that is no task, such

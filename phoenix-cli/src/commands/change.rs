@@ -109,7 +109,8 @@ pub(super) fn carry_out(
 ) -> Result<ExitStatus, CliError> {
     if change.extent == Extent::PlanOnly {
         return session.work(Changes::Refused, async |node| {
-            let plan = make(&session.observe(node).await?)?;
+            let observed = session.observe(node).await?;
+            let plan = make(&observed)?.rehearsed(&session.desired, &observed);
             show(session, &plan)?;
             report(session, &plan, None)?;
             Ok(ExitStatus::Done)
@@ -152,7 +153,7 @@ async fn under_lock(
     make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
 ) -> Result<End, CliError> {
     let observed = session.observe_under(lock, node).await?;
-    let plan = make(&observed)?;
+    let plan = make(&observed)?.rehearsed(&session.desired, &observed);
     show(session, &plan)?;
     if !plan.is_empty() {
         agree(session, change.consent, node, "Do this on")?;

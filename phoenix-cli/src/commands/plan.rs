@@ -13,7 +13,8 @@ use crate::settings::Settings;
 pub(super) fn run(args: &Plan, settings: &Settings) -> Result<ExitStatus, CliError> {
     let session = Session::open(settings, &args.guests.guests, Scope::Named)?;
     let plan = session.work(Changes::Refused, async |node| {
-        Ok(plan(&session.desired, &session.observe(node).await?, args.provision.get()))
+        let observed = session.observe(node).await?;
+        Ok(plan(&session.desired, &observed, args.provision.get()).rehearsed(&session.desired, &observed))
     })?;
     if let Some(path) = &args.out {
         let json = serde_json::to_vec_pretty(&plan).map_err(std::io::Error::from);

@@ -13,12 +13,11 @@ use phoenix_pve::InvalidSettings;
 use phoenix_types::{GuestId, GuestKind};
 use serde::Serialize;
 
-use crate::converge::{line_digest, wanted_keys};
+use crate::decide::{Provision, plan};
 use crate::desired::{Desired, DesiredGuest, Spec};
-use crate::notes::Passage;
+use crate::guest::{NOTES_LIMIT, Passage, RanScript, Record, line_digest, mounted_by, wanted_keys};
 use crate::observe::{Observed, Present};
-use crate::plan::{Plan, Provision, plan};
-use crate::record::{NOTES_LIMIT, RanScript, Record};
+use crate::plan::Plan;
 
 pub use take::AdoptError;
 
@@ -264,7 +263,7 @@ fn record(guest: &DesiredGuest, present: &Present, provisioned: Provisioned) -> 
         };
         record.scripts = guest.scripts.iter().map(ran).collect();
         if let Spec::Vm(vm) = &guest.spec {
-            record.volumes = crate::converge::mounted_by(vm);
+            record.volumes = mounted_by(vm);
         }
     }
     record.check = match present.kind {
@@ -283,5 +282,5 @@ fn afterwards(desired: &Desired, observed: &Observed, adoptees: &[Adoptee]) -> P
         observed.present.insert(adoptee.id, present);
     }
     let ids: BTreeSet<GuestId> = adoptees.iter().map(|adoptee| adoptee.id).collect();
-    plan(desired, &observed, Provision::WhenChanged).only(|id| ids.contains(&id))
+    plan(desired, &observed, Provision::WhenChanged).only(|id| ids.contains(&id)).rehearsed(desired, &observed)
 }

@@ -4,9 +4,8 @@ use phoenix_pve::{ConfEdit, GuestError, GuestFiles};
 use phoenix_types::{ConfSection, GuestId, GuestKind};
 
 use super::{Adoptee, Adoption};
-use crate::converge::is_mark;
+use crate::guest::{Record, is_mark, mark};
 use crate::node::Node;
-use crate::record::{Record, mark};
 
 /// Why a record was not written.
 #[derive(Debug, thiserror::Error)]

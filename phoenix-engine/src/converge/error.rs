@@ -5,11 +5,12 @@ use phoenix_host::{HostError, InsideError};
 use phoenix_pve::{GuestError, InvalidSettings};
 use phoenix_types::GuestId;
 
+use crate::guest::AGENT_GATE;
 use crate::tasks::TasksError;
 
 /// A step that could not be done.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StepError {
+pub(crate) enum StepError {
     #[error(transparent)]
     Guest(#[from] GuestError),
     #[error(transparent)]
@@ -81,7 +82,7 @@ impl StepError {
             Self::Script { .. } => Some(
                 "the script's output is above; mend it and run `phoenix up` again: it goes on from here".to_owned(),
             ),
-            Self::Gate(failure) if failure.gate == super::gates::AGENT_GATE => Some(format!(
+            Self::Gate(failure) if failure.gate == AGENT_GATE => Some(format!(
                 "look at its console with `qm terminal {}`: it may not boot, have no network, or its image may lack \
                  `qemu-guest-agent`",
                 failure.guest

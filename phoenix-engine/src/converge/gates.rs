@@ -11,7 +11,9 @@ use phoenix_pve::GuestError;
 use phoenix_types::{GuestId, GuestKind, Power};
 use phoenix_vm::VirtualMachines;
 
-use super::Voice;
+use super::error::StepError;
+use super::run::Run;
+use super::voice::Voice;
 use crate::desired::DesiredGuest;
 use crate::event::{EventKind, millis};
 use crate::node::{Node, Site};
@@ -136,57 +138,11 @@ pub(super) async fn ask_all(gates: &[Gate], around: &Surroundings, voice: &Voice
     wait_all(&once, around, voice).await
 }
 
-/// How long a VM gets until its agent answers, and until cloud-init has finished. Cloud-init may upgrade all packages.
-const AGENT: Duration = Duration::from_secs(600);
-const CLOUD_INIT: Duration = Duration::from_secs(1800);
-
-fn built_in(name: &str, probe: phoenix_health::Probe, deadline: Duration) -> Gate {
-    Gate {
-        name: name.to_owned(),
-        probe,
-        schedule: phoenix_health::Schedule {
-            attempts: None,
-            interval: Duration::from_secs(5),
-            timeout: Duration::from_secs(15),
-            deadline: Some(deadline),
-            ..phoenix_health::Schedule::default()
-        },
+/// Waits for gates, unless the run is cancelled.
+pub(super) async fn wait(run: &Run, gates: &[Gate], around: &Surroundings, voice: &Voice) -> Result<(), StepError> {
+    tokio::select! {
+        biased;
+        passed = wait_all(gates, around, voice) => passed.map_err(StepError::Gate),
+        () = run.cancel.cancelled() => Err(StepError::Cancelled),
     }
-}
-
-/// Where a VM has its guest agent from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AgentSource {
-    /// It is on the disk.
-    Image,
-    /// Cloud-init installs it, perhaps after it upgraded all packages.
-    CloudInit,
-}
-
-/// What messages call the gate that a started VM passes first.
-pub(super) const AGENT_GATE: &str = "guest agent";
-
-/// The gate that a started VM passes first.
-pub(crate) fn agent_gate(source: AgentSource) -> Gate {
-    let deadline = match source {
-        AgentSource::Image => AGENT,
-        AgentSource::CloudInit => CLOUD_INIT,
-    };
-    built_in(AGENT_GATE, phoenix_health::Probe::Agent, deadline)
-}
-
-/// Whether a guest that asks for a reboot can still get one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reboot {
-    Possible,
-    Done,
-}
-
-/// The gate that a started VM passes second.
-pub(super) fn cloud_init_gate(reboot: Reboot) -> Gate {
-    let recoverable = match reboot {
-        Reboot::Possible => phoenix_health::Recoverable::NeedsReboot,
-        Reboot::Done => phoenix_health::Recoverable::Passes,
-    };
-    built_in("cloud-init", phoenix_health::Probe::CloudInit(phoenix_health::CloudInitProbe { recoverable }), CLOUD_INIT)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use phoenix_pve::ErrorClass;
 use tokio::time::Instant;
 
-use super::Voice;
 use super::error::StepError;
+use super::voice::Voice;
 use crate::event::{EventKind, millis};
 use crate::plan::Stage;
 

@@ -7,7 +7,7 @@ use phoenix_config::model::{Guest, ScriptPlace};
 use serde_json::Value;
 
 use super::LowerError;
-use crate::record::Digest;
+use crate::digest::Digest;
 
 /// A provisioning script.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use phoenix_types::{ConfSection, GuestId};
 
 use super::entry::{Entry, Guest};
 use super::{firewall, linked_to};
-use crate::converge::is_mark;
+use crate::guest::is_mark;
 
 /// Stands beside a template that is none.
 const NOTE: &str =

@@ -7,8 +7,8 @@ use phoenix_types::{ConfSection, DiskSize, Power, Startup, Tag};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::guest::Record;
 use crate::observe::Present;
-use crate::record::Record;
 
 /// Keys and values in the order in which a person would write them.
 #[derive(Debug, Default)]

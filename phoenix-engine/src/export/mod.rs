@@ -14,11 +14,10 @@ use phoenix_types::{ConfSection, GuestId, GuestKind};
 use serde::Serialize;
 
 use crate::adopt;
-use crate::converge::is_mark;
 use crate::desired::Desired;
+use crate::guest::{Record, is_mark};
 use crate::observe::Observed;
 use crate::plan::Plan;
-use crate::record::Record;
 use entry::{Entry, Guest};
 
 /// Configuration files made from what runs on a node.

@@ -8,7 +8,7 @@ use phoenix_vm::{IpConfig, NetModel, VmSettings};
 
 use super::entry::{Entry, Guest};
 use super::{firewall, linked_to};
-use crate::converge::root_disk;
+use crate::guest::root_disk;
 
 /// Stands beside an image that is none.
 const NOTE: &str =

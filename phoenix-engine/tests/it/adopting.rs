@@ -59,7 +59,7 @@ async fn a_guest_that_changed_since_it_was_looked_at_is_not_written() {
     sim.write(path, CONF.as_bytes(), 0o640).await.unwrap();
     assert!(adoption.carry_out(&node).await.iter().all(|(_, result)| result.is_ok()));
     let observed = observe(&site, &desired).await.unwrap();
-    let after = plan(&desired, &observed, Provision::WhenChanged);
+    let after = plan(&desired, &observed, Provision::WhenChanged).rehearsed(&desired, &observed);
     assert_eq!(after.guests[0].steps, adoption.then.guests[0].steps, "what was announced is what is planned");
 }
 

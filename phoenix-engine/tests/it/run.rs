@@ -53,7 +53,7 @@ pub(crate) async fn up_with(sim: &SimNode, desired: &Arc<Desired>, options: &Opt
     let node = Node::new(Layered::new(Arc::new(sim.clone())).recorded(log.clone()));
     let site = node.labelled(None, "observe");
     let observed = observe(&site, desired).await.unwrap();
-    let plan = plan(desired, &observed, Provision::WhenChanged);
+    let plan = plan(desired, &observed, Provision::WhenChanged).rehearsed(desired, &observed);
     let mut events: Vec<Event> = Vec::new();
     let summary = converge(&node, desired.clone(), plan.clone(), options, &mut [&mut events]).await;
     let commands = std::mem::take(&mut *log.0.lock().unwrap());

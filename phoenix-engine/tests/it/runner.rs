@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
 
-const RUNNER: &str = include_str!("../../src/converge/runner.sh");
-const SUPERVISOR: &str = include_str!("../../src/converge/supervise.sh");
+const RUNNER: &str = include_str!("../../src/converge/steps/runner.sh");
+const SUPERVISOR: &str = include_str!("../../src/converge/steps/supervise.sh");
 
 /// What it needs of a system, beside a shell. It finds nothing else here.
 const NEEDS: [&str; 13] =

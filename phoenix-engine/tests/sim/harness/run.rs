@@ -234,6 +234,7 @@ async fn under_lock(
         Verb::Power(action, ids) => plan_power(&desired, &observed, Some(ids), *action).map_err(|all| words(&all)),
         Verb::Delete(ids) => plan_removal(&desired, &observed, ids).map_err(|all| words(&all)),
     };
+    let planned = planned.map(|plan| plan.rehearsed(&desired, &observed));
     ran.observed = Some(observed);
     let mut plan = planned?;
     if how.repeat == Repeat::Twice {

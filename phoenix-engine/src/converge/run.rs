@@ -1,0 +1,80 @@
+//! What all guests of a run share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use phoenix_types::GuestId;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::error::StepError;
+use super::turnstile::Turnstile;
+use crate::lock::NodeLock;
+use crate::node::Node;
+
+/// What a guest's dependants hear of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    Good,
+    /// The guest whose failure is the cause: itself, or one that it needed.
+    Bad(GuestId),
+}
+
+/// Whether gates are asked at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gates {
+    Asked,
+    /// As in a rehearsal, where nothing waits.
+    TakenAsPassed,
+}
+
+/// What all guests of a run share.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) node: Node,
+    pub(super) cancel: CancellationToken,
+    pub(super) lock: Option<NodeLock>,
+    /// Guests of which a run that died left an empty shell.
+    pub(super) shells: BTreeSet<GuestId>,
+    /// Who may change the node now.
+    pub(super) slots: Semaphore,
+    /// A container that is being cloned is locked by `pct` for the whole copy, so its clones are made one after the other.
+    pub(super) clone_sources: BTreeMap<GuestId, Turnstile>,
+    /// The storage that each guest is made on: copies to one storage hinder each other.
+    pub(super) storages: BTreeMap<GuestId, Arc<Turnstile>>,
+    /// How long a way hangs on each guest: the steps of the longest chain from it to a guest that nobody waits for.
+    pub(super) urgency: BTreeMap<GuestId, usize>,
+    pub(super) words: BTreeMap<GuestId, watch::Sender<Option<Word>>>,
+    pub(super) gates: Gates,
+}
+
+impl Run {
+    /// A run on a node that only rehearses: nothing waits, and gates are taken as passed.
+    pub(crate) fn rehearsal(node: Node, shells: BTreeSet<GuestId>) -> Self {
+        Self {
+            node,
+            cancel: CancellationToken::new(),
+            lock: None,
+            shells,
+            slots: Semaphore::new(1),
+            clone_sources: BTreeMap::new(),
+            storages: BTreeMap::new(),
+            urgency: BTreeMap::new(),
+            words: BTreeMap::new(),
+            gates: Gates::TakenAsPassed,
+        }
+    }
+
+    pub(super) fn urgency_of(&self, guest: GuestId) -> usize {
+        self.urgency.get(&guest).copied().unwrap_or(0)
+    }
+
+    /// Leave to change the node now.
+    pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, StepError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(StepError::Cancelled),
+            slot = self.slots.acquire() => slot.map_err(|_| StepError::Cancelled),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! How a guest comes into being, and how a half-made one goes.
+
+use std::time::Duration;
+
+use phoenix_pve::{CloneGuest, CloneMode, ErrorClass, Purge};
+use phoenix_types::{Change, GuestId, GuestKind, SnapshotName, StorageId, VolumeId};
+use tokio::time::Instant;
+
+use super::on_node::on_node;
+use crate::converge::error::StepError;
+use crate::converge::record;
+use crate::converge::retry::while_busy;
+use crate::converge::worker::Worker;
+use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
+use crate::event::{EventKind, millis};
+use crate::guest::{Debt, NOTES_LIMIT, Passage, Proof, Record, wanted_keys};
+use crate::node::Site;
+use crate::plan::Stage;
+
+impl Worker<'_> {
+    /// Makes the guest, unless it is there already and ours.
+    pub(in crate::converge) async fn define(
+        &mut self,
+        site: &Site,
+        vendor_data: Option<&VolumeId>,
+    ) -> Result<(), StepError> {
+        if let Some(file) = self.files(site).conf(self.id()).await? {
+            let notes = file.conf.live.description.as_deref().unwrap_or_default();
+            return match Record::find(notes) {
+                Some(record) if record.id == self.id() && record.check.is_some() => Ok(()),
+                Some(record) if record.id == self.id() => {
+                    (self.record.begun, self.record.notes) = (record.begun, record.notes);
+                    self.write_first_record(site).await
+                }
+                _ => Err(StepError::Taken(self.id())),
+            };
+        }
+        self.record.begun = self.guest.begins_with();
+        self.record.notes = self.guest.notes.as_deref().and_then(Passage::of);
+        self.record.owes.insert(Debt::Making);
+        let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
+        if notes.chars().count() > NOTES_LIMIT {
+            return Err(StepError::NotesFull { length: notes.chars().count() });
+        }
+        // A clone is first kept waiting by its source, and only then takes a slot.
+        let asked = Instant::now();
+        let _source = match (self.guest.clone_source(), self.kind()) {
+            (Some(source), GuestKind::Container) => match self.run.clone_sources.get(&source) {
+                Some(turnstile) => Some(turnstile.pass(self.id(), self.run.urgency_of(self.id())).await),
+                None => None,
+            },
+            _ => None,
+        };
+        // Whoever waits for the storage holds no slot either, so that work on other storages goes on.
+        let _storage = match self.run.storages.get(&self.id()) {
+            Some(turnstile) => Some(turnstile.pass(self.id(), self.run.urgency_of(self.id())).await),
+            None => None,
+        };
+        let _slot = self.run.slot().await?;
+        let held = millis(asked.elapsed());
+        if held > 0 {
+            self.voice.say(EventKind::StepHeld { stage: Stage::Define, ms: held });
+        }
+        if let Some(lock) = &self.run.lock {
+            lock.halve(self.id()).await?;
+        }
+        let made = self.make(site, notes, vendor_data).await;
+        self.settle_unless_shell(site).await?;
+        made?;
+        self.write_first_record(site).await
+    }
+
+    /// Takes the guest off the list of those that are made or destroyed, unless an empty shell is left of it.
+    async fn settle_unless_shell(&self, site: &Site) -> Result<(), StepError> {
+        let Some(lock) = &self.run.lock else { return Ok(()) };
+        if self.proof(site).await? != Some(Proof::Shell) {
+            lock.settle(self.id()).await?;
+        }
+        Ok(())
+    }
+
+    /// What the guest itself shows of its owner, if it is there.
+    async fn proof(&self, site: &Site) -> Result<Option<Proof>, StepError> {
+        let file = self.files(site).conf(self.id()).await?;
+        Ok(file.map(|file| Proof::of(&file.conf, self.kind(), self.id())))
+    }
+
+    /// Writes raw lines, check value and record before anything runs, so that a clone never starts with its source's.
+    async fn write_first_record(&mut self, site: &Site) -> Result<(), StepError> {
+        if !self.guest.minds_being_made() {
+            self.record.owes.remove(&Debt::Making);
+        }
+        // What came along from the source is ours to take away.
+        match record::inherited(self, site).await? {
+            Some(source) => {
+                self.record.keys = source.keys;
+                self.record.firewall = source.firewall;
+            }
+            None => self.record.keys = wanted_keys(self.guest, &self.conf(site).await?.conf.live)?,
+        }
+        record::write(self, site).await
+    }
+
+    /// Runs the one command that makes the guest.
+    async fn make(&self, site: &Site, notes: String, vendor_data: Option<&VolumeId>) -> Result<(), StepError> {
+        let (id, voice) = (self.id(), self.voice);
+        match &self.guest.spec {
+            Spec::Container(spec) => match &spec.origin {
+                ContainerOrigin::Template(template) => {
+                    let create = &spec.create(template, self.guest.disk, notes);
+                    while_busy(voice, Stage::Define, || site.containers.create(id, create)).await?;
+                }
+                ContainerOrigin::Clone { source, snapshot } => {
+                    self.copy(site, *source, snapshot.clone(), spec.clone_storage.clone(), notes).await?;
+                }
+            },
+            Spec::Vm(spec) => match &spec.origin {
+                VmOrigin::Image(image) => {
+                    fetch(image, site).await?;
+                    let create = &spec.create(image, notes, vendor_data);
+                    while_busy(voice, Stage::Define, || site.machines.create(id, create)).await?;
+                }
+                VmOrigin::Clone { source, snapshot } => {
+                    self.copy(site, *source, snapshot.clone(), spec.clone_storage.clone(), notes).await?;
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Makes the guest from another one.
+    async fn copy(
+        &self,
+        site: &Site,
+        source: GuestId,
+        snapshot: Option<SnapshotName>,
+        storage: Option<StorageId>,
+        notes: String,
+    ) -> Result<(), StepError> {
+        let mut clone = CloneGuest::new(source);
+        clone.snapshot = snapshot;
+        clone.mode = CloneMode::Full { storage };
+        clone.name = Some(self.guest.name.clone());
+        clone.description = Some(notes);
+        let guests = site.guests(self.kind());
+        while_busy(self.voice, Stage::Define, || guests.clone_from(self.id(), &clone)).await
+    }
+
+    /// Takes away what a run that died left of a guest that it was making. One that was made after all stays, and so does one
+    /// that somebody else made under the id.
+    pub(in crate::converge) async fn undo(&self, site: &Site) -> Result<(), StepError> {
+        if !self.is_left_half_made(site).await? {
+            return Ok(());
+        }
+        self.break_lock(site).await?;
+        // A task that was waited for may have come to its end.
+        if !self.is_left_half_made(site).await? {
+            return Ok(());
+        }
+        let Some(file) = self.files(site).conf(self.id()).await? else { return Ok(()) };
+        if file.conf.live.get("protection") == Some("1") {
+            // It came along from the source. The tool takes it off and then fails over the disks that are not there yet, so
+            // whether it is off is seen when the guest is destroyed.
+            let off = Change { set: [("protection".to_owned(), "0".to_owned())].into(), ..Change::default() };
+            if let Err(error) = site.guests(self.kind()).configure(self.id(), &off, None).await {
+                tracing::debug!(guest = %self.id(), %error, "a half-made clone complains about losing its protection");
+            }
+        }
+        Ok(site.guests(self.kind()).destroy(self.id(), Purge::Yes).await?)
+    }
+
+    /// Whether what is there under the id is what a run of ours left half made.
+    ///
+    /// # Errors
+    /// When it is somebody else's guest.
+    async fn is_left_half_made(&self, site: &Site) -> Result<bool, StepError> {
+        match self.proof(site).await? {
+            Some(Proof::Unfinished) => Ok(true),
+            Some(Proof::Shell) if self.run.shells.contains(&self.id()) => Ok(true),
+            Some(Proof::Record(_)) | None => Ok(false),
+            Some(Proof::Shell | Proof::Nothing) => Err(StepError::Taken(self.id())),
+        }
+    }
+
+    /// Destroys the guest, which shows at this moment that it is ours. In the middle of that it carries no record any more, so
+    /// the run's lock names it.
+    pub(in crate::converge) async fn destroy(&self, site: &Site) -> Result<(), StepError> {
+        match self.proof(site).await? {
+            Some(Proof::Record(_) | Proof::Unfinished) => {}
+            Some(Proof::Shell) if self.run.shells.contains(&self.id()) => {}
+            Some(Proof::Shell | Proof::Nothing) => return Err(StepError::Taken(self.id())),
+            // What a dead run's command was destroying is gone by itself.
+            None => return Ok(()),
+        }
+        let (id, kind) = (self.id(), self.kind());
+        if let Some(lock) = &self.run.lock {
+            lock.halve(id).await?;
+        }
+        let destroyed = while_busy(self.voice, Stage::Destroy, || site.guests(kind).destroy(id, Purge::Yes)).await;
+        self.settle_unless_shell(site).await?;
+        match destroyed {
+            Err(error) if error.class() == Some(ErrorClass::NotFound) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// How long fetching a cloud image may take.
+const FETCH: Duration = Duration::from_secs(3600);
+
+/// Fetches a cloud image that the node does not have. It gets its name only when it is whole.
+async fn fetch(image: &ImageSource, site: &Site) -> Result<(), StepError> {
+    let ImageSource::Fetched { path, url } = image else { return Ok(()) };
+    if site.host.stat(path).await?.is_some() {
+        return Ok(());
+    }
+    let part = format!("{path}.part");
+    if let Some(folder) = path.parent() {
+        on_node(site, "mkdir", &["-p", "--", folder.as_str()], FETCH).await?;
+    }
+    on_node(site, "wget", &["--no-verbose", "-O", part.as_str(), "--", url.as_str()], FETCH).await?;
+    on_node(site, "mv", &["--", part.as_str(), path.as_str()], FETCH).await
+}

@@ -1,0 +1,55 @@
+//! Switches a guest on and off.
+
+use phoenix_pve::ErrorClass;
+use phoenix_types::GuestKind;
+
+use crate::converge::error::StepError;
+use crate::converge::record;
+use crate::converge::retry::while_busy;
+use crate::converge::worker::Worker;
+use crate::event::EventKind;
+use crate::guest::{Debt, SHUTDOWN};
+use crate::node::Site;
+use crate::plan::{Stage, Work};
+
+impl Worker<'_> {
+    /// Starts the guest. A start is all that a restart still owed.
+    pub(in crate::converge) async fn start(&mut self, site: &Site) -> Result<(), StepError> {
+        let (id, kind) = (self.id(), self.kind());
+        if self.record.owes.remove(&Debt::Restart) {
+            record::note(self, site).await?;
+        }
+        let started = while_busy(self.voice, Stage::Start, || site.guests(kind).start(id)).await;
+        match started {
+            Err(error) if error.class() == Some(ErrorClass::AlreadyRunning) => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(in crate::converge) async fn stop(&self, site: &Site) -> Result<(), StepError> {
+        let (id, kind) = (self.id(), self.kind());
+        let stopped = while_busy(self.voice, Stage::Stop, || site.guests(kind).shutdown(id, SHUTDOWN)).await;
+        match stopped {
+            Err(error) if error.class() == Some(ErrorClass::NotRunning) => Ok(()),
+            Err(error) if error.class() == Some(ErrorClass::TimedOut) => {
+                let text = format!("it does not shut down within {} s and is switched off", SHUTDOWN.as_secs());
+                self.voice.say(EventKind::Notice { text });
+                while_busy(self.voice, Stage::Stop, || site.guests(kind).stop(id)).await
+            }
+            other => other,
+        }
+    }
+
+    /// Stops and starts the guest, and waits for a VM's agent without a slot.
+    pub(in crate::converge) async fn restart(&mut self, site: &Site) -> Result<(), StepError> {
+        {
+            let _slot = self.run.slot().await?;
+            self.stop(site).await?;
+            self.start(site).await?;
+        }
+        if self.kind() == GuestKind::Vm {
+            self.pass(&self.gates_of(&Work::AwaitAgent).await?).await?;
+        }
+        Ok(())
+    }
+}

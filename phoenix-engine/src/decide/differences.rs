@@ -1,0 +1,272 @@
+//! What differs between a guest as it is and as it should be.
+
+use phoenix_config::model::State;
+use phoenix_lxc::{MountPoint, MountSource};
+use phoenix_types::{
+    DiskSize, FirewallFile, FirewallText, GuestKind, KeyChange, KeyEffect, Power, PropertyString, mask_setting,
+    percent_decode,
+};
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+use super::scripts::{Provision, pending};
+use crate::desired::{Desired, DesiredContainer, DesiredGuest, DesiredVm, Spec};
+use crate::digest::Digest;
+use crate::guest::{Record, changes, is_mark, line_digest, mounts, root_disk, settled};
+use crate::observe::Present;
+use crate::plan::{Difference, Effect};
+
+/// Settings that a guest has from its making on.
+const BORN_WITH: [&str; 1] = ["unprivileged"];
+
+/// What to do about them.
+const MAKE_ANEW: &str =
+    "only a new guest has it: `phoenix delete` takes this one and its disks away, `phoenix up` makes it anew";
+
+impl Difference {
+    pub(super) fn new(key: impl Into<String>, from: Option<String>, to: Option<String>, effect: Effect) -> Self {
+        let reason = match (&from, &to) {
+            (None, _) => "it is configured, and not there",
+            (Some(_), Some(_)) => "the configuration says otherwise",
+            (Some(_), None) => "it is configured no more",
+        };
+        let key = key.into();
+        let mask = |value: Option<String>| value.map(|value| mask_setting(&key, &value).into_owned());
+        Self { from: mask(from), to: mask(to), reason: reason.to_owned(), effect, key }
+    }
+
+    fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), ..self }
+    }
+
+    pub(super) fn is_doable(&self) -> bool {
+        !matches!(self.effect, Effect::Recreate | Effect::Impossible)
+    }
+}
+
+impl From<KeyChange> for Difference {
+    fn from(change: KeyChange) -> Self {
+        let effect = match change.effect {
+            KeyEffect::Hot => Effect::Hot,
+            KeyEffect::Impossible { .. } if BORN_WITH.contains(&change.key.as_str()) => Effect::Recreate,
+            KeyEffect::Impossible { .. } => Effect::Impossible,
+            // What is read at a boot, and whatever else may wait for one.
+            _ => Effect::Restart,
+        };
+        // Proxmox keeps keys encoded; people know them otherwise.
+        let words = |value: Option<String>| match change.key.as_str() {
+            "sshkeys" => value.map(|value| percent_decode(&value).trim_end().to_owned()),
+            _ => value,
+        };
+        let (from, to) = (words(change.from), words(change.to));
+        let difference = Self::new(change.key, from, to, effect);
+        match change.effect {
+            KeyEffect::Impossible { .. } if effect == Effect::Recreate => difference.because(MAKE_ANEW),
+            KeyEffect::Impossible { why } => difference.because(why),
+            _ => difference,
+        }
+    }
+}
+
+/// The settings, notes and raw lines that differ.
+///
+/// # Errors
+/// The sentence that says why its settings cannot be written.
+pub(super) fn settings(guest: &DesiredGuest, present: &Present, record: &Record) -> Result<Vec<Difference>, String> {
+    // Changes that wait for the next start are as good as made; that it has to come is another matter.
+    let coming = present.conf.after_restart();
+    let keys = changes(guest, &coming, record).map_err(|error| format!("its settings cannot be written: {error}"))?;
+    let mut found: Vec<Difference> = keys.into_iter().map(Difference::from).collect();
+    for one in waiting(guest, present, record) {
+        if found.iter().all(|other| other.key != one.key) {
+            found.push(one);
+        }
+    }
+    if let Spec::Container(spec) = &guest.spec {
+        found.extend(raw_lines(spec, present, record));
+        found.extend(volume_sizes(guest, spec, present));
+    }
+    found.extend(notes(guest, present, record));
+    Ok(found)
+}
+
+/// Settings of a guest that runs which are as they should be from its next start on.
+fn waiting(guest: &DesiredGuest, present: &Present, record: &Record) -> Vec<Difference> {
+    if present.conf.pending.is_none() || present.power == Power::Stopped {
+        return Vec::new();
+    }
+    let coming = present.conf.after_restart();
+    let now = changes(guest, &present.conf.live, record).unwrap_or_default();
+    now.into_iter()
+        .filter(|change| coming.get(&change.key) != present.conf.live.get(&change.key))
+        .map(Difference::from)
+        .filter(Difference::is_doable)
+        .map(|difference| {
+            Difference { effect: Effect::Restart, ..difference }.because("it is set, and waits for the next start")
+        })
+        .collect()
+}
+
+/// The sizes of mounted volumes, which stay what they were made with.
+fn volume_sizes(guest: &DesiredGuest, spec: &DesiredContainer, present: &Present) -> Vec<Difference> {
+    let live = &present.conf.live;
+    let mounted = live.keys.iter().filter(|(key, _)| key.starts_with("mp"));
+    let mounted: Vec<(&String, PropertyString)> =
+        mounted.filter_map(|(key, value)| Some((key, value.parse().ok()?))).collect();
+    let difference = |mount: &MountPoint| {
+        let MountSource::New { size, .. } = &mount.source else { return None };
+        let (key, there) = mounted.iter().find(|(_, value)| value.get("mp") == Some(mount.path.as_str()))?;
+        let have: DiskSize = there.get("size")?.parse().ok().filter(|have| have != size)?;
+        let reason = match have < *size {
+            true => format!("a volume stays as large as it is; `pct resize {} {key} {size}` makes it larger", guest.id),
+            false => "a disk never shrinks, so it stays".to_owned(),
+        };
+        let (from, to) = (Some(have.to_string()), Some(size.to_string()));
+        Some(Difference::new(format!("{key} size"), from, to, Effect::Impossible).because(reason))
+    };
+    spec.mounts.iter().filter_map(difference).collect()
+}
+
+/// Raw lines that are added or taken away. They act at the next start.
+fn raw_lines(spec: &DesiredContainer, present: &Present, record: &Record) -> Vec<Difference> {
+    let have = &present.conf.live.raw;
+    let added = spec.raw_lines.iter().filter(|line| !have.contains(line));
+    let added = added.map(|(key, value)| Difference::new(key, None, Some(value.clone()), Effect::Restart));
+    let ours = |line: &&(String, String)| record.lines.contains(&line_digest(line));
+    let gone = have.iter().filter(|line| !is_mark(line) && !spec.raw_lines.contains(line)).filter(ours);
+    let gone = gone.map(|(key, value)| Difference::new(key, Some(value.clone()), None, Effect::Restart));
+    added.chain(gone).collect()
+}
+
+/// The notes without the record, when they do not say what is configured, or say what is configured no more.
+fn notes(guest: &DesiredGuest, present: &Present, record: &Record) -> Option<Difference> {
+    let have = Record::strip(present.conf.live.description.as_deref().unwrap_or_default());
+    let settled = settled(&have, record.notes.as_ref(), guest.notes.as_deref());
+    let text = |notes: &str| Some(notes.to_owned()).filter(|notes| !notes.is_empty());
+    let is_gone = guest.notes.is_none();
+    (settled != have).then(|| {
+        let difference = Difference::new("description", text(&have), text(&settled), Effect::None);
+        if is_gone { difference.because("it is configured no more") } else { difference }
+    })
+}
+
+/// The size of the root disk. It only grows.
+pub(super) fn disk(guest: &DesiredGuest, present: &Present) -> Option<Difference> {
+    let want = guest.disk?;
+    let (_, have) = root_disk(&present.conf.live, present.kind)?;
+    let have = have.filter(|have| *have != want)?;
+    let key = match present.kind {
+        GuestKind::Container => "storage_size_gb",
+        GuestKind::Vm => "disk_size_gb",
+    };
+    let (from, to) = (Some(have.to_string()), Some(want.to_string()));
+    Some(if want > have {
+        Difference::new(key, from, to, Effect::Hot).because("it is smaller")
+    } else {
+        Difference::new(key, from, to, Effect::Impossible).because("a disk never shrinks, so it stays")
+    })
+}
+
+/// What the guest began with and keeps: what it was made from, and where its disk is.
+pub(super) fn beginnings(
+    guest: &DesiredGuest,
+    desired: &Desired,
+    present: &Present,
+    record: &Record,
+) -> Vec<Difference> {
+    let wanted = guest.begins_with();
+    let mut found = Vec::new();
+    // Nobody knows what a guest was made from that was taken over without a word about it.
+    if !record.begun.is_empty() {
+        for key in record.begun.keys().chain(wanted.keys().filter(|key| !record.begun.contains_key(*key))) {
+            let (from, to) = (record.begun.get(key), wanted.get(key));
+            if from != to {
+                found.push(Difference::new(key, from.cloned(), to.cloned(), Effect::Recreate).because(MAKE_ANEW));
+            }
+        }
+    }
+    found.extend(storage(guest, desired, present));
+    found
+}
+
+/// The storage of the root disk. Disks are not moved.
+fn storage(guest: &DesiredGuest, desired: &Desired, present: &Present) -> Option<Difference> {
+    let wanted = desired.storage_of(guest)?;
+    let (disk, _) = root_disk(&present.conf.live, present.kind)?;
+    let (have, _) = present.conf.live.get(&disk)?.split_once(':')?;
+    let verb = match present.kind {
+        GuestKind::Container => "pct move-volume",
+        GuestKind::Vm => "qm disk move",
+    };
+    (have != wanted.as_str()).then(|| {
+        Difference::new("storage_pool", Some(have.to_owned()), Some(wanted.to_string()), Effect::Impossible)
+            .because(format!("a disk stays where it is; `{verb} {} {disk} {wanted}` moves it", guest.id))
+    })
+}
+
+/// What differs of a template: nothing of it is changed any more.
+pub(super) fn template(guest: &DesiredGuest, present: &Present, record: &Record) -> Vec<Difference> {
+    let mut found = Vec::new();
+    if guest.state != State::Template {
+        let (from, to) = (State::Template.to_string(), guest.state.to_string());
+        found.push(Difference::new("state", Some(from), Some(to), Effect::Recreate));
+    }
+    found.extend(settings(guest, present, record).unwrap_or_default());
+    found.extend(disk(guest, present));
+    if let Some(file) = &guest.firewall {
+        found.extend(firewall(file, present.firewall.as_deref()));
+    }
+    if let Some(first) = pending(&guest.scripts, record, Provision::WhenChanged) {
+        let ran = |name: &str| record.scripts.iter().find(|ran| ran.name == name).map(|ran| ran.digest.as_str());
+        found.extend(guest.scripts[first.from..].iter().map(|script| {
+            let (from, to) = (ran(&script.name).map(str::to_owned), script.digest.as_str().to_owned());
+            Difference::new(format!("script {}", script.name), from, Some(to), Effect::Recreate)
+        }));
+    }
+    found
+        .into_iter()
+        .map(|one| match one.effect {
+            Effect::Impossible => one,
+            _ => Difference { effect: Effect::Recreate, ..one }.because(MAKE_ANEW),
+        })
+        .collect()
+}
+
+/// What changes when a firewall file is written: options, and rules by their place in the list. What only others have put
+/// there is not in it.
+pub(super) fn firewall(wanted: &FirewallFile, there: Option<&str>) -> Vec<Difference> {
+    let there = FirewallText::parse(there.unwrap_or_default());
+    let option = |key: &str| wanted.options.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+    let mut found: Vec<Difference> = FirewallText::CONFIGURED
+        .into_iter()
+        .map(|key| (key, there.options.get(key).cloned(), option(key)))
+        .filter(|(_, from, to)| from != to)
+        .map(|(key, from, to)| Difference::new(format!("firewall {key}"), from, to, Effect::Hot))
+        .collect();
+    let rules: Vec<String> = wanted.rules.iter().map(ToString::to_string).collect();
+    let key = |at: usize| format!("firewall rule {}", at + 1);
+    for change in capture_diff_slices(Algorithm::Myers, &there.rules, &rules) {
+        if matches!(change, DiffOp::Equal { .. }) {
+            continue;
+        }
+        let gone = change.old_range().map(|at| {
+            Difference::new(key(at), Some(there.rules[at].clone()), None, Effect::Hot).because("it is not configured")
+        });
+        let new = change.new_range().map(|at| Difference::new(key(at), None, Some(rules[at].clone()), Effect::Hot));
+        found.extend(gone.chain(new));
+    }
+    found
+}
+
+/// The NFS volumes that have to be mounted or unmounted. Of what is there the record has a digest only.
+pub(super) fn volumes(spec: &DesiredVm, record: &Record) -> Vec<Difference> {
+    let lines = mounts(spec);
+    let digest = |line: &str| Digest::of([line.as_bytes()]);
+    let there = |point: &str| record.volumes.get(point).map(|_| "mounted otherwise".to_owned());
+    let new = lines.iter().filter(|(point, line)| record.volumes.get(*point) != Some(&digest(line)));
+    let new = new
+        .map(|(point, line)| Difference::new(format!("mount {point}"), there(point), Some(line.clone()), Effect::Hot));
+    let gone = record.volumes.keys().filter(|point| !lines.contains_key(*point));
+    let gone =
+        gone.map(|point| Difference::new(format!("mount {point}"), Some("mounted".to_owned()), None, Effect::Hot));
+    new.chain(gone).collect()
+}

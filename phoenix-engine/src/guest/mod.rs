@@ -1,0 +1,27 @@
+//! What planning and converging both know of a guest: its record, its notes, and how its settings, disks, locks and snapshots are read.
+
+mod disk;
+mod lines;
+mod lock;
+mod notes;
+mod proof;
+mod record;
+mod settings;
+mod snapshot;
+mod vendor_data;
+mod volumes;
+mod waits;
+
+pub(crate) use disk::root_disk;
+pub(crate) use lines::{check_value, is_mark, line_digest, mark};
+pub(crate) use lock::is_a_tasks;
+pub use notes::Passage;
+pub(crate) use notes::settled;
+pub(crate) use proof::Proof;
+pub(crate) use record::NOTES_LIMIT;
+pub use record::{Debt, RanScript, Record, Undo};
+pub(crate) use settings::{changes, managed_keys, wanted_keys};
+pub(crate) use snapshot::{UNDO, successor, undo_snapshot};
+pub(crate) use vendor_data::{NAME as VENDOR_DATA_NAME, VENDOR_DATA, ours as our_vendor_data};
+pub(crate) use volumes::{fstab_field, mounted_by, mounts};
+pub(crate) use waits::{AGENT_GATE, AgentSource, Reboot, SHUTDOWN, agent_gate, cloud_init_gate};

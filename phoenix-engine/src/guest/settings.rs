@@ -1,0 +1,55 @@
+//! A guest's settings: which of them are Phoenix's, and what has to change.
+
+use std::collections::BTreeSet;
+
+use phoenix_pve::InvalidSettings;
+use phoenix_types::{ConfSection, KeyChange};
+
+use super::record::Record;
+use crate::desired::{DesiredGuest, Spec};
+
+/// What has to change in a guest's settings: what the configuration wants, and what Phoenix once put there and is wanted no
+/// more. What others put there stays.
+///
+/// # Errors
+/// When a wanted value cannot be written.
+pub(crate) fn changes(
+    guest: &DesiredGuest,
+    live: &ConfSection,
+    record: &Record,
+) -> Result<Vec<KeyChange>, InvalidSettings> {
+    let gone = |wanted: BTreeSet<String>| record.keys.difference(&wanted).cloned().collect::<Vec<_>>();
+    let mut changes = match &guest.spec {
+        Spec::Container(spec) => {
+            let mut settings = spec.settings_on(live);
+            settings.absent.extend(gone(settings.keys()?.into_keys().collect()));
+            settings.difference(live)?
+        }
+        Spec::Vm(spec) => {
+            let mut settings = spec.settings.clone();
+            settings.absent.extend(gone(settings.keys()?.into_keys().collect()));
+            settings.difference(live)?
+        }
+    };
+    changes.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(changes)
+}
+
+/// The keys that the configuration sets on a guest that has these settings.
+pub(crate) fn managed_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
+    let keys = match &guest.spec {
+        Spec::Container(spec) => spec.settings_on(live).keys(),
+        Spec::Vm(spec) => spec.settings.keys(),
+    };
+    Ok(keys?.into_keys().collect())
+}
+
+/// Those of them that go again when they are configured no more.
+pub(crate) fn wanted_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
+    Ok(managed_keys(guest, live)?.into_iter().filter(|key| is_owned(key)).collect())
+}
+
+/// Whether a key that is configured no more goes: keys that every guest has stay as they are.
+fn is_owned(key: &str) -> bool {
+    !["cores", "hostname", "memory", "name", "onboot", "protection", "swap", "unprivileged"].contains(&key)
+}

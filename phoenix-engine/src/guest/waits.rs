@@ -1,0 +1,63 @@
+//! What every guest is waited for with, whatever its configuration: the gates of a started VM, and the time to shut down.
+
+use std::time::Duration;
+
+use phoenix_health::{CloudInitProbe, Gate, Probe, Recoverable, Schedule};
+
+/// How long a VM gets until its agent answers, and until cloud-init has finished. Cloud-init may upgrade all packages.
+const AGENT: Duration = Duration::from_secs(600);
+const CLOUD_INIT: Duration = Duration::from_secs(1800);
+
+/// How long a guest gets to shut down before it is switched off.
+pub(crate) const SHUTDOWN: Duration = Duration::from_secs(120);
+
+fn built_in(name: &str, probe: Probe, deadline: Duration) -> Gate {
+    Gate {
+        name: name.to_owned(),
+        probe,
+        schedule: Schedule {
+            attempts: None,
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(15),
+            deadline: Some(deadline),
+            ..Schedule::default()
+        },
+    }
+}
+
+/// Where a VM has its guest agent from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AgentSource {
+    /// It is on the disk.
+    Image,
+    /// Cloud-init installs it, perhaps after it upgraded all packages.
+    CloudInit,
+}
+
+/// What messages call the gate that a started VM passes first.
+pub(crate) const AGENT_GATE: &str = "guest agent";
+
+/// The gate that a started VM passes first.
+pub(crate) fn agent_gate(source: AgentSource) -> Gate {
+    let deadline = match source {
+        AgentSource::Image => AGENT,
+        AgentSource::CloudInit => CLOUD_INIT,
+    };
+    built_in(AGENT_GATE, Probe::Agent, deadline)
+}
+
+/// Whether a guest that asks for a reboot can still get one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reboot {
+    Possible,
+    Done,
+}
+
+/// The gate that a started VM passes second.
+pub(crate) fn cloud_init_gate(reboot: Reboot) -> Gate {
+    let recoverable = match reboot {
+        Reboot::Possible => Recoverable::NeedsReboot,
+        Reboot::Done => Recoverable::Passes,
+    };
+    built_in("cloud-init", Probe::CloudInit(CloudInitProbe { recoverable }), CLOUD_INIT)
+}
