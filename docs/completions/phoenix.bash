@@ -22,6 +22,9 @@ _phoenix() {
             phoenix,adopt)
                 cmd="phoenix__subcmd__adopt"
                 ;;
+            phoenix,config)
+                cmd="phoenix__subcmd__config"
+                ;;
             phoenix,converge)
                 cmd="phoenix__subcmd__converge"
                 ;;
@@ -80,17 +83,21 @@ _phoenix() {
 
     case "${cmd}" in
         phoenix)
-            opts="-C -v -h -V --config-dir --host --world --pace --format --command-log --verbose --color --help --version validate schema plan up LetsGo create converge status health health-check wait start stop restart doctor graph adopt delete down"
+            opts="-C -v -h -V --config --var --host --world --pace --format --command-log --verbose --color --help --version validate config schema plan up LetsGo create converge status health health-check wait start stop restart doctor graph adopt delete down"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -126,7 +133,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__adopt)
-            opts="-y -C -v -h --provisioned --write --yes --dry-run --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -C -v -h --provisioned --write --yes --dry-run --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -136,11 +143,65 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --world)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json jsonl" -- "${cur}"))
+                    return 0
+                    ;;
+                --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        phoenix__subcmd__config)
+            opts="-C -v -h --origins --config --var --host --world --pace --format --command-log --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -176,7 +237,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__converge)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -198,11 +259,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -238,7 +303,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__create)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -260,11 +325,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -300,7 +369,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__delete)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -322,11 +391,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -362,17 +435,21 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__doctor)
-            opts="-C -v -h --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -408,7 +485,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__down)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -430,11 +507,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -470,7 +551,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__graph)
-            opts="-C -v -h --to --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --to --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -480,11 +561,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -W "mermaid dot svg" -- "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -520,7 +605,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__health)
-            opts="-C -v -h --watch --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --watch --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -530,11 +615,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -570,7 +659,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__plan)
-            opts="-C -v -h --exit-code --commands --out --force-provision --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --exit-code --commands --out --force-provision --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -580,11 +669,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -620,7 +713,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__restart)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -642,11 +735,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -682,17 +779,21 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__schema)
-            opts="-C -v -h --config-dir --host --world --pace --format --command-log --verbose --color --help lxc vm hypervisor world validate plan up event status health wait graph adopt adopt-write doctor command-log"
+            opts="-C -v -h --config --var --host --world --pace --format --command-log --verbose --color --help lxc vm hypervisor fleet world validate origins plan up event status health wait graph adopt adopt-write doctor command-log"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -728,7 +829,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__start)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -750,11 +851,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -790,17 +895,21 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__status)
-            opts="-C -v -h --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -836,7 +945,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__stop)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -858,11 +967,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -898,7 +1011,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__up)
-            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --jobs-per-storage --force-provision --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --jobs-per-storage --force-provision --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -924,11 +1037,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -964,17 +1081,21 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__validate)
-            opts="-C -v -h --deny-warnings --show-defaults --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --deny-warnings --show-defaults --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1010,7 +1131,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__wait)
-            opts="-C -v -h --for --timeout --config-dir --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --for --timeout --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1024,11 +1145,15 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config-dir)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_phoenix_global_optspecs
-    string join \n C/config-dir= host= world= pace= format= command-log= v/verbose color= h/help V/version
+    string join \n C/config= var= host= world= pace= format= command-log= v/verbose color= h/help V/version
 end
 
 function __fish_phoenix_needs_command
@@ -24,7 +24,8 @@ function __fish_phoenix_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c phoenix -n "__fish_phoenix_needs_command" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_needs_command" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_needs_command" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_needs_command" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_needs_command" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_needs_command" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -39,6 +40,7 @@ complete -c phoenix -n "__fish_phoenix_needs_command" -s v -l verbose -d 'Show t
 complete -c phoenix -n "__fish_phoenix_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_needs_command" -s V -l version -d 'Print version'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "validate" -d 'Check the configuration; touches no node'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "config" -d 'Print the configuration with everything filled in: one JSON document, which is a configuration itself'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "schema" -d 'Print a JSON Schema'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "plan" -d 'Show what `up` would do, and why'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "up" -d 'Bring guests to the state that the configuration describes'
@@ -57,7 +59,8 @@ complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "graph" -d 'Draw who
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "adopt" -d 'Take over guests that exist and are configured, but that Phoenix did not make'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "delete" -d 'Destroy guests; refused while others need them'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "down" -d 'Destroy all guests of the configuration'
-complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -72,7 +75,23 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l deny-warnin
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l show-defaults -d 'Print every setting of every guest, defaults included, and where each comes from'
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l var -d 'Set a variable of the configuration; may be given several times' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l origins -d 'Print where each value was written instead'
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -86,7 +105,8 @@ never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l out -d 'Also write the plan as JSON to this file' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -106,7 +126,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l plan -d 'Do only 
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -126,7 +147,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l plan -d 'Do o
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -145,7 +167,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s h -l help -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -163,7 +186,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s h -l help -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -178,7 +202,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s y -l yes -d
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c phoenix -n "__fish_phoenix_using_subcommand status" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand status" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -192,7 +217,8 @@ never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l watch -d 'Ask again and again, every SECONDS, until interrupted' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand health" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand health" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -206,7 +232,8 @@ never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l watch -d 'Ask again and again, every SECONDS, until interrupted' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -223,7 +250,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l for -d 'What is
 running\t'They run'
 stopped\t'They are off'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l timeout -d 'How long, as `90` or `1m30s`' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -239,7 +267,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s h -l help -d 'P
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -257,7 +286,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s h -l help -d '
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -275,7 +305,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s h -l help -d 'P
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -290,7 +321,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s y -l yes -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -306,7 +338,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -s h -l help -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l to -d 'The language of the drawing' -r -f -a "mermaid\t'Mermaid, for Markdown'
 dot\t'DOT, for Graphviz'
 svg\t'A picture'"
-complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -320,7 +353,8 @@ never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l write -d 'Instead of taking guests over, write configuration files that describe them as they are into this folder; without GUEST all guests of the node' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -339,7 +373,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s h -l help -d '
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
@@ -357,7 +392,8 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s h -l help -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
-complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s C -l config-dir -d 'The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has some]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r

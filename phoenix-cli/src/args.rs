@@ -37,10 +37,21 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The folder of the configuration files [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that
-    /// has some]
-    #[arg(short = 'C', long = "config-dir", value_name = "DIR", global = true, env = "PHOENIX_CONFIG_DIR")]
-    pub(crate) config_dir: Option<Utf8PathBuf>,
+    /// The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or
+    /// `/usr/local/phoenix_hypervisor/etc`, the first that has one]
+    #[arg(
+        short = 'C',
+        long = "config",
+        alias = "config-dir",
+        value_name = "PATH",
+        global = true,
+        env = "PHOENIX_CONFIG_DIR"
+    )]
+    pub(crate) config: Option<Utf8PathBuf>,
+
+    /// Set a variable of the configuration; may be given several times
+    #[arg(long = "var", value_name = "NAME=VALUE", global = true, value_parser = variable)]
+    pub(crate) variables: Vec<(String, String)>,
 
     /// The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a
     /// folder) [default: `local` where `pct` and `qm` are]
@@ -77,6 +88,8 @@ pub(crate) struct Global {
 pub(crate) enum Verb {
     /// Check the configuration; touches no node
     Validate(Validate),
+    /// Print the configuration with everything filled in: one JSON document, which is a configuration itself
+    Config(Config),
     /// Print a JSON Schema
     Schema(Schema),
     /// Show what `up` would do, and why
@@ -121,6 +134,13 @@ pub(crate) struct Validate {
     /// Print every setting of every guest, defaults included, and where each comes from
     #[arg(long)]
     pub(crate) show_defaults: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// Print where each value was written instead
+    #[arg(long)]
+    pub(crate) origins: bool,
 }
 
 #[derive(Debug, Args)]
@@ -336,10 +356,14 @@ pub(crate) enum SchemaName {
     Vm,
     /// `phoenix_hypervisor_config.json`
     Hypervisor,
+    /// `phoenix.yaml`, and any other file that holds everything
+    Fleet,
     /// `world.json` of the simulated node
     World,
     /// What `validate` prints
     Validate,
+    /// What `config --origins` prints
+    Origins,
     /// What `plan` prints, and `plan --out` writes
     Plan,
     /// What `up`, `create`, `converge`, `start`, `stop`, `restart`, `delete` and `down` print
@@ -367,7 +391,7 @@ pub(crate) enum SchemaName {
 impl SchemaName {
     /// Whether it is of a file that Phoenix reads.
     pub(crate) fn is_read(self) -> bool {
-        matches!(self, Self::Lxc | Self::Vm | Self::Hypervisor | Self::World)
+        matches!(self, Self::Lxc | Self::Vm | Self::Hypervisor | Self::Fleet | Self::World)
     }
 }
 
@@ -401,6 +425,13 @@ impl FromStr for HostArg {
             Some(("ssh", _)) => text.parse().map(Self::Ssh).map_err(|error: InvalidSshAddress| error.to_string()),
             _ => Err("expected `local`, `sim:`, `sim:DIR` or `ssh://USER@NODE`".to_owned()),
         }
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected `NAME=VALUE`".to_owned()),
     }
 }
 

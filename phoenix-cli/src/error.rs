@@ -21,7 +21,7 @@ pub enum CliError {
         reason: String,
     },
     /// No folder with configuration files.
-    #[error("no configuration found: none of `phoenix_lxc_configs.json`, `phoenix_vm_configs.json` and `phoenix_hypervisor_config.json` is in {}", places(.looked))]
+    #[error("no configuration found: none of `phoenix.yaml`, `phoenix_lxc_configs.json` and `phoenix_vm_configs.json` is in {}", places(.looked))]
     NoConfiguration {
         /// The folders that were looked at.
         looked: Vec<Utf8PathBuf>,
@@ -211,7 +211,9 @@ impl CliError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoConfiguration { .. } => "name the folder with `-C DIR`, or in `$PHOENIX_CONFIG_DIR`".to_owned(),
+            Self::NoConfiguration { .. } => {
+                "name the folder or the file with `-C PATH`, or in `$PHOENIX_CONFIG_DIR`".to_owned()
+            }
             Self::UnknownGuest { known, .. } if known.is_empty() => "the configuration has no guests".to_owned(),
             Self::UnknownGuest { known, .. } => format!("configured are {}", known.join(", ")),
             Self::NotANode => {

@@ -8,7 +8,7 @@ use crate::terminal::{Terminal, TerminalEnv};
 
 /// Environment variables that Phoenix itself reads, with what they do; the reference docs are made from this list.
 pub const ENVIRONMENT: [(&str, &str); 7] = [
-    ("PHOENIX_CONFIG_DIR", "The folder of the configuration files, when `-C` is not given."),
+    ("PHOENIX_CONFIG_DIR", "The folder or the file of the configuration, when `-C` is not given."),
     ("PHOENIX_HOST", "The node, when `--host` is not given."),
     (
         "PHOENIX_LOG",
@@ -23,8 +23,10 @@ pub const ENVIRONMENT: [(&str, &str); 7] = [
 /// What holds for every verb.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// The folder that was asked for.
-    pub(crate) config_dir: Option<Utf8PathBuf>,
+    /// The configuration that was asked for.
+    pub(crate) config: Option<Utf8PathBuf>,
+    /// Variables of the configuration.
+    pub(crate) variables: Vec<(String, String)>,
     pub(crate) host: Option<HostArg>,
     pub(crate) world: Option<Utf8PathBuf>,
     pub(crate) pace: Option<f64>,
@@ -38,6 +40,11 @@ pub(crate) struct Settings {
     pub(crate) terminal: Terminal,
 }
 
+/// A variable of the environment that a configuration names.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 impl Settings {
     pub(crate) fn new(global: Global) -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -48,7 +55,8 @@ impl Settings {
         let default_log = if global.verbose >= 2 { "debug" } else { "warn" };
         Self {
             terminal: Terminal::new(global.color, &env),
-            config_dir: global.config_dir,
+            config: global.config,
+            variables: global.variables,
             host: global.host,
             world: global.world,
             pace: global.pace,

@@ -29,6 +29,7 @@
 
 pub mod diagnostic;
 mod dialect;
+mod expand;
 pub mod graph;
 mod load;
 pub mod model;
@@ -40,6 +41,6 @@ pub mod source;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use graph::{Edge, EdgeKind, Graph};
-pub use load::{Loaded, Loader, Warnings, load};
+pub use load::{Loaded, Loader, ValueOrigin, Warnings, has_configuration, load};
 pub use model::{Fleet, Gate, Guest, Hypervisor, Kind, Probe, Script, ScriptPlace, State};
 pub use settings::{Origin, Setting};

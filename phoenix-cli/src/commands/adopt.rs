@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::change::{Consent, agree};
 use crate::args::{Adopt, Format};
-use crate::configuration::{self, Configuration};
+use crate::configuration::{Configuration, Place};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::host::Choice;
@@ -129,7 +129,8 @@ fn write(dir: &Utf8Path, args: &Adopt, settings: &Settings) -> Result<ExitStatus
     if let Some(path) = FileKind::ALL.iter().map(|kind| dir.join(kind.file_name())).find(|path| path.exists()) {
         return Err(CliError::WouldOverwrite { path });
     }
-    let beside = configuration::find(settings.config_dir.as_deref()).unwrap_or_else(|_| dir.to_owned());
+    let beside =
+        Place::find(settings.config.as_deref()).map_or_else(|_| dir.to_owned(), |place| place.dir().to_owned());
     let choice = Choice::new(settings, &beside)?;
     settings.terminal.note(&choice.introduction(settings.terminal.err()));
     let (files, guests, remaining) = choice.work(settings, Changes::Refused, async |node| {

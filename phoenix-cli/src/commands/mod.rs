@@ -2,6 +2,7 @@
 
 mod adopt;
 mod change;
+mod config;
 mod doctor;
 mod graph;
 mod health;
@@ -14,6 +15,7 @@ mod up;
 mod validate;
 mod wait;
 
+use phoenix_config::Warnings;
 use phoenix_engine::PowerAction;
 use serde::Serialize;
 
@@ -44,6 +46,7 @@ use crate::settings::Settings;
 pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliError> {
     match verb {
         Verb::Validate(args) => validate::run(&args, settings),
+        Verb::Config(args) => config::run(&args, settings),
         Verb::Schema(args) => schema::run(&args, settings),
         Verb::Plan(args) => plan::run(&args, settings),
         Verb::Up(args) => up::up(&args, settings),
@@ -65,9 +68,8 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliErro
 
 /// Reads the configuration; what is wrong with it goes to standard error.
 pub(crate) fn configuration(settings: &Settings) -> Result<Configuration, CliError> {
-    let dir = configuration::find(settings.config_dir.as_deref())?;
-    let loaded = phoenix_config::load(&dir);
-    Configuration::of(dir, loaded, |loaded| {
+    let (place, loaded) = configuration::load(settings, Warnings::Allow)?;
+    Configuration::of(place.dir().to_owned(), loaded, |loaded| {
         settings.terminal.note(&diagnostics(loaded, settings.terminal.err()));
     })
 }

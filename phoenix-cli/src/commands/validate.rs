@@ -1,6 +1,6 @@
 //! `phoenix validate`
 
-use phoenix_config::{Diagnostic, Loader, Setting, Warnings};
+use phoenix_config::{Diagnostic, Setting, Warnings};
 use serde::Serialize;
 
 use crate::args::Validate;
@@ -37,9 +37,8 @@ enum Line<'a> {
 }
 
 pub(super) fn run(args: &Validate, settings: &Settings) -> Result<ExitStatus, CliError> {
-    let dir = configuration::find(settings.config_dir.as_deref())?;
     let warnings = if args.deny_warnings { Warnings::Deny } else { Warnings::Allow };
-    let loaded = Loader::new(&dir).warnings(warnings).load();
+    let (place, loaded) = configuration::load(settings, warnings)?;
     let canvas = settings.terminal.out();
     let guests = loaded.fleet.as_ref().map_or(0, |fleet| fleet.guests.len());
     let valid = loaded.fleet.is_some();
@@ -51,7 +50,7 @@ pub(super) fn run(args: &Validate, settings: &Settings) -> Result<ExitStatus, Cl
                 text.push_str(&render::settings(fleet, &resolved, canvas));
                 let sign = canvas.glyph("✓", "OK");
                 let noun = if guests == 1 { "guest" } else { "guests" };
-                let line = format!("{sign} `{dir}` is valid: {guests} {noun}");
+                let line = format!("{sign} {} is valid: {guests} {noun}", place.shown());
                 text.push_str(&format!("{}\n", canvas.paint(Tone::Good, line)));
             }
             text

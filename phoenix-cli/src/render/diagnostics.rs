@@ -67,6 +67,9 @@ fn one(diagnostic: &Diagnostic, loaded: &Loaded, width: usize, renderer: &Render
     if let Some(expected) = expected.as_ref().filter(|_| beside.is_none()) {
         group = group.element(Level::NOTE.message(message(expected)));
     }
+    if let Some(through) = &diagnostic.through {
+        group = group.element(Level::NOTE.message(message(&tame(&through.to_string()))));
+    }
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(message(&tame(help))));
     }

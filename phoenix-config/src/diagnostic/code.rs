@@ -178,6 +178,39 @@ codes! {
     SecretRefused = "PHX0902", "a secret is passed on to nobody";
     /// The file is named here, and read before anything is done.
     NoFileNamed = "PHX0903", "a file with a secret or with keys cannot be read";
+
+    /// The text is not YAML 1.2, so nothing in the file can be read.
+    InvalidYaml = "PHX1001", "the file is not YAML";
+    /// YAML 1.1 and YAML 1.2 read this value differently, and editors and other tools follow one or the other.
+    AmbiguousYaml = "PHX1002", "a value that versions of YAML read differently";
+    /// YAML can say more than JSON: tags, several documents in one file, keys that are lists. A configuration has no use for it.
+    RefusedYaml = "PHX1003", "YAML that has no counterpart in JSON";
+    /// Aliases or profiles that repeat each other grow without bound.
+    AliasBomb = "PHX1004", "the files expand to too much";
+    /// Two files hold the same, and it is not clear which of them counts.
+    SeveralConfigurations = "PHX1005", "a folder holds several configurations";
+    /// `extends` names a profile that no file defines.
+    UnknownProfile = "PHX1006", "a profile is not defined";
+    /// Each profile of the ring needs the next one, so none of them is ever complete.
+    ProfileCycle = "PHX1007", "profiles extend each other in a ring";
+    /// Nothing uses it. Most likely the name is misspelt where it should be used.
+    UnusedName = "PHX1008", "a profile or variable is not used";
+    /// A range names its first and its last guest.
+    InvalidRange = "PHX1009", "a range of guests is not valid";
+    /// `${name}` needs a variable with a value; `$$` stands for a dollar sign.
+    UnknownVariable = "PHX1010", "a variable is not declared or has no value";
+    /// A variable keeps to its type, its pattern and its limits.
+    InvalidVariable = "PHX1011", "a variable is not valid";
+    /// `${…}` holds a name, a name with a default, or whole numbers with `+`, `-` and `*`.
+    InvalidTemplate = "PHX1012", "a `${…}` cannot be read";
+    /// Each file of the ring needs the next one.
+    IncludeCycle = "PHX1013", "files include each other in a ring";
+    /// Files that are joined may not contradict each other. What one changes of another is an overlay.
+    IncludeConflict = "PHX1014", "two files define one name differently";
+    /// The path is relative to the file that names it.
+    InvalidInclude = "PHX1015", "an included file cannot be read";
+    /// `{"+": […]}` adds to an inherited list, `{"-": […]}` removes from it.
+    InvalidListChange = "PHX1016", "a change of an inherited list is not possible";
 }
 
 impl fmt::Display for Code {

@@ -22,6 +22,12 @@ macro_rules! object {
             $( $(#[$field_meta])* #[schemars(rename = $key)] pub(crate) $field: $type, )*
         }
 
+        impl $name {
+            /// Its keys.
+            #[allow(dead_code, reason = "not every object is asked for its keys")]
+            pub(crate) const KEYS: &'static [&'static str] = &[$($key),*];
+        }
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct ObjectVisitor;

@@ -1,126 +1,21 @@
 //! Files, and the objects at their tops.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use camino::Utf8Path;
 use phoenix_types::GuestId;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::piece::Piece;
-use crate::diagnostic::{Code, Diagnostic, FileKind, Finding, Severity, Target, nearest};
+use crate::diagnostic::{Code, FileKind, Finding, Target};
 use crate::dialect::{Key, USER_PREFIX};
+use crate::expand::{WORDS, is_range};
 use crate::rules::Completeness;
 use crate::schema::{self, Examined};
-use crate::source::{Holes, Location, Source, Span};
-
-#[derive(Default)]
-pub(super) struct Read {
-    pub(super) sources: BTreeMap<FileKind, Arc<Source>>,
-    /// Files that are there and cannot be read.
-    pub(super) unread: BTreeSet<FileKind>,
-    pub(super) findings: Vec<Finding>,
-    /// Files beside them that look like configuration files and are none.
-    pub(super) strays: Vec<Diagnostic>,
-}
-
-/// Reads the files that are there.
-pub(super) fn read(dir: &Utf8Path) -> Read {
-    let mut read = Read::default();
-    for kind in FileKind::ALL {
-        let (source, fault) = read_one(&dir.join(kind.file_name()), kind);
-        match source {
-            Some(source) => {
-                read.sources.insert(kind, Arc::new(source));
-            }
-            None if fault.is_some() => {
-                read.unread.insert(kind);
-            }
-            None => {}
-        }
-        read.findings.extend(fault);
-    }
-    read.strays = strays(dir);
-    read.complete(dir)
-}
-
-/// A file when it is there, and what is wrong with it.
-fn read_one(path: &Utf8Path, kind: FileKind) -> (Option<Source>, Option<Finding>) {
-    let target = Target::File(kind);
-    let bytes = match std::fs::metadata(path) {
-        Ok(data) if data.is_file() => std::fs::read(path),
-        Ok(_) => return (None, Some(Finding::error(Code::NoFile, target, format!("`{path}` is not a regular file")))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (None, None),
-        Err(error) => Err(error),
-    };
-    match bytes.map(String::from_utf8) {
-        Ok(Ok(text)) => (Some(Source::new(path, text)), None),
-        Ok(Err(error)) => {
-            let at = error.utf8_error().valid_up_to();
-            let good = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
-            let fault = Finding::error(Code::NotUtf8, Target::At(kind, at), "the file is not UTF-8 from here on")
-                .help("save it as UTF-8");
-            (Some(Source::broken(path, good)), Some(fault))
-        }
-        Err(error) => (None, Some(Finding::error(Code::NoFile, target, format!("`{path}` cannot be read: {error}")))),
-    }
-}
-
-/// Files that are called like configuration files, and that nobody reads: most likely one is misspelt. Schemas may lie
-/// beside the files.
-fn strays(dir: &Utf8Path) -> Vec<Diagnostic> {
-    let known = FileKind::ALL.map(FileKind::file_name);
-    let entries = dir.read_dir_utf8().into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_owned()).collect();
-    names.retain(|name| name.starts_with("phoenix_") && name.ends_with(".json") && !name.ends_with(".schema.json"));
-    names.retain(|name| !known.contains(&name.as_str()));
-    names.sort_unstable();
-    names.iter().map(|name| stray(&dir.join(name), name, nearest(name, known))).collect()
-}
-
-fn stray(path: &Utf8Path, name: &str, near: Option<&str>) -> Diagnostic {
-    Diagnostic {
-        code: Code::StrayFile,
-        severity: Severity::Warning,
-        location: Location { file: path.to_owned(), line: 1, column: 1, span: Span { start: 0, end: 0 } },
-        pointer: String::new(),
-        message: format!("nobody reads `{name}`"),
-        expected: None,
-        labels: Vec::new(),
-        help: Some(match near {
-            Some(near) => {
-                format!("is it `{near}`? then give it that name; else give it one that does not begin with `phoenix_`")
-            }
-            None => "give it a name that does not begin with `phoenix_`, or move it away".to_owned(),
-        }),
-    }
-}
-
-/// Takes texts for the files.
-pub(super) fn texts(dir: &Utf8Path, texts: impl IntoIterator<Item = (FileKind, String)>) -> Read {
-    let sources = texts.into_iter().map(|(kind, text)| (kind, Arc::new(Source::new(dir.join(kind.file_name()), text))));
-    Read { sources: sources.collect(), ..Read::default() }.complete(dir)
-}
-
-impl Read {
-    /// Without a file of guests there is nothing to do.
-    fn complete(mut self, dir: &Utf8Path) -> Self {
-        let guests = [FileKind::Lxc, FileKind::Vm];
-        if self.findings.is_empty() && !guests.iter().any(|kind| self.sources.contains_key(kind)) {
-            let names = guests.map(FileKind::file_name);
-            let message = format!("there is neither `{}` nor `{}` in `{dir}`", names[0], names[1]);
-            self.findings.push(
-                Finding::error(Code::NoFile, Target::File(FileKind::Lxc), message)
-                    .help("name the folder of the configuration with `-C`, or write one of the files"),
-            );
-        }
-        self
-    }
-}
+use crate::source::{Holes, Source};
 
 /// One file, its top taken apart.
 pub(super) struct Document<'a> {
@@ -162,6 +57,16 @@ impl<'a> Document<'a> {
 
     pub(super) fn text(&self) -> &'a str {
         self.source.text()
+    }
+
+    /// Whether the file uses what has to be expanded before it can be read. A look at the keys that were read anyway.
+    pub(super) fn asks_for_expansion(&self) -> bool {
+        let range = match &self.guests {
+            Some(Guests::ById(members)) => members.iter().any(|(key, _)| is_range(key)),
+            Some(Guests::InOrder(_)) => false,
+            None => guests_key(self.kind).is_some_and(|(key, _)| self.members.iter().any(|(other, _)| other == key)),
+        };
+        range || self.members.iter().any(|(key, _)| WORDS.contains(&key.as_ref()))
     }
 
     /// The text of the file without its guests.

@@ -1,7 +1,9 @@
 //! From a folder to a fleet.
 
 mod file;
+mod find;
 mod link;
+mod origins;
 mod piece;
 mod report;
 
@@ -13,12 +15,16 @@ use phoenix_types::GuestId;
 
 use crate::diagnostic::{Code, Diagnostic, FileKind, Finding, Severity, Target};
 use crate::dialect::{HypervisorEntry, LxcFrame, VmFrame};
+use crate::expand::{Given, Role};
 use crate::model::{Fleet, Guest, Hypervisor};
 use crate::resolve::{Draft, Scripts, Surroundings};
 use crate::rules::{Completeness, FleetHoles, Rule, View};
 use crate::source::{Holes, Source};
 
 use file::Document;
+use find::Read;
+pub use find::has_configuration;
+pub use origins::ValueOrigin;
 use piece::{Piece, Processed};
 use report::Places;
 
@@ -40,9 +46,15 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read, for excerpts.
     pub sources: Vec<Arc<Source>>,
+    /// The documents that the files were expanded to; none where that was not possible. Of plain files these are the files.
+    pub documents: BTreeMap<FileKind, Arc<Source>>,
 }
 
 impl Loaded {
+    fn nothing(sources: Vec<Arc<Source>>) -> Self {
+        Self { fleet: None, diagnostics: Vec::new(), sources, documents: BTreeMap::new() }
+    }
+
     /// The file of a diagnostic.
     #[must_use]
     pub fn source(&self, path: &Utf8Path) -> Option<&Source> {
@@ -72,19 +84,66 @@ pub enum Warnings {
     Deny,
 }
 
+/// Looks a variable of the environment up.
+type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Reads configurations.
-#[derive(Debug)]
 pub struct Loader {
+    /// Where scripts and secrets are looked for.
     dir: Utf8PathBuf,
+    /// The one file that is read, when it is not the folder's.
+    file: Option<Utf8PathBuf>,
+    variables: BTreeMap<String, String>,
+    environment: Environment,
     rules: Vec<Box<dyn Rule>>,
     warnings: Warnings,
 }
 
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { dir, file, variables, environment: _, rules, warnings } = self;
+        f.debug_struct("Loader")
+            .field("dir", dir)
+            .field("file", file)
+            .field("variables", variables)
+            .field("rules", rules)
+            .field("warnings", warnings)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Loader {
-    /// A loader of the files in this folder, with the rules of Phoenix.
+    /// A loader of the files in this folder, or of this one file, with the rules of Phoenix.
     #[must_use]
-    pub fn new(dir: &Utf8Path) -> Self {
-        Self { dir: dir.to_owned(), rules: crate::rules::all(), warnings: Warnings::Allow }
+    pub fn new(path: &Utf8Path) -> Self {
+        let file = path.is_file().then(|| path.to_owned());
+        let dir = match &file {
+            Some(file) => file.parent().unwrap_or(Utf8Path::new("")).to_owned(),
+            None => path.to_owned(),
+        };
+        Self {
+            dir,
+            file,
+            variables: BTreeMap::new(),
+            environment: Box::new(|_| None),
+            rules: crate::rules::all(),
+            warnings: Warnings::Allow,
+        }
+    }
+
+    /// Sets variables of the configuration.
+    #[must_use]
+    pub fn variables(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.variables.extend(variables);
+        self
+    }
+
+    /// How variables of the environment are looked up, for those of the configuration that name one. Without it there is
+    /// none.
+    #[must_use]
+    pub fn environment(mut self, look_up: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.environment = Box::new(look_up);
+        self
     }
 
     /// Adds a rule.
@@ -104,31 +163,82 @@ impl Loader {
     /// Reads the files. Blocks for as long as the file system does.
     #[must_use]
     pub fn load(&self) -> Loaded {
-        self.check(file::read(&self.dir))
+        self.check(match &self.file {
+            Some(file) => find::one(file),
+            None => find::folder(&self.dir),
+        })
     }
 
     /// Checks texts as if they were the files: what an editor holds that is not saved yet. Scripts are looked for in the
     /// folder all the same.
     #[must_use]
     pub fn load_texts(&self, texts: impl IntoIterator<Item = (FileKind, String)>) -> Loaded {
-        self.check(file::texts(&self.dir, texts))
+        let source = |kind: FileKind, text| Arc::new(Source::new(self.dir.join(kind.file_name()), text));
+        self.check(Read::of(texts.into_iter().map(|(kind, text)| (Role::Document(kind), source(kind, text)))))
     }
 
-    fn check(&self, read: file::Read) -> Loaded {
-        let mut findings = read.findings;
-        let mut complete = if findings.is_empty() { Completeness::Whole } else { Completeness::Partial };
-        let open = |kind: FileKind, findings: &mut Vec<Finding>| {
-            let source = read.sources.get(&kind)?;
-            Document::open(kind, source, findings)
+    /// Checks a text that holds everything, JSON or YAML, under a name for messages.
+    #[must_use]
+    pub fn load_text(&self, name: &str, text: impl Into<String>) -> Loaded {
+        self.check(Read::of([(Role::Fleet, Arc::new(Source::new(name, text)))]))
+    }
+
+    fn check(&self, read: Read) -> Loaded {
+        if !read.diagnostics.is_empty() {
+            let sources = read.inputs.into_iter().map(|(_, source)| source).collect();
+            return Loaded { diagnostics: read.diagnostics, ..Loaded::nothing(sources) };
+        }
+        let sources: Documents = read.documents().collect();
+        let opened = Opened::new(&sources);
+        if read.findings.is_empty()
+            && self.variables.is_empty()
+            && !opened.ask_for_expansion()
+            && sources.len() == read.inputs.len()
+        {
+            let files = sources.values().cloned().collect();
+            return Loaded {
+                documents: sources.clone(),
+                ..self.check_documents(&Around { sources: &sources, files, read: &read }, opened)
+            };
+        }
+        let given = Given { variables: &self.variables, environment: &*self.environment, read: &find::included };
+        let expanded = crate::expand::expand(&read.inputs, &given);
+        let loaded = if expanded.whole {
+            let files = expanded.files;
+            let around = Around { sources: &expanded.documents, files, read: &read };
+            self.check_documents(&around, Opened::new(&expanded.documents))
+        } else {
+            Loaded::nothing(expanded.files)
         };
-        let hypervisor_file = open(FileKind::Hypervisor, &mut findings);
-        let lxc_file = open(FileKind::Lxc, &mut findings);
-        let vm_file = open(FileKind::Vm, &mut findings);
-        if [&hypervisor_file, &lxc_file, &vm_file].iter().filter(|file| file.is_some()).count() < read.sources.len() {
+        let mut diagnostics = expanded.diagnostics;
+        self.grade(&mut diagnostics);
+        let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+        diagnostics.extend(loaded.diagnostics);
+        let fleet = loaded.fleet.filter(|_| !wrong);
+        Loaded { fleet, diagnostics, sources: loaded.sources, documents: expanded.documents }
+    }
+
+    /// Makes errors of warnings where they are denied.
+    fn grade(&self, diagnostics: &mut [Diagnostic]) {
+        if self.warnings == Warnings::Deny {
+            for diagnostic in diagnostics {
+                diagnostic.severity = Severity::Error;
+            }
+        }
+    }
+
+    fn check_documents(&self, around: &Around<'_>, opened: Opened<'_>) -> Loaded {
+        let Around { sources, files, read } = around;
+        let mut findings = read.findings.clone();
+        findings.extend(read.nothing(&self.dir));
+        let mut complete = if findings.is_empty() { Completeness::Whole } else { Completeness::Partial };
+        findings.extend(opened.findings);
+        let [hypervisor_file, lxc_file, vm_file] = opened.documents;
+        if [&hypervisor_file, &lxc_file, &vm_file].iter().filter(|file| file.is_some()).count() < sources.len() {
             complete = Completeness::Partial;
         }
 
-        let unread = |kind: FileKind| read.unread.contains(&kind) || read.sources.contains_key(&kind);
+        let unread = |kind: FileKind| read.unread.contains(&kind) || sources.contains_key(&kind);
         let (entry, node_holes) =
             frame::<HypervisorEntry>(hypervisor_file.as_ref(), unread(FileKind::Hypervisor), &mut findings);
         let (hypervisor, shared_mounts) = match (&entry, &hypervisor_file) {
@@ -193,13 +303,9 @@ impl Loader {
         }
         findings.extend(fleet_findings.into_iter().map(|finding| holes.in_the_whole(finding)));
 
-        let mut diagnostics = Places { sources: &read.sources, guests: &gathered.known }.locate(findings, &self.dir);
-        diagnostics.extend(read.strays);
-        if self.warnings == Warnings::Deny {
-            for diagnostic in &mut diagnostics {
-                diagnostic.severity = Severity::Error;
-            }
-        }
+        let mut diagnostics = Places { sources, guests: &gathered.known }.locate(findings, &self.dir);
+        diagnostics.extend(read.strays(files));
+        self.grade(&mut diagnostics);
         let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         let fleet = match graph {
             Some(graph) if !wrong => {
@@ -210,7 +316,36 @@ impl Loader {
             }
             _ => None,
         };
-        Loaded { fleet, diagnostics, sources: read.sources.into_values().collect() }
+        Loaded { fleet, diagnostics, ..Loaded::nothing(files.clone()) }
+    }
+}
+
+type Documents = BTreeMap<FileKind, Arc<Source>>;
+
+/// What the documents were read from.
+struct Around<'a> {
+    sources: &'a Documents,
+    /// The files that people wrote.
+    files: Vec<Arc<Source>>,
+    read: &'a Read,
+}
+
+/// The documents, their tops taken apart.
+struct Opened<'a> {
+    documents: [Option<Document<'a>>; 3],
+    findings: Vec<Finding>,
+}
+
+impl<'a> Opened<'a> {
+    fn new(sources: &'a Documents) -> Self {
+        let mut findings = Vec::new();
+        let documents = FileKind::ALL.map(|kind| Document::open(kind, sources.get(&kind)?, &mut findings));
+        Self { documents, findings }
+    }
+
+    /// Whether one of them cannot be read as it is: it has a word of the expansion, or comments.
+    fn ask_for_expansion(&self) -> bool {
+        !self.findings.is_empty() || self.documents.iter().flatten().any(Document::asks_for_expansion)
     }
 }
 

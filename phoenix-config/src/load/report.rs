@@ -1,13 +1,14 @@
 //! From findings to diagnostics: where things stand.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use camino::Utf8Path;
 use phoenix_types::GuestId;
 
-use crate::diagnostic::{Code, Diagnostic, FileKind, Finding, Label, Severity, Shows, Target};
-use crate::source::{Location, Segment, Source, Span, locate};
+use crate::diagnostic::{Code, Diagnostic, FileKind, Finding, Label, Severity, Shows, Target, Through};
+use crate::source::{Filled, Location, Segment, Source, Span, locate};
 
 /// Knows where every guest stands.
 pub(super) struct Places<'a> {
@@ -21,16 +22,19 @@ impl Places<'_> {
         let mut found: Vec<(FileKind, Diagnostic)> = few(findings)
             .into_iter()
             .map(|finding| {
-                let (kind, location) = self.place(finding.target, &finding.path, finding.shows, dir);
-                let labels = finding.labels.into_iter().map(|(target, path, message)| Label {
-                    location: self.place(target, &path, Shows::Value, dir).1,
-                    message,
+                let (kind, range) = self.range(finding.target, &finding.path, finding.shows);
+                let location = self.location(kind, range.clone(), dir);
+                let labels = finding.labels.into_iter().map(|(target, path, message)| {
+                    let (kind, range) = self.range(target, &path, Shows::Value);
+                    Label { location: self.location(kind, range, dir), message }
                 });
+                let labels = labels.chain(self.variables(kind, &range)).collect();
                 let diagnostic = Diagnostic {
                     code: finding.code,
                     severity: finding.severity,
                     pointer: self.pointer(finding.target, &finding.path),
-                    labels: labels.collect(),
+                    labels,
+                    through: self.through(finding.target, kind, &range),
                     location,
                     message: finding.message,
                     expected: finding.expected,
@@ -40,11 +44,37 @@ impl Places<'_> {
             })
             .collect();
         found.sort_by(|(a_kind, a), (b_kind, b)| {
-            let key = |kind: &FileKind, diagnostic: &Diagnostic| (*kind, diagnostic.location.span, diagnostic.code);
-            key(a_kind, a).cmp(&key(b_kind, b)).then_with(|| a.message.cmp(&b.message))
+            let expanded = self.sources.get(a_kind).is_some_and(|source| source.origins().is_some());
+            let files = if expanded { a.location.file.cmp(&b.location.file) } else { a_kind.cmp(b_kind) };
+            let key = |diagnostic: &Diagnostic| (diagnostic.location.span, diagnostic.code);
+            files.then_with(|| key(a).cmp(&key(b))).then_with(|| a.message.cmp(&b.message))
         });
-        found.dedup_by(|(_, a), (_, b)| a == b);
-        found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+        found.dedup_by(|(_, again), (_, first)| again == first || joined(first, again));
+        let alone = |through: &Through| through.profile.is_none() && through.guests.len() == 1;
+        let found = found.into_iter().map(|(_, diagnostic)| diagnostic);
+        found.map(|found| Diagnostic { through: found.through.filter(|through| !alone(through)), ..found }).collect()
+    }
+
+    /// Where the variables of an expanded value have their values from.
+    fn variables(&self, kind: FileKind, range: &Range<usize>) -> Vec<Label> {
+        let Some(origins) = self.sources.get(&kind).and_then(|source| source.origins()) else { return Vec::new() };
+        let filled = origins.written(range).and_then(|written| written.variables.as_deref()).unwrap_or_default();
+        let label = |filled: &Filled| {
+            let location = origins.declaration(filled)?;
+            Some(Label { location, message: format!("the variable `{}`", filled.name) })
+        };
+        filled.iter().filter_map(label).collect()
+    }
+
+    /// The guest of an expanded value, and the profile that it is from.
+    fn through(&self, target: Target, kind: FileKind, range: &Range<usize>) -> Option<Through> {
+        let written = self.sources.get(&kind)?.origins()?.written(range)?;
+        let guest = match target {
+            Target::Guest(id) => id,
+            Target::At(kind, offset) => *self.guests.iter().find(|(_, place)| **place == (kind, offset))?.0,
+            Target::File(_) => return None,
+        };
+        Some(Through { profile: written.profile.as_deref().map(str::to_owned), guests: vec![guest] })
     }
 
     fn base(&self, target: Target) -> (FileKind, usize) {
@@ -55,12 +85,16 @@ impl Places<'_> {
         }
     }
 
-    fn place(&self, target: Target, path: &[Segment], shows: Shows, dir: &Utf8Path) -> (FileKind, Location) {
+    fn location(&self, kind: FileKind, range: Range<usize>, dir: &Utf8Path) -> Location {
+        match self.sources.get(&kind) {
+            Some(source) => source.location(range),
+            None => Location { file: dir.join(kind.file_name()), line: 1, column: 1, span: Span { start: 0, end: 0 } },
+        }
+    }
+
+    fn range(&self, target: Target, path: &[Segment], shows: Shows) -> (FileKind, Range<usize>) {
         let (kind, offset) = self.base(target);
-        let Some(source) = self.sources.get(&kind) else {
-            let file = dir.join(kind.file_name());
-            return (kind, Location { file, line: 1, column: 1, span: Span { start: 0, end: 0 } });
-        };
+        let Some(source) = self.sources.get(&kind) else { return (kind, 0..0) };
         let text = source.text();
         let place = locate(text, offset, path);
         let key = match shows {
@@ -73,7 +107,7 @@ impl Places<'_> {
             Some(b'{' | b'[') => place.value.start..place.value.start + 1,
             _ => place.value,
         };
-        (kind, source.location(key.unwrap_or(value)))
+        (kind, key.unwrap_or(value))
     }
 
     fn pointer(&self, target: Target, path: &[Segment]) -> String {
@@ -99,6 +133,21 @@ impl Places<'_> {
         let before = self.guests.values().filter(|(other, place)| *other == kind && *place < offset).count();
         format!("/vms/{before}")
     }
+}
+
+/// Takes the guests of a diagnostic that says the same of the same place.
+fn joined(first: &mut Diagnostic, again: &Diagnostic) -> bool {
+    let (Some(through), Some(others)) = (&first.through, &again.through) else { return false };
+    let same = Diagnostic { pointer: first.pointer.clone(), through: first.through.clone(), ..again.clone() };
+    if through.profile != others.profile || same != *first {
+        return false;
+    }
+    if let Some(through) = &mut first.through {
+        through
+            .guests
+            .extend(others.guests.iter().filter(|guest| !through.guests.contains(guest)).copied().collect::<Vec<_>>());
+    }
+    true
 }
 
 /// So many findings of one kind about one guest or file are told; each costs a walk through its text.
@@ -128,7 +177,7 @@ fn few(findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// The key of the member whose value begins at `at`.
-fn key_before(text: &str, at: usize) -> Option<std::ops::Range<usize>> {
+fn key_before(text: &str, at: usize) -> Option<Range<usize>> {
     let before = text.get(..at)?.trim_end().strip_suffix(':')?.trim_end();
     let end = before.len();
     let inner = before.strip_suffix('"')?;

@@ -13,6 +13,7 @@
 
 mod examine;
 mod explain;
+mod fleet;
 mod rest;
 #[cfg(test)]
 mod tests;
@@ -37,19 +38,22 @@ pub enum SchemaKind {
     Vm,
     /// `phoenix_hypervisor_config.json`.
     Hypervisor,
+    /// `phoenix.yaml`, and any other file that holds everything.
+    Fleet,
 }
 
 impl SchemaKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Lxc, Self::Vm, Self::Hypervisor];
+    pub const ALL: [Self; 4] = [Self::Lxc, Self::Vm, Self::Hypervisor, Self::Fleet];
 
-    /// The word that stands for it on the command line and in file names: `lxc`, `vm`, `hypervisor`.
+    /// The word that stands for it on the command line and in file names: `lxc`, `vm`, `hypervisor`, `fleet`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Lxc => "lxc",
             Self::Vm => "vm",
             Self::Hypervisor => "hypervisor",
+            Self::Fleet => "fleet",
         }
     }
 
@@ -59,6 +63,9 @@ impl SchemaKind {
         format!("{}.schema.json", self.word())
     }
 }
+
+/// Where the Debian package puts the schemas.
+const INSTALLED: &str = "file:///usr/share/phoenix/schemas";
 
 /// The JSON Schema (draft 2020-12) of a file.
 #[must_use]
@@ -78,6 +85,7 @@ pub fn schema(kind: SchemaKind) -> Value {
             root["properties"]["vms"] = json!({"description": "The VMs.", "type": "array", "items": vm});
         }),
         SchemaKind::Hypervisor => document::<HypervisorEntry>(kind, |_, _| {}),
+        SchemaKind::Fleet => fleet::fleet(),
     }
 }
 
@@ -88,7 +96,7 @@ fn document<T: JsonSchema>(kind: SchemaKind, complete: impl FnOnce(&mut SchemaGe
     let definitions = generator.take_definitions(true);
     let mut document = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": format!("urn:phoenix:schema:{}:1", kind.word()),
+        "$id": format!("{INSTALLED}/{}", kind.file_name()),
         "title": format!("Phoenix {}", kind.word()),
     });
     if let (Value::Object(document), Value::Object(root)) = (&mut document, root) {

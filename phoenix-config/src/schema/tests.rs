@@ -143,6 +143,30 @@ fn these_documents_have_every_key() {
     }
 }
 
+/// A file that holds everything, before it is expanded, as JSON.
+fn unexpanded(text: &str) -> Value {
+    serde_json::from_str(&crate::expand::yaml_as_json(text).unwrap()).unwrap()
+}
+
+#[test]
+fn the_schema_of_whole_files_takes_the_short_example_and_nothing_that_is_wrong() {
+    let validator = jsonschema::validator_for(&schema(SchemaKind::Fleet)).unwrap();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/ai-lab/phoenix.yaml");
+    let text = std::fs::read_to_string(example).unwrap();
+    let faults: Vec<String> = validator.iter_errors(&unexpanded(&text)).map(|fault| fault.to_string()).collect();
+    assert_eq!(faults, [""; 0]);
+    for (right, wrong) in [
+        ("boot_order: 6", "boot_order: six"),
+        ("features: [nvidia, model_server]", "featrues: [nvidia, model_server]"),
+        ("gpu: { gpu", "gpu: { gqu"),
+        ("lxc_configs:", "containers:"),
+        ("gw: 10.30.0.1", "gw: [10.30.0.1]"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        assert!(!validator.is_valid(&unexpanded(&text.replacen(right, wrong, 1))), "{wrong}");
+    }
+}
+
 #[test]
 fn schemas_are_schemas() {
     for kind in SchemaKind::ALL {

@@ -192,6 +192,26 @@ pub(crate) fn elements<'t>(text: &'t str, path: &[Segment]) -> Vec<&'t str> {
     elements.filter_map(|place| text.get(place.value)).collect()
 }
 
+/// Every value of a text that holds no others, with its JSON pointer.
+pub(crate) fn leaves(text: &str) -> Vec<(String, Range<usize>)> {
+    let start = Walker::new(text, 0).skip().unwrap_or(0..0);
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), start)];
+    while let Some((pointer, range)) = open.pop() {
+        if !text.get(range.clone()).is_some_and(|value| value.starts_with(['{', '['])) {
+            found.push((pointer, range));
+            continue;
+        }
+        let inner = members(text, range.start).into_iter().enumerate().map(|(index, place)| {
+            let key = place.key.and_then(|key| text.get(key));
+            let segment = key.map_or(Segment::Index(index), |key| Segment::Key(unquote(key).into_owned()));
+            (format!("{pointer}{segment}"), place.value)
+        });
+        open.extend(inner.collect::<Vec<_>>().into_iter().rev());
+    }
+    found
+}
+
 /// As far along `path` as there are values, and how many steps that is.
 fn walk(text: &str, at: usize, path: &[Segment]) -> (Place, usize) {
     let mut walker = Walker::new(text, at);

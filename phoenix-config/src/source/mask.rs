@@ -1,17 +1,19 @@
 //! Texts that may be shown: what people wrote where a secret belongs is covered.
 
-use phoenix_types::find_secrets;
+use std::ops::Range;
+
+use phoenix_types::{MASK, find_secrets, mask_secrets};
 
 /// The last key of every place that takes a secret.
-const SECRET_KEYS: [&str; 3] = ["\"admin_password\"", "\"password\"", "\"password_hash\""];
+const SECRET_KEYS: [&str; 3] = ["admin_password", "password", "password_hash"];
 
-/// The text with the value of such a key, and with whatever else is a secret by its kind, as stars, one a byte, so that places in it
-/// stay where they are. It looks for the words alone: where something is wrong the text may be no JSON.
+/// The text with the value of such a key, and with whatever else is a secret by its kind, as stars, one a byte, so that places in
+/// it stay where they are. It looks for the words alone, in JSON and YAML: where something is wrong the text may be neither.
 pub(super) fn mask(text: &str) -> String {
-    let mut covered: Vec<std::ops::Range<usize>> = SECRET_KEYS
+    let mut covered: Vec<Range<usize>> = SECRET_KEYS
         .iter()
-        .flat_map(|key| text.match_indices(key))
-        .filter_map(|(at, key)| value(text, at + key.len()))
+        .flat_map(|key| text.match_indices(key).map(|(at, key)| (at, at + key.len())))
+        .filter_map(|(start, end)| value(text, start, end))
         .chain(find_secrets(text).into_iter().map(|secret| secret.range))
         .collect();
     covered.sort_by_key(|range| range.start);
@@ -25,18 +27,64 @@ pub(super) fn mask(text: &str) -> String {
     shown
 }
 
-/// What stands between the quotes after the colon that follows, to the end of the line at the latest.
-fn value(text: &str, after_key: usize) -> Option<std::ops::Range<usize>> {
-    let rest = text.get(after_key..)?;
-    let inside = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
-    let mut escaped = false;
-    let end = inside.find(|char| {
-        let ends = char == '\n' || (char == '"' && !escaped);
-        escaped = char == '\\' && !escaped;
-        ends
-    });
-    let start = text.len() - inside.len();
-    Some(start..start + end.unwrap_or(inside.len()))
+/// The value after the key at `start..end`: up to the closing quote, of a word up to the end of the line, of a block of YAML
+/// its lines.
+fn value(text: &str, start: usize, end: usize) -> Option<Range<usize>> {
+    let before = text.get(..start)?;
+    if before.ends_with(|char: char| char.is_alphanumeric() || char == '_' || char == '-') {
+        return None;
+    }
+    let after = text.get(end..)?;
+    let after = after.strip_prefix(['"', '\'']).unwrap_or(after);
+    let inside = after.trim_start().strip_prefix(':')?.trim_start_matches([' ', '\t']);
+    let inside = if inside.starts_with(['\n', '\r']) && before.ends_with('"') { inside.trim_start() } else { inside };
+    let at = text.len() - inside.len();
+    let quoted = |quote: char| {
+        let mut escaped = false;
+        let inside = inside.get(1..).unwrap_or_default();
+        let length = inside.find(|char| {
+            let ends = char == '\n' || (char == quote && !escaped);
+            escaped = quote == '"' && char == '\\' && !escaped;
+            ends
+        });
+        at + 1..at + 1 + length.unwrap_or(inside.len())
+    };
+    let line = inside.find(['\n', '\r']).unwrap_or(inside.len());
+    match inside.chars().next()? {
+        '"' => Some(quoted('"')),
+        '\'' => Some(quoted('\'')),
+        '{' | '[' | '$' | '\n' | '\r' => None,
+        '|' | '>' => {
+            let indent = |line: &str| line.len() - line.trim_start().len();
+            let own = indent(before.rsplit('\n').next().unwrap_or_default());
+            let block = inside.get(line..)?.split_inclusive('\n').skip(1);
+            let length: usize =
+                block.take_while(|line| line.trim().is_empty() || indent(line) > own).map(str::len).sum();
+            let from = at + line + 1;
+            (length > 0).then(|| from..from + length)
+        }
+        _ => Some(at..at + inside.get(..line)?.find([',', '}']).unwrap_or(line)),
+    }
+}
+
+/// The same for a value.
+pub(crate) fn mask_value(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (key, inner) in members {
+                match inner {
+                    serde_json::Value::Object(_) | serde_json::Value::Array(_) | serde_json::Value::Null => {
+                        mask_value(inner);
+                    }
+                    _ if SECRET_KEYS.contains(&key.as_str()) => *inner = MASK.into(),
+                    _ => mask_value(inner),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(mask_value),
+        serde_json::Value::String(text) => *text = mask_secrets(text).into_owned(),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -50,6 +98,10 @@ mod tests {
     #[test_case(r#"{"admin_password" :"ü", "password_hash":""}"#, r#"{"admin_password" :"**", "password_hash":""}"#; "bytes")]
     #[test_case(r#"{"password": {"secret": {"file": "f"}}}"#, r#"{"password": {"secret": {"file": "f"}}}"#; "the way to one")]
     #[test_case(r#"{"x": "y, "password": "a\"b\\", }"#, r#"{"x": "y, "password": "******", }"#; "no json")]
+    #[test_case("password: abc # x\nuser: abc\n", "password: *******\nuser: abc\n"; "a word of yaml")]
+    #[test_case("a: {password: 'abc', user: x}", "a: {password: '***', user: x}"; "a text of yaml")]
+    #[test_case("a:\n  password: |\n    abc\n  user: x\n", "a:\n  password: |\n*******\n  user: x\n"; "a block of yaml")]
+    #[test_case("password: ${p}\nnot_one: x", "password: ${p}\nnot_one: x"; "a variable")]
     #[test_case("{\"password\":\n\"abc\n}", "{\"password\":\n\"***\n}"; "an open end")]
     #[test_case(r#"{"u": "https://a:b@c/"}"#, r#"{"u": "https://a:*@c/"}"#; "the password of an address")]
     #[test_case(r#"{"Cookie": "a=b; c", "x": 1}"#, r#"{"Cookie": "******", "x": 1}"#; "a header")]

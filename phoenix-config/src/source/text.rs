@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use super::Origins;
+
 /// A range of bytes in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Span {
@@ -35,12 +37,14 @@ pub struct Location {
     pub span: Span,
 }
 
-/// One file's text, as it was read.
+/// One file's text, as it was read, or a document that files were expanded to.
 #[derive(Debug)]
 pub struct Source {
     path: Utf8PathBuf,
     text: String,
     broken: bool,
+    /// Where the parts of an expanded document were written.
+    origins: Option<Origins>,
     index: OnceLock<Index>,
     shown: OnceLock<String>,
 }
@@ -87,7 +91,30 @@ impl Source {
     /// A text with the path that it came from.
     #[must_use]
     pub fn new(path: impl Into<Utf8PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), broken: false, index: OnceLock::new(), shown: OnceLock::new() }
+        Self {
+            path: path.into(),
+            text: text.into(),
+            broken: false,
+            origins: None,
+            index: OnceLock::new(),
+            shown: OnceLock::new(),
+        }
+    }
+
+    /// A document that files were expanded to.
+    pub(crate) fn expanded(path: impl Into<Utf8PathBuf>, text: impl Into<String>, origins: Origins) -> Self {
+        Self { origins: Some(origins), ..Self::new(path, text) }
+    }
+
+    /// The same file with other text of the same length: what is shown of it stays.
+    pub(crate) fn uncommented(&self, text: String) -> Self {
+        let source = Self::new(self.path.clone(), text);
+        Self { shown: self.shown().to_owned().into(), ..source }
+    }
+
+    /// Where the parts of an expanded document were written; absent for a file as it is.
+    pub(crate) fn origins(&self) -> Option<&Origins> {
+        self.origins.as_ref()
     }
 
     /// The part of a file that is text, up to where it stops being UTF-8.
@@ -117,9 +144,13 @@ impl Source {
         self.shown.get_or_init(|| super::mask::mask(&self.text))
     }
 
-    /// Line and column of a range of bytes. A range beyond the end is cut.
+    /// Line and column of a range of bytes. A range beyond the end is cut. In an expanded document: of the place that a
+    /// person wrote it at.
     #[must_use]
     pub fn location(&self, range: Range<usize>) -> Location {
+        if let Some(written) = self.origins.as_ref().and_then(|origins| origins.location(&range)) {
+            return written;
+        }
         let start = self.char_boundary(range.start);
         let end = self.char_boundary(range.end).max(start);
         let index = self.index.get_or_init(|| Index::new(&self.text));

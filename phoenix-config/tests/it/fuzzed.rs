@@ -19,3 +19,16 @@ fn saved_texts_are_answered() {
         }
     }
 }
+
+#[test]
+fn saved_whole_files_are_answered() {
+    let corpus = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/expansion");
+    for entry in corpus.read_dir_utf8().unwrap() {
+        let path = entry.unwrap().into_path();
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        for name in ["phoenix.yaml", "phoenix.jsonc"] {
+            let loaded = Loader::new("/nowhere".into()).load_text(name, text.as_str());
+            assert!(loaded.fleet.is_some() || loaded.errors() > 0, "{path}: neither a fleet nor an error");
+        }
+    }
+}

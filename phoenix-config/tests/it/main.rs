@@ -4,6 +4,7 @@
 mod clones;
 mod codes;
 mod corpus;
+mod expand;
 mod fuzzed;
 mod robust;
 mod rules;
