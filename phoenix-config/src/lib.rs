@@ -42,5 +42,5 @@ pub mod source;
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use graph::{Edge, EdgeKind, Graph};
 pub use load::{Loaded, Loader, ValueOrigin, Warnings, has_configuration, load};
-pub use model::{Fleet, Gate, Guest, Hypervisor, Kind, Probe, Script, ScriptPlace, State};
+pub use model::{Fleet, Guest, Hypervisor, Kind, Script, ScriptPlace, State};
 pub use settings::{Origin, Setting};

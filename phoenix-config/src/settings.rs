@@ -1,12 +1,13 @@
 //! Every setting of every guest with where it comes from: what `phoenix validate --show-defaults` prints.
 
-use phoenix_types::GuestId;
+use phoenix_types::gate::Gate;
+use phoenix_types::{GuestId, Span};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::diagnostic::FileKind;
 use crate::load::Loaded;
-use crate::model::{CloudImage, ContainerSource, Gate, Guest, Kind, State, Vm, VmSource};
+use crate::model::{CloudImage, ContainerSource, Guest, Kind, State, Vm, VmSource};
 use crate::source::{Location, Segment, Source, find};
 
 /// One setting of a guest.
@@ -274,31 +275,38 @@ impl Table<'_> {
             let at = |key: &str| ["user_config".into(), key.into()] as [Segment; 2];
             self.add("user_config.username", json!(user.name), &[&at("username")], &[Fallback::Source]);
             self.add("user_config.ssh_public_key", json!(user.ssh_keys), &[&at("ssh_public_key")], &[]);
-            self.add("user_config.ssh_key_file", json!(user.ssh_key_file), &[&at("ssh_key_file")], &[Fallback::Nobody]);
+            self.add(
+                "user_config.ssh_key_file",
+                json!(user.ssh_key_file.as_ref().map(|file| &file.path)),
+                &[&at("ssh_key_file")],
+                &[Fallback::Nobody],
+            );
         }
     }
 
     fn gates(&mut self, name: &str, gates: &[Gate], keys: &[&str]) {
-        for (index, gate) in gates.iter().enumerate() {
+        for (index, Gate { name: title, schedule, .. }) in gates.iter().enumerate() {
+            let backoff = schedule.backoff.map_or(1.0, |backoff| backoff.factor);
+            let max_interval = schedule.backoff.and_then(|backoff| backoff.max).map(Span::from);
             let values: [(&str, Value, &[&str]); 10] = [
-                ("name", json!(gate.name), &["name"]),
-                ("retries", json!(gate.retries), &["retries"]),
-                ("interval", json!(gate.interval), &["interval"]),
+                ("name", json!(title), &["name"]),
+                ("retries", json!(schedule.attempts), &["retries"]),
+                ("interval", json!(Span::from(schedule.interval)), &["interval"]),
                 (
                     "attempt_timeout",
-                    json!(gate.timeout),
+                    json!(Span::from(schedule.timeout)),
                     if name == "wait_for" { &["attempt_timeout"] } else { &["attempt_timeout", "timeout"] },
                 ),
                 (
                     "deadline",
-                    json!(gate.deadline),
+                    json!(schedule.deadline.map(Span::from)),
                     if name == "wait_for" { &["deadline", "timeout"] } else { &["deadline"] },
                 ),
-                ("start_period", json!(gate.start_period), &["start_period"]),
-                ("success_threshold", json!(gate.success_threshold), &["success_threshold"]),
-                ("backoff", json!(gate.backoff), &["backoff"]),
-                ("max_interval", json!(gate.max_interval), &["max_interval"]),
-                ("jitter", json!(gate.jitter), &["jitter"]),
+                ("start_period", json!(Span::from(schedule.start_period)), &["start_period"]),
+                ("success_threshold", json!(schedule.success_threshold), &["success_threshold"]),
+                ("backoff", json!(backoff), &["backoff"]),
+                ("max_interval", json!(max_interval), &["max_interval"]),
+                ("jitter", json!(schedule.jitter.map_or(0.0, |jitter| jitter.share)), &["jitter"]),
             ];
             for (member, value, written) in values {
                 // A gate without list is written as the one object.

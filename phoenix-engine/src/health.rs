@@ -46,6 +46,7 @@ pub async fn ask(
     ids: &BTreeSet<GuestId>,
     most: Duration,
 ) -> Vec<GuestHealth> {
+    let node = &node.clone().learning(desired.secrets.clone());
     let questions = desired.guests.values().filter(|guest| ids.contains(&guest.id)).map(|guest| async {
         let power = observed.present.get(&guest.id).map(|present| present.power);
         let around = surroundings(node, guest);

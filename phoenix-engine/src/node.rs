@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::{Host, Layered};
+use phoenix_host::{Host, Layered, LocalSecrets, Secrets};
 use phoenix_lxc::{Containers, Pct};
 use phoenix_pve::{GuestError, Guests};
-use phoenix_types::{GuestId, GuestKind, Power};
+use phoenix_types::{GuestId, GuestKind, KnownSecrets, Power};
 use phoenix_vm::{Qm, VirtualMachines};
 
 use crate::plan::Stage;
@@ -21,6 +21,8 @@ pub struct Node {
     host: Layered,
     containers: Arc<MakeContainers>,
     machines: Arc<MakeMachines>,
+    secrets: Arc<dyn Secrets>,
+    known: KnownSecrets,
 }
 
 impl fmt::Debug for Node {
@@ -37,6 +39,8 @@ impl Node {
             host,
             containers: Arc::new(|host| Arc::new(Pct::new(host))),
             machines: Arc::new(|host| Arc::new(Qm::new(host))),
+            secrets: Arc::new(LocalSecrets),
+            known: KnownSecrets::default(),
         }
     }
 
@@ -51,6 +55,30 @@ impl Node {
         self.containers = Arc::new(containers);
         self.machines = Arc::new(machines);
         self
+    }
+
+    /// The same node with another place to read secrets from.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// The same node that adds the secrets which it reads to `known`.
+    pub(crate) fn learning(mut self, known: KnownSecrets) -> Self {
+        self.known = known;
+        self
+    }
+
+    /// The secrets that were read so far.
+    pub(crate) fn known(&self) -> &KnownSecrets {
+        &self.known
+    }
+
+    /// Where secrets are read.
+    #[must_use]
+    pub fn secrets(&self) -> &Arc<dyn Secrets> {
+        &self.secrets
     }
 
     /// The node itself, without a label.

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use phoenix_health::{FixedAddress, Gate, Jitter, Outcome, Place, Probe, Schedule, Surroundings, TcpProbe, wait};
-use phoenix_host::{Command, Effect, Host as _, Inside, InsideError, Local, Output};
-use phoenix_types::{GuestId, GuestKind};
+use phoenix_host::{Command, Effect, Host as _, Inside, InsideError, Local, LocalSecrets, Output};
+use phoenix_types::{GuestId, GuestKind, KnownSecrets};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::time::Instant;
 
@@ -130,6 +130,8 @@ async fn by_gates(load: &Load, ports: &[u16], jitter: Option<f64>) -> Result<Row
         inside: Arc::new(NoInside),
         addresses: Arc::new(FixedAddress("127.0.0.1".to_owned())),
         agent: None,
+        secrets: Arc::new(LocalSecrets),
+        known: KnownSecrets::default(),
     };
     let before = (cpu()?, resident_kib()?);
     let mut waits = tokio::task::JoinSet::new();

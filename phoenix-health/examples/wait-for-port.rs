@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use phoenix_health::{FixedAddress, Gate, Outcome, Probe, Schedule, Surroundings, wait};
-use phoenix_host::{Command, Host as _, Inside, InsideError, Local, Output};
-use phoenix_types::{GuestId, GuestKind};
+use phoenix_host::{Command, Host as _, Inside, InsideError, Local, LocalSecrets, Output};
+use phoenix_types::{GuestId, GuestKind, KnownSecrets};
 
 /// Any way to run programs will do; here it is this machine.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         inside: Arc::new(ThisMachine),
         addresses: Arc::new(FixedAddress(address)),
         agent: None,
+        secrets: Arc::new(LocalSecrets),
+        known: KnownSecrets::default(),
     };
     let gate = Gate {
         name: "port".to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use phoenix_health::{Probe, Verdict, fake::{FakeGuest, Reply}};
+//! use phoenix_health::{Ask as _, Probe, Verdict, fake::{FakeGuest, Reply}};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?.block_on(async {
 //! let guest = FakeGuest::new(103).file("/run/ready", Duration::from_secs(5), "yes\n").answers(|call| match call.number {
@@ -27,8 +27,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Inside, InsideError, Output};
-use phoenix_types::{GuestId, GuestKind};
+use phoenix_host::{
+    ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Inside, InsideError, LocalSecrets, Output,
+};
+use phoenix_types::{GuestId, GuestKind, KnownSecrets};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
@@ -179,6 +181,8 @@ impl FakeGuest {
             inside: self.clone(),
             addresses: self.clone(),
             agent: self.agent_from.map(|_| self.clone() as Arc<dyn Agent>),
+            secrets: Arc::new(LocalSecrets),
+            known: KnownSecrets::default(),
         }
     }
 

@@ -32,17 +32,14 @@ mod attempt;
 mod evidence;
 pub mod fake;
 mod probe;
-mod schedule;
 mod seconds;
 mod surroundings;
 mod wait;
 
 pub use attempt::{Attempt, Attempts, Counting};
 pub use evidence::{Evidence, Section, gather_evidence};
-pub use probe::{
-    Age, Answer, CloudInitProbe, CommandLine, CommandProbe, Contents, FileProbe, HttpProbe, InvalidPattern, LogProbe,
-    LogSource, Pattern, Place, Probe, Recoverable, Scheme, StatusRange, TcpProbe, Tls, Trust, Verdict,
-};
-pub use schedule::{Backoff, Jitter, Schedule};
+/// The vocabulary of gates: [`Gate`], [`Schedule`], [`Probe`] and its kinds.
+pub use phoenix_types::gate::*;
+pub use probe::{Answer, Ask, Verdict};
 pub use surroundings::{Addresses, Agent, AskGuest, FixedAddress, Surroundings};
-pub use wait::{Gate, GateFailure, Outcome, Reason, ask_once, wait};
+pub use wait::{GateFailure, Outcome, Reason, ask_once, wait};

@@ -15,20 +15,6 @@ impl Seconds {
     }
 }
 
-/// The same for one that may be absent.
-#[derive(schemars::JsonSchema)]
-#[schemars(inline, transparent)]
-pub(crate) struct OptionalSeconds(#[expect(dead_code, reason = "it only tells the schema")] Option<f64>);
-
-impl OptionalSeconds {
-    pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match duration {
-            Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),
-            None => serializer.serialize_none(),
-        }
-    }
-}
-
 /// A duration for people, to three or four figures: `0.25 s`, `10 s`, `4 min 50 s`.
 pub(crate) fn display(duration: Duration) -> String {
     let unit = match duration.as_millis() {

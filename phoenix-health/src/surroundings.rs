@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use phoenix_host::{Command, Effect, Host, Inside, InsideError};
-use phoenix_types::{GuestId, GuestKind};
+use phoenix_host::{Command, Effect, Host, Inside, InsideError, Secrets};
+use phoenix_types::{GuestId, GuestKind, KnownSecrets};
 
 /// A guest with everything by which it can be asked. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -23,6 +23,10 @@ pub struct Surroundings {
     pub addresses: Arc<dyn Addresses>,
     /// The guest's agent, for VMs. Without one, "the agent answers" means that a program can be run inside.
     pub agent: Option<Arc<dyn Agent>>,
+    /// Where the secrets that a probe sends are read.
+    pub secrets: Arc<dyn Secrets>,
+    /// The secrets that were read so far. A probe masks them in its answer.
+    pub known: KnownSecrets,
 }
 
 /// Where a guest is found on the network. It is asked anew for each attempt, for an address may change.

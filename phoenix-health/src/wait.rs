@@ -4,24 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use phoenix_types::GuestId;
+use phoenix_types::gate::{Gate, Place};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::seconds::{self, Seconds};
-use crate::{
-    Answer, Attempt, Attempts, Counting, Evidence, Place, Probe, Schedule, Surroundings, Verdict, gather_evidence,
-};
-
-/// A probe with a schedule, which holds something back until it passes.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub struct Gate {
-    /// What messages call it.
-    pub name: String,
-    /// The question.
-    pub probe: Probe,
-    /// When it is asked.
-    pub schedule: Schedule,
-}
+use crate::{Answer, Ask as _, Attempt, Attempts, Counting, Evidence, Surroundings, Verdict, gather_evidence};
 
 /// How a wait ended.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]

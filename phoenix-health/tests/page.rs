@@ -69,7 +69,7 @@ fn every(interval: u64) -> Schedule {
     "x-----x-----x-----x-----x|  failed after 20 s, 5 attempts"; "start period")]
 #[test_case(Schedule { success_threshold: 3, ..every(1) },
     &[('o', 0), ('x', 0), ('o', 0), ('o', 0), ('x', 0), ('o', 0)], "o-x-o-o-x-o-o-o  passed after 7 s, 8 attempts"; "threshold")]
-#[test_case(Schedule { attempts: Some(6), backoff: Some(Backoff { factor: 2.0, max: seconds(5) }), ..every(1) }, NO,
+#[test_case(Schedule { attempts: Some(6), backoff: Some(Backoff { factor: 2.0, max: Some(seconds(5)) }), ..every(1) }, NO,
     "x-x--x----x-----x-----x|  failed after 17 s, 6 attempts"; "backoff")]
 #[test_case(Schedule { attempts: Some(6), jitter: Some(Jitter { share: 0.5, seed: 2 }), ..every(6) }, NO,
     "x-------x-------x--------x-----x-----x|  failed after 31 s, 6 attempts"; "jitter")]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use phoenix_types::{GuestId, Secret, is_secret_name, mask_secrets, mask_setting};
+use phoenix_types::{GuestId, Secret, redact};
 use tokio::sync::mpsc;
 
 /// Whether a command can change the node.
@@ -155,27 +155,6 @@ impl Command {
     }
 }
 
-/// A copy of `argv` with its secrets masked, for logs and messages: the values of options that name a secret or set environment
-/// variables, and secrets inside other arguments.
-#[must_use]
-pub fn redact(argv: &[String]) -> Vec<String> {
-    let mut option: Option<&str> = None;
-    argv.iter()
-        .map(|arg| {
-            let name = arg.strip_prefix("--").or(arg.strip_prefix('-')).filter(|name| !name.is_empty());
-            let masked = match (option.take(), name.and_then(|name| name.split_once('='))) {
-                (Some(option), _) if name.is_none() => mask_setting(option, arg).into_owned(),
-                (_, Some((name, value))) if is_secret_name(name) => {
-                    format!("{}{}", &arg[..arg.len() - value.len()], mask_setting(name, value))
-                }
-                _ => mask_secrets(arg).into_owned(),
-            };
-            option = name;
-            masked
-        })
-        .collect()
-}
-
 /// What a finished command left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Output {
@@ -208,21 +187,5 @@ impl Output {
     #[must_use]
     pub fn stderr_text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.stderr)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn password_values_are_masked() {
-        let argv: Vec<String> =
-            ["qm", "set", "100", "--cipassword", "hunter2", "--password=hunter2", "--name", "x"].map(Into::into).into();
-        let shown = redact(&argv).join(" ");
-        assert!(!shown.contains("hunter2"), "{shown}");
-        assert!(shown.ends_with("--name x"));
-        let argv = ["pct", "set", "100", "--env", "A=hunter2", "--unset", "-c", "curl -u a:hunter2 x"].map(Into::into);
-        assert_eq!(redact(&argv)[4..], ["A=••••••", "--unset", "-c", "curl -u a:•••••• x"]);
     }
 }

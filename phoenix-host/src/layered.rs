@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::Utf8Path;
-use phoenix_types::GuestId;
+use phoenix_types::{GuestId, redact};
 use serde::Serialize;
 
-use crate::{ByteStream, Command, Created, Effect, FileStat, Host, HostError, Output, Scope, redact};
+use crate::{ByteStream, Command, Created, Effect, FileStat, Host, HostError, Output, Scope};
 
 /// Whether changing commands and writes go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

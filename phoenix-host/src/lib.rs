@@ -25,12 +25,14 @@ mod host;
 mod inside;
 mod layered;
 mod local;
+mod secrets;
 mod ssh;
 
-pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream, redact};
+pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream};
 pub use error::HostError;
 pub use host::{ByteStream, Created, FileKind, FileStat, Host};
 pub use inside::{Inside, InsideError};
 pub use layered::{Changes, CommandRecord, Layered, Recorder};
 pub use local::Local;
+pub use secrets::{LocalSecrets, SecretError, Secrets};
 pub use ssh::{InvalidSshAddress, Ssh};

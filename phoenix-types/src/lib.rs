@@ -13,6 +13,7 @@
 
 mod conf;
 mod firewall;
+pub mod gate;
 mod id;
 mod net;
 mod power;
@@ -38,7 +39,10 @@ pub use net::{
 };
 pub use power::Power;
 pub use property::{InvalidProperty, PropertyString};
-pub use secret::{FoundSecret, KnownSecrets, MASK, Secret, find_secrets, is_secret_name, mask_secrets, mask_setting};
+pub use secret::{
+    FoundSecret, KnownSecrets, MASK, Secret, SecretSource, find_secrets, is_secret_name, mask_secrets, mask_setting,
+    redact,
+};
 pub use setting::{
     Absent, Change, EffectRule, ItemRule, ItemValue, KeyChange, KeyEffect, KeyForm, KeyRule, PropertyAlias,
     PropertyRules, ValueRule, difference, parse_flag, rule_of,

@@ -29,6 +29,13 @@ impl Span {
     }
 }
 
+impl From<Duration> for Span {
+    /// A longer duration becomes the longest one.
+    fn from(duration: Duration) -> Self {
+        Self(duration.min(MAX))
+    }
+}
+
 impl From<Span> for Duration {
     fn from(span: Span) -> Self {
         span.0

@@ -35,7 +35,7 @@ pub(crate) struct GraphNode {
 
 impl GraphNode {
     fn new(fleet: &Fleet, guest: &Guest) -> Self {
-        let names = |gates: &[phoenix_config::Gate]| gates.iter().map(|gate| gate.name.clone()).collect();
+        let names = |gates: &[phoenix_types::gate::Gate]| gates.iter().map(|gate| gate.name.clone()).collect();
         Self {
             id: guest.id,
             name: guest.name.to_string(),

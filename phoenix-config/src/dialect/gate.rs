@@ -12,7 +12,6 @@ use super::number::{Real, Whole};
 use super::object;
 use super::secret::HeaderValue;
 use super::text::{AbsolutePath, Line};
-use crate::model::{Scheme, Vantage};
 
 macro_rules! probe_keys {
     ($($rest:tt)*) => {
@@ -102,7 +101,7 @@ object! {
     /// A web server that must answer.
     HttpEntry {
         /// `http` or `https`. Default: `http`.
-        "scheme" => scheme: Option<Scheme>,
+        "scheme" => scheme: Option<SchemeEntry>,
         /// The host. Default: as in `tcp`.
         "host" => host: Option<Line>,
         /// The port. Default: 80, or 443 with `https`.
@@ -246,6 +245,27 @@ impl schemars::JsonSchema for True {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({"const": true, "errorMessage": "true; leave the key out instead of writing `false`"})
     }
+}
+
+/// From where a network probe looks.
+#[derive(Debug, Clone, Copy, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Vantage {
+    /// From the node, to the guest's address.
+    Host,
+    /// From inside the guest.
+    Guest,
+}
+
+/// `http` or `https`.
+#[derive(Debug, Clone, Copy, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Scheme")]
+pub(crate) enum SchemeEntry {
+    /// Plain.
+    Http,
+    /// Over TLS.
+    Https,
 }
 
 /// A command: a text for the shell, or program and arguments.

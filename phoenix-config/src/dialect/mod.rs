@@ -17,7 +17,10 @@ mod vm;
 
 pub(crate) use container::{ContainerEntry, IdMapEntry, LxcOption, MountPointEntry, TemplateRef, VolumeEntry};
 pub(crate) use firewall::{FirewallEntry, RuleEntry};
-pub(crate) use gate::{CommandEntry, GateEntries, GateEntry, HttpEntry, ProbeEntry, StatusEntry, StatusItem, TcpEntry};
+pub(crate) use gate::{
+    CommandEntry, FileEntry, GateEntries, GateEntry, HttpEntry, ProbeEntry, SchemeEntry, StatusEntry, StatusItem,
+    TcpEntry, Vantage,
+};
 pub(crate) use hypervisor::{HypervisorEntry, LxcFrame, VmDefaultsEntry, VmFrame};
 pub(crate) use list::OneOrMany;
 pub(crate) use network::{NetworkEntry, VmNetworkEntry};

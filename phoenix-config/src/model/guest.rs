@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use phoenix_types::gate::Gate;
 use phoenix_types::{DiskSize, GuestId, GuestKind, Hostname, MemoryMib, SnapshotName, Span, StorageId};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Container, Context, Firewall, Gate, Network, Script, Vm};
+use crate::model::{Container, Context, Firewall, Network, Script, Vm};
 
 /// One guest, fully resolved.
 #[derive(Debug, Clone, PartialEq)]

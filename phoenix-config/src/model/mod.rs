@@ -4,24 +4,18 @@ mod container;
 mod context;
 mod firewall;
 mod fleet;
-mod gate;
 mod guest;
 mod hypervisor;
 mod network;
 mod script;
-mod secret;
 mod vm;
 
 pub use container::{Container, ContainerSource, IdMap, IdMapKind, MountPoint, Owner, PctFeature, RawLine, Volume};
 pub use context::Context;
 pub use firewall::Firewall;
 pub use fleet::Fleet;
-pub use gate::{
-    Attempts, Command, FileProbe, Gate, HttpProbe, LogProbe, LogSource, Probe, Scheme, StatusRange, TcpProbe, Vantage,
-};
 pub use guest::{CloneSource, Guest, Kind, Lifecycle, OnFailure, State};
 pub use hypervisor::{Hypervisor, NfsExport, NodeNetwork};
 pub use network::Network;
 pub use script::{Script, ScriptPlace};
-pub use secret::SecretSource;
-pub use vm::{CloudImage, CloudUser, NfsVolume, Vm, VmSource};
+pub use vm::{CloudImage, CloudUser, KeyFile, NfsVolume, Vm, VmSource};

@@ -65,5 +65,14 @@ pub struct CloudUser {
     /// Public ssh keys, one a line.
     pub ssh_keys: Vec<String>,
     /// A file of public ssh keys on the machine that Phoenix runs on.
-    pub ssh_key_file: Option<Utf8PathBuf>,
+    pub ssh_key_file: Option<KeyFile>,
+}
+
+/// A file of public ssh keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFile {
+    /// The file.
+    pub path: Utf8PathBuf,
+    /// The keys in it.
+    pub keys: Vec<String>,
 }

@@ -1,16 +1,19 @@
 //! Gates.
 
-use phoenix_types::{Secret, Span};
+use std::ops::RangeInclusive;
+
+use camino::Utf8PathBuf;
+use phoenix_types::gate::{
+    Age, Backoff, CloudInitProbe, CommandLine, CommandProbe, Contents, FileProbe, Gate, HttpProbe, Jitter, LogProbe,
+    LogSource, Place, Probe, Schedule, Scheme, TcpProbe, Tls, Trust,
+};
+use phoenix_types::{Secret, SecretSource, Span};
 
 use super::{Scripts, defaults};
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{
-    CommandEntry, GateEntry, HeaderValue, HttpEntry, OneOrMany, ProbeEntry, Real, StatusEntry, StatusItem, TcpEntry,
-    Whole,
-};
-use crate::model::{
-    Command, FileProbe, Gate, HttpProbe, LogProbe, LogSource, Probe, Scheme, SecretSource, StatusRange, TcpProbe,
-    Vantage,
+    CommandEntry, FileEntry, GateEntry, HeaderValue, HttpEntry, OneOrMany, ProbeEntry, Real, SchemeEntry, StatusEntry,
+    StatusItem, TcpEntry, Vantage, Whole,
 };
 use crate::source::Segment;
 
@@ -103,26 +106,32 @@ fn gate(
     });
     let start_period = entry.start_period.unwrap_or_default();
     let success_threshold = entry.success_threshold.map_or(1, Whole::get);
-    schedule(&Schedule { retries, deadline, start_period, success_threshold, timeout }, path, target, findings);
+    possible(&Bounds { retries, deadline, start_period, success_threshold, timeout }, path, target, findings);
     let name = entry.name.map(String::from);
-    let (backoff, max_interval, jitter) = (entry.backoff, entry.max_interval, entry.jitter);
+    let factor = entry.backoff.map_or(1.0, Real::get);
+    let max = entry.max_interval.map(Span::get);
+    let jitter = entry.jitter.map_or(0.0, Real::get);
     let probe = probe(probe_entry!(entry), path, scripts, target, findings)?;
-    Some(Gate {
-        name: name.unwrap_or_else(|| probe.words()),
-        probe,
-        retries,
-        interval,
-        timeout,
-        deadline,
-        start_period,
+    let name = name.unwrap_or_else(|| probe.title());
+    let schedule = Schedule {
+        attempts: retries,
+        interval: interval.get(),
+        timeout: timeout.get(),
+        deadline: deadline.map(Span::get),
+        start_period: start_period.get(),
         success_threshold,
-        backoff: backoff.map_or(1.0, Real::get),
-        max_interval,
-        jitter: jitter.map_or(0.0, Real::get),
-    })
+        backoff: (factor > 1.0 || max.is_some()).then_some(Backoff { factor, max }),
+        jitter: (jitter > 0.0).then(|| Jitter { share: jitter, seed: seed(&name) }),
+    };
+    Some(Gate { name, probe, schedule })
 }
 
-struct Schedule {
+/// Gates of different names get different sequences; the same gate gets the same one in every run.
+fn seed(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+struct Bounds {
     retries: Option<u32>,
     deadline: Option<Span>,
     start_period: Span,
@@ -130,7 +139,7 @@ struct Schedule {
     timeout: Span,
 }
 
-fn schedule(schedule: &Schedule, path: &[Segment], target: Target, findings: &mut Vec<Finding>) {
+fn possible(schedule: &Bounds, path: &[Segment], target: Target, findings: &mut Vec<Finding>) {
     let mut impossible = |message: String, key: &str, help: &str| {
         findings.push(
             Finding::error(Code::ImpossibleSchedule, target, message)
@@ -200,11 +209,11 @@ fn probe(
     let mut count = 0;
     if let Some(entry) = entry.command {
         count += 1;
-        probes.push(Probe::Command(command(entry)));
+        probes.push(command(entry, Place::Guest));
     }
     if let Some(entry) = entry.host_command {
         count += 1;
-        probes.push(Probe::HostCommand(command(entry)));
+        probes.push(command(entry, Place::Host));
     }
     if let Some(entry) = entry.tcp {
         count += 1;
@@ -213,17 +222,11 @@ fn probe(
     if let Some(entry) = entry.http {
         count += 1;
         let path: Vec<Segment> = path.iter().cloned().chain(["http".into(), "headers".into()]).collect();
-        probes.push(Probe::Http(Box::new(http(entry, &path, scripts, target, findings))));
+        probes.push(Probe::Http(http(entry, &path, scripts, target, findings)));
     }
     if let Some(entry) = entry.file {
         count += 1;
-        probes.push(Probe::File(FileProbe {
-            path: String::from(entry.0.path).into(),
-            place: entry.0.on.unwrap_or(Vantage::Guest),
-            non_empty: entry.0.non_empty.unwrap_or(false),
-            newer_than_start: entry.0.newer_than_start.unwrap_or(false),
-            contains: entry.0.contains,
-        }));
+        probes.push(Probe::File(file(entry)));
     }
     if let Some(entry) = entry.log {
         count += 1;
@@ -242,8 +245,7 @@ fn probe(
         }
         let source = match (&entry.unit, &entry.file) {
             (_, Some(file)) => LogSource::File(file.as_str().into()),
-            (Some(unit), None) => LogSource::Unit(unit.to_string()),
-            (None, None) => LogSource::Journal,
+            (unit, None) => LogSource::Journal { unit: unit.as_ref().map(ToString::to_string) },
         };
         probes.push(Probe::Log(LogProbe { source, contains: entry.contains.to_string() }));
     }
@@ -253,7 +255,7 @@ fn probe(
     }
     if entry.cloud_init.is_some() {
         count += 1;
-        probes.push(Probe::CloudInit);
+        probes.push(Probe::CloudInit(CloudInitProbe::default()));
     }
     if let Some(entries) = entry.all {
         count += 1;
@@ -279,10 +281,31 @@ fn probe(
     probes.pop()
 }
 
-fn command(entry: CommandEntry) -> Command {
-    match entry {
-        CommandEntry::Shell(text) => Command::Shell(text.into()),
-        CommandEntry::Argv(argv) => Command::Argv(argv),
+fn command(entry: CommandEntry, place: Place) -> Probe {
+    let command = match entry {
+        CommandEntry::Shell(text) => CommandLine::Shell(text.into()),
+        CommandEntry::Argv(argv) => CommandLine::Argv(argv),
+    };
+    Probe::Command(CommandProbe { command, place })
+}
+
+fn place(vantage: Vantage) -> Place {
+    match vantage {
+        Vantage::Guest => Place::Guest,
+        Vantage::Host => Place::Host,
+    }
+}
+
+fn file(FileEntry(entry): FileEntry) -> FileProbe {
+    FileProbe {
+        path: String::from(entry.path).into(),
+        place: entry.on.map_or(Place::Guest, place),
+        contents: match entry.contains {
+            Some(text) => Contents::Text(text),
+            None if entry.non_empty == Some(true) => Contents::NonEmpty,
+            None => Contents::Any,
+        },
+        age: if entry.newer_than_start == Some(true) { Age::SinceStart } else { Age::Any },
     }
 }
 
@@ -293,9 +316,9 @@ fn port(number: u32) -> u16 {
 
 fn tcp(entry: &TcpEntry) -> TcpProbe {
     TcpProbe {
-        host: entry.host.as_ref().map(ToString::to_string),
+        address: entry.host.as_ref().map(ToString::to_string),
         port: port(entry.port.get()),
-        from: entry.from.unwrap_or_default(),
+        from: entry.from.map_or(Place::Host, place),
     }
 }
 
@@ -313,14 +336,20 @@ fn http(
             scripts.secret(reference, target, &path, findings)
         }
     };
-    let scheme = entry.scheme.unwrap_or_default();
-    let usual = match scheme {
-        Scheme::Http => 80,
-        Scheme::Https => 443,
+    let (scheme, usual) = match entry.scheme.unwrap_or(SchemeEntry::Http) {
+        SchemeEntry::Http => (Scheme::Http, 80),
+        SchemeEntry::Https => {
+            let trust = match entry.ca_file.map(|path| Utf8PathBuf::from(String::from(path))) {
+                _ if entry.insecure.is_some() => Trust::Anyone,
+                Some(path) => Trust::Bundle(path),
+                None => Trust::default(),
+            };
+            (Scheme::Https(Tls { trust, server_name: entry.server_name.map(String::from) }), 443)
+        }
     };
     HttpProbe {
         scheme,
-        host: entry.host.map(String::from),
+        address: entry.host.map(String::from),
         port: entry.port.map_or(usual, |number| port(number.get())),
         path: entry.path.map_or_else(|| "/".to_owned(), String::from),
         method: entry.method.map_or_else(|| "GET".to_owned(), String::from),
@@ -334,22 +363,19 @@ fn http(
                 (name, value)
             })
             .collect(),
-        status: entry.status.as_ref().map_or_else(|| vec![StatusRange { from: 200, to: 399 }], status),
+        status: entry.status.as_ref().map_or_else(|| vec![200..=399], status),
         body: entry.body,
-        ca_file: entry.ca_file.map(|path| String::from(path).into()),
-        server_name: entry.server_name.map(String::from),
-        insecure: entry.insecure.is_some(),
-        from: entry.from.unwrap_or_default(),
+        from: entry.from.map_or(Place::Host, place),
     }
 }
 
-fn status(entry: &StatusEntry) -> Vec<StatusRange> {
+fn status(entry: &StatusEntry) -> Vec<RangeInclusive<u16>> {
     let code = |text: &str| text.parse().unwrap_or(0);
     let ranges = entry.0.iter().map(|item| match item {
-        StatusItem::Code(number) => StatusRange { from: port(number.get()), to: port(number.get()) },
+        StatusItem::Code(number) => port(number.get())..=port(number.get()),
         StatusItem::Range(text) => {
             let (from, to) = text.as_str().split_once('-').unwrap_or((text.as_str(), text.as_str()));
-            StatusRange { from: code(from), to: code(to) }
+            code(from)..=code(to)
         }
     });
     ranges.collect()

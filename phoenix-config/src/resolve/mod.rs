@@ -125,7 +125,7 @@ fn health(
     scripts: &Scripts,
     target: Target,
     findings: &mut Vec<Finding>,
-) -> Vec<crate::model::Gate> {
+) -> Vec<phoenix_types::gate::Gate> {
     let key = if one.is_none() && many.is_some() { "health_checks" } else { "health_check" };
     let entries = either(("health_check", one), ("health_checks", many), target, &[], findings);
     gate::gates(entries, gate::Purpose::Health, key, scripts, target, findings)

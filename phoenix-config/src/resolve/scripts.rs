@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_types::GuestKind;
+use phoenix_types::{GuestKind, SecretSource};
 
 use crate::diagnostic::{Code, Finding, Target, nearest};
 use crate::dialect::{SecretPlace, SecretReference};
-use crate::model::{Script, ScriptPlace, SecretSource};
+use crate::model::{Script, ScriptPlace};
 use crate::source::Segment;
 
 /// Looks scripts up beside the configuration, each once.
@@ -85,7 +85,7 @@ impl Scripts {
         self.dir.join(file)
     }
 
-    /// Where a secret is. A file that cannot be read is told.
+    /// Where a secret is. It is read when it is needed; a file that is not there yet is worth a warning.
     pub(crate) fn secret(
         &self,
         reference: SecretReference,
@@ -98,7 +98,13 @@ impl Scripts {
             SecretPlace::File(file) => {
                 let file = self.beside(&file);
                 let at = path.iter().cloned().chain(["secret".into(), "file".into()]);
-                findings.extend(text_of(&file, target).err().map(|finding| finding.at(at)));
+                if let Err(error) = std::fs::metadata(&file) {
+                    findings.push(
+                        Finding::warning(Code::NoFileNamed, target, format!("`{file}` cannot be read: {error}"))
+                            .at(at)
+                            .help("put the file in its place before the secret is needed"),
+                    );
+                }
                 SecretSource::File(file)
             }
         }

@@ -10,7 +10,8 @@ use super::{
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{FileName, ImageRef, NfsVolumeEntry, UserEntry, VmEntry, VmNetworkEntry, Whole};
 use crate::model::{
-    CloneSource, CloudImage, CloudUser, Context, Guest, Kind, Lifecycle, Network, NfsVolume, State, Vm, VmSource,
+    CloneSource, CloudImage, CloudUser, Context, Guest, KeyFile, Kind, Lifecycle, Network, NfsVolume, State, Vm,
+    VmSource,
 };
 
 pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, findings: &mut Vec<Finding>) -> Draft {
@@ -263,18 +264,19 @@ fn user(entry: UserEntry, around: &Surroundings<'_>, target: Target, findings: &
         }
         keys.push(key.into());
     }
-    let file = entry.ssh_key_file.map(|file| around.scripts.beside(file.as_str()));
-    if let Some(file) = &file {
+    let ssh_key_file = entry.ssh_key_file.map(|file| {
+        let path = around.scripts.beside(file.as_str());
         let place = |finding: Finding| finding.at(["user_config", "ssh_key_file"]);
-        match text_of(file, target) {
-            Err(missing) => findings.push(place(*missing)),
-            Ok(text) => {
-                let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-                findings.extend(lines.find(|line| !is_ssh_key(line)).map(|line| place(no_key(line))));
-            }
-        }
-    }
-    CloudUser { name: entry.username.map(String::from), ssh_keys: keys, ssh_key_file: file }
+        let text = text_of(&path, target).unwrap_or_else(|missing| {
+            findings.push(place(*missing));
+            String::new()
+        });
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let keys: Vec<String> = lines.map(str::to_owned).collect();
+        findings.extend(keys.iter().find(|line| !is_ssh_key(line)).map(|line| place(no_key(line))));
+        KeyFile { path, keys }
+    });
+    CloudUser { name: entry.username.map(String::from), ssh_keys: keys, ssh_key_file }
 }
 
 #[cfg(test)]

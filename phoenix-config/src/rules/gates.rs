@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_types::GuestId;
+use phoenix_types::gate::{Gate, Place, Probe};
 
 use super::storage::plain_path;
 use crate::diagnostic::{Code, Finding, Target};
-use crate::model::{Gate, Guest, Kind, Probe, Vantage};
+use crate::model::{Guest, Kind};
 use crate::rules::{Rule, View};
 
 /// What gates wait for can come.
@@ -49,7 +50,7 @@ fn files(gate: &Gate) -> Vec<Utf8PathBuf> {
     let mut files = Vec::new();
     gate.probe.each(&mut |probe| {
         if let Probe::File(file) = probe
-            && file.place == Vantage::Guest
+            && file.place == Place::Guest
         {
             files.push(file.path.clone());
         }

@@ -1,9 +1,10 @@
 //! Secrets that everybody who reads the files knows.
 
-use phoenix_types::{find_secrets, is_secret_name};
+use phoenix_types::gate::{CommandLine, Place, Probe};
+use phoenix_types::{SecretSource, find_secrets, is_secret_name};
 
 use crate::diagnostic::{Code, FileKind, Finding, Target};
-use crate::model::{CloudImage, Command, Context, Guest, Probe, SecretSource, VmSource};
+use crate::model::{CloudImage, Context, Guest, VmSource};
 use crate::rules::{Rule, View};
 use crate::source::Segment;
 
@@ -60,8 +61,13 @@ fn in_probe(probe: &Probe, target: Target, path: &[Segment], findings: &mut Vec<
         findings.extend(found);
     };
     match probe {
-        Probe::Command(command) => tell(in_command(command), &["command".into()]),
-        Probe::HostCommand(command) => tell(in_command(command), &["host_command".into()]),
+        Probe::Command(probe) => {
+            let key = match probe.place {
+                Place::Guest => "command",
+                Place::Host => "host_command",
+            };
+            tell(in_command(&probe.command), &[key.into()]);
+        }
         Probe::Http(http) => {
             tell(revealed(&http.path), &["http".into(), "path".into()]);
             for (name, value) in &http.headers {
@@ -89,7 +95,7 @@ fn in_probe(probe: &Probe, target: Target, path: &[Segment], findings: &mut Vec<
                 in_probe(inner, target, &path, findings);
             }
         }
-        _ => {}
+        Probe::Tcp(_) | Probe::File(_) | Probe::Log(_) | Probe::Agent | Probe::CloudInit(_) => {}
     }
 }
 
@@ -112,10 +118,10 @@ pub(crate) fn in_guest(target: Target, text: &str, path: &[&str]) -> Option<Find
     revealed(text).map(|what| finding(target, what).at(path.iter().copied()))
 }
 
-fn in_command(command: &Command) -> Option<&'static str> {
+fn in_command(command: &CommandLine) -> Option<&'static str> {
     match command {
-        Command::Shell(text) => revealed(text),
-        Command::Argv(argv) => revealed(&argv.join(" ")),
+        CommandLine::Shell(text) => revealed(text),
+        CommandLine::Argv(argv) => revealed(&argv.join(" ")),
     }
 }
 

@@ -59,7 +59,7 @@ fn the_mended_corpus_is_a_fleet_of_fifteen() {
     let ca = fleet.find("step-ca").unwrap();
     assert_eq!(ca.id.get(), 103);
     assert_eq!(ca.health.len(), 1);
-    assert_eq!(ca.health[0].retries, Some(5));
+    assert_eq!(ca.health[0].schedule.attempts, Some(5));
 }
 
 /// Whether a schema knows a path such as `.lxc_configs.<ctid>.features[]`.

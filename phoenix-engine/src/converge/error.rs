@@ -1,6 +1,7 @@
 //! Why a step failed.
 
 use phoenix_health::GateFailure;
+use phoenix_host::SecretError;
 use phoenix_host::{HostError, InsideError};
 use phoenix_pve::{GuestError, InvalidSettings};
 use phoenix_types::GuestId;
@@ -47,6 +48,12 @@ pub(crate) enum StepError {
     HostCommand { command: String, status: String, tail: String },
     #[error("the root disk of guest {0} cannot be found in its settings")]
     NoRootDisk(GuestId),
+    #[error("gate `{gate}` cannot be asked")]
+    Secret {
+        gate: String,
+        #[source]
+        source: SecretError,
+    },
     #[error("cancelled")]
     Cancelled,
 }

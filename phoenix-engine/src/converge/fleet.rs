@@ -75,7 +75,7 @@ pub async fn converge(
         EventKind::RunStarted { format: 1, guests: plan.guests.len(), steps: plan.step_count() },
     );
     let run = Arc::new(Run {
-        node: node.clone(),
+        node: node.clone().learning(desired.secrets.clone()),
         cancel: options.cancel.clone(),
         lock: options.lock.clone(),
         shells: match &options.lock {

@@ -91,7 +91,16 @@ pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
         GuestKind::Vm => Some(Arc::new(VmAgent { machines, guest: guest.id })),
         GuestKind::Container => None,
     };
-    Surroundings { guest: guest.id, kind, host, inside, addresses, agent }
+    Surroundings {
+        guest: guest.id,
+        kind,
+        host,
+        inside,
+        addresses,
+        agent,
+        secrets: node.secrets().clone(),
+        known: node.known().clone(),
+    }
 }
 
 fn told(voice: &Voice, gate: &Gate, attempt: &Attempt) {

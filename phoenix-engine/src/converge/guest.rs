@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use phoenix_config::model::{OnFailure, State};
-use phoenix_types::GuestId;
+use phoenix_types::{GuestId, SecretSource};
 use tokio::time::Instant;
 
 use super::error::StepError;
@@ -43,6 +43,11 @@ async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, voice: &Voice) 
         return outcome;
     }
     voice.say(EventKind::GuestStarted { name: plan.name.clone(), steps: plan.steps.len() });
+    if !plan.steps.is_empty()
+        && let Err(error) = secrets(run, guest).await
+    {
+        return GuestOutcome::Failed { failure: report(Stage::Health, &error, Duration::ZERO) };
+    }
     let before = plan.record.clone();
     let mut worker = Worker::new(run, guest, voice, &plan);
     let steps = plan.steps.len();
@@ -72,6 +77,21 @@ async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, voice: &Voice) 
         Err(StepError::Cancelled) => GuestOutcome::Cancelled,
         Err(error) => GuestOutcome::Failed { failure: report(Stage::Health, &error, started.elapsed()) },
     }
+}
+
+/// Whether every secret that the guest's gates need can be read. A guest whose gates cannot be asked is not changed.
+async fn secrets(run: &Run, guest: &DesiredGuest) -> Result<(), StepError> {
+    for gate in guest.wait_for.iter().chain(&guest.health) {
+        for secret in gate.probe.secrets() {
+            let read = run.node.secrets().read(secret).await;
+            let value = read.map_err(|source| StepError::Secret { gate: gate.name.clone(), source })?;
+            // The guest's scripts may print it before the gate is asked.
+            if !matches!(secret, SecretSource::Plain(_)) {
+                run.node.known().learn(&value);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Asks the gates of a guest that needs no change once: it should be healthy already. One that was started so recently that its

@@ -1,7 +1,6 @@
 //! What should be: the configuration, lowered into what the adapters and gates take.
 
 mod container;
-mod gate;
 mod script;
 mod vm;
 
@@ -11,16 +10,15 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use phoenix_config::EdgeKind;
 use phoenix_config::model::{Fleet, Kind, OnFailure, State};
-use phoenix_health::Gate;
 use phoenix_pve::InvalidSettings;
+use phoenix_types::gate::Gate;
 use phoenix_types::{DiskSize, FirewallFile, GuestId, GuestKind, Hostname, KnownSecrets, SnapshotName, StorageId};
 
 pub use container::{ContainerOrigin, DesiredContainer, HostPath};
 pub use script::DesiredScript;
 pub use vm::{DesiredVm, ImageSource, NfsMount, NfsServer, VmOrigin};
 
-/// A fleet that cannot be lowered, although its files are in order: what they name has gone since they were read, an
-/// environment variable is not set, or a program that embeds Phoenix has put something into the fleet that Proxmox does not take.
+/// A fleet that cannot be lowered, although its files are in order: a script has gone since they were read, or a program that embeds Phoenix has put something into the fleet that Proxmox does not take.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LowerError {
@@ -43,14 +41,6 @@ pub enum LowerError {
         /// Which one, and why.
         #[source]
         source: InvalidSettings,
-    },
-    /// A secret's file has gone, or its variable is not set.
-    #[error("guest {guest}: {reason}")]
-    Secret {
-        /// The guest.
-        guest: GuestId,
-        /// Why.
-        reason: String,
     },
 }
 
@@ -235,7 +225,7 @@ impl Desired {
     /// Lowers a fleet: all of it, or the named guests and everything that they need.
     ///
     /// # Errors
-    /// When a script or a secret cannot be read.
+    /// When a script cannot be read.
     pub fn new(fleet: &Fleet, only: Option<&BTreeSet<GuestId>>) -> Result<Self, LowerError> {
         let wanted: BTreeSet<GuestId> = match only {
             Some(ids) => fleet.graph.closure(ids.iter().copied()),
@@ -275,8 +265,8 @@ fn lower(
         firewall: guest.firewall.as_ref().map(firewall_file),
         disk: guest.disk,
         source_disk: source_disk(fleet, guest),
-        wait_for: gate::lower(guest.id, &guest.wait_for, secrets)?,
-        health: gate::lower(guest.id, &guest.health, secrets)?,
+        wait_for: guest.wait_for.clone(),
+        health: guest.health.clone(),
         scripts: script::lower(guest, &context)?,
         snapshot_before: guest.lifecycle.before.clone(),
         snapshot_after: guest.lifecycle.after.clone(),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use camino::Utf8PathBuf;
-use phoenix_config::model::{CloudImage, CloudUser, Fleet, Guest, Vm, VmSource};
+use phoenix_config::model::{CloudImage, Fleet, Guest, Vm, VmSource};
 use phoenix_pve::InvalidSettings;
 use phoenix_types::{GuestId, Ipv4Setting, SnapshotName, StorageId, VolumeId};
 use phoenix_vm::{Agent, CreateVm, CustomData, Image, IpConfig, VmNet, VmSettings};
@@ -172,23 +172,15 @@ fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
     }
     if let Some(user) = &vm.user {
         settings.ci_user.clone_from(&user.name);
-        settings.ssh_keys = ssh_keys(guest.id, user)?;
+        let keys: Vec<&str> = user
+            .ssh_keys
+            .iter()
+            .chain(user.ssh_key_file.iter().flat_map(|file| &file.keys))
+            .map(String::as_str)
+            .collect();
+        settings.ssh_keys = (!keys.is_empty()).then(|| keys.join("\n"));
     }
     Ok(settings)
-}
-
-fn ssh_keys(guest: GuestId, user: &CloudUser) -> Result<Option<String>, LowerError> {
-    let mut keys = user.ssh_keys.clone();
-    if let Some(path) = &user.ssh_key_file {
-        let text = std::fs::read_to_string(path).map_err(|error| LowerError::Secret {
-            guest,
-            reason: format!("cannot read the ssh keys in `{path}`: {error}"),
-        })?;
-        keys.extend(
-            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned),
-        );
-    }
-    Ok((!keys.is_empty()).then(|| keys.join("\n")))
 }
 
 fn volumes(fleet: &Fleet, vm: &Vm) -> Vec<NfsMount> {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Output, redact};
+use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Output, SecretError, Secrets};
 use phoenix_pve::firewall_path;
-use phoenix_types::{ConfSection, GuestConf, GuestId, GuestKind, Power, PropertyString};
+use phoenix_types::{ConfSection, GuestConf, GuestId, GuestKind, Power, PropertyString, Secret, SecretSource, redact};
 
 use crate::desired::Desired;
 use crate::observe::Observed;
@@ -276,6 +276,14 @@ impl Guest {
 }
 
 const FOLDER: FileStat = FileStat { kind: FileKind::Folder, size: 0, mode: 0o755, uid: 0, gid: 0 };
+
+/// A plan reads no secret: what is sent in its place is seen by nobody.
+#[async_trait]
+impl Secrets for RehearsedNode {
+    async fn read(&self, _: &SecretSource) -> Result<Secret, SecretError> {
+        Ok(Secret::new(KNOWN_THEN))
+    }
+}
 
 #[async_trait]
 impl Host for RehearsedNode {

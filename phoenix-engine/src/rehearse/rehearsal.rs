@@ -37,7 +37,8 @@ fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
     let Ok(clock) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
     let within = clock.enter();
     let host = Arc::new(RehearsedNode::new(desired, observed));
-    let run = Run::rehearsal(Node::new(Layered::new(host.clone())), observed.half_made.clone());
+    let node = Node::new(Layered::new(host.clone())).with_secrets(host.clone());
+    let run = Run::rehearsal(node, observed.half_made.clone());
     for plan in guests.iter_mut().filter(|plan| !plan.is_empty()) {
         let Some(guest) = desired.guests.get(&plan.id) else { continue };
         // Nobody listens: what matters is what reaches the host.

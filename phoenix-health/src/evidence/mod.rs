@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 use phoenix_host::{Command, Effect, InsideError};
+use phoenix_types::gate::Probe;
 use serde::Serialize;
 
 use crate::probe::{BACKSTOP, chain, clean};
-use crate::{Answer, Probe, Surroundings};
+use crate::{Answer, Surroundings};
 use subject::Subject;
 
 /// How long the looking around in the guest may take as a whole.

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use crate::{CommandLine, LogSource, Place, Probe};
+use phoenix_types::gate::{CommandLine, LogSource, Place, Probe};
 
 /// What a probe asked about.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Subject {
                     host_path: subjects().find_map(|subject| subject.host_path),
                 }
             }
-            _ => Self::default(),
+            Probe::Tcp(_) | Probe::File(_) | Probe::Agent | Probe::CloudInit(_) => Self::default(),
         }
     }
 }

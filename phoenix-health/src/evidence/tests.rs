@@ -4,6 +4,7 @@ use phoenix_host::Output;
 use test_case::test_case;
 
 use super::*;
+use crate::Ask as _;
 use crate::fake::{FakeGuest, Reply};
 
 const SOCKETS: &str = "State  Recv-Q Send-Q Local Address:Port  Peer Address:Port\n\

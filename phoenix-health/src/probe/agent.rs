@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use phoenix_host::{Command, Effect};
+use phoenix_types::gate::Place;
 
 use super::answer;
-use crate::{Answer, Place, Surroundings};
+use crate::{Answer, Surroundings};
 
 pub(super) async fn ask(around: &Surroundings, limit: Duration) -> Answer {
     if let Some(agent) = &around.agent {

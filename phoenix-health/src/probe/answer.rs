@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use phoenix_host::{Command, HostError, InsideError, Output};
+use phoenix_host::{Command, HostError, InsideError, Output, SecretError};
+use phoenix_types::gate::Place;
 use serde::Serialize;
 
-use crate::{Place, Surroundings, seconds};
+use crate::{Surroundings, seconds};
 
 /// How much of a probe's output is kept, in bytes: its end.
 pub(crate) const OUTPUT_KEPT: usize = 4096;
@@ -82,6 +83,15 @@ pub(crate) fn from_host(error: &HostError, limit: Duration) -> Answer {
         HostError::Deadline { tail, .. } => late(tail, limit),
         _ => Answer::unanswered(chain(error)),
     }
+}
+
+/// What prevents a secret from being read. A variable of this process stays as it is; a file may still come.
+pub(crate) fn from_secret(error: &SecretError) -> Answer {
+    let verdict = match error {
+        SecretError::NotSet(_) => Verdict::Never,
+        SecretError::File { .. } | SecretError::NotOneLine(_) => Verdict::Unanswered,
+    };
+    Answer::new(verdict, chain(error))
 }
 
 fn late(tail: &str, limit: Duration) -> Answer {

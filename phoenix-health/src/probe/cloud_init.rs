@@ -3,79 +3,57 @@
 use std::time::Duration;
 
 use phoenix_host::{Command, Effect, Output};
-use serde::Serialize;
+use phoenix_types::gate::{CloudInitProbe, Place, Recoverable};
 
 use super::answer::{self, OUTPUT_KEPT};
-use crate::{Answer, Place, Surroundings, Verdict};
+use crate::{Answer, Ask, Surroundings, Verdict};
 
-/// Whether cloud-init has done its work, by `cloud-init status --long`.
-///
-/// Its words and exit statuses (0 fine, 1 failed, 2 done with errors that it got over) are those of cloud-init's reference,
-/// <https://docs.cloud-init.io/en/latest/explanation/return_codes.html>.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
-pub struct CloudInitProbe {
-    /// What "done, with recoverable errors" (exit status 2) means.
-    pub recoverable: Recoverable,
-}
-
-/// What exit status 2 of `cloud-init status` means to the asker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Recoverable {
-    /// It is done; the errors are in the answer's words.
-    #[default]
-    Passes,
-    /// The guest is to be rebooted once and asked again ([`Verdict::NeedsReboot`]).
-    NeedsReboot,
-}
-
-impl CloudInitProbe {
-    pub(super) async fn ask(self, around: &Surroundings, limit: Duration) -> Answer {
+impl Ask for CloudInitProbe {
+    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
         let mut command = Command::new("cloud-init", Effect::Read, limit).args(["status", "--long"]);
         command.output_limit = OUTPUT_KEPT;
         match answer::run(around, Place::Guest, command).await {
-            Ok(output) => self.judge(&output),
+            Ok(output) => judge(*self, &output),
             Err(answer) => answer,
         }
     }
+}
 
-    fn judge(self, output: &Output) -> Answer {
-        let text = answer::both_streams(output);
-        let field = |name: &str| {
-            text.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
-        };
-        let status = field("status").unwrap_or_default();
-        let extended = field("extended_status").unwrap_or_default();
-        let with_errors = |what: String| match errors(&text) {
-            Some(errors) => format!("{what}: {errors}"),
-            None => what,
-        };
-        let degraded = status.contains("degraded") || extended.contains("degraded") || output.status == Some(2);
-        let finished = status == "done" || status == "degraded done";
-        let (verdict, said) = match (status.as_str(), output.status) {
-            ("error", _) => (Verdict::Never, with_errors("cloud-init failed".to_owned())),
-            ("disabled", _) => (Verdict::Never, "cloud-init is disabled in this guest".to_owned()),
-            (_, Some(0 | 2)) if finished && degraded => (
-                match self.recoverable {
-                    Recoverable::NeedsReboot => Verdict::NeedsReboot,
-                    Recoverable::Passes => Verdict::Yes,
-                },
-                with_errors("done with errors".to_owned()),
-            ),
-            (_, Some(0)) if finished => (Verdict::Yes, "done".to_owned()),
-            (_, Some(127)) => (Verdict::Never, "cloud-init is not installed in this guest".to_owned()),
-            ("", status) => (
-                Verdict::No,
-                match (status, answer::last_line(&text)) {
-                    (Some(status), Some(line)) => format!("`cloud-init status` ended with {status}: {line}"),
-                    (Some(status), None) => format!("`cloud-init status` ended with {status}"),
-                    (None, _) => "`cloud-init status` was ended by a signal".to_owned(),
-                },
-            ),
-            (status, _) => (Verdict::No, with_errors(format!("cloud-init: {status}"))),
-        };
-        Answer::new(verdict, said).with_output(text)
-    }
+fn judge(probe: CloudInitProbe, output: &Output) -> Answer {
+    let text = answer::both_streams(output);
+    let field =
+        |name: &str| text.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()));
+    let status = field("status").unwrap_or_default();
+    let extended = field("extended_status").unwrap_or_default();
+    let with_errors = |what: String| match errors(&text) {
+        Some(errors) => format!("{what}: {errors}"),
+        None => what,
+    };
+    let degraded = status.contains("degraded") || extended.contains("degraded") || output.status == Some(2);
+    let finished = status == "done" || status == "degraded done";
+    let (verdict, said) = match (status.as_str(), output.status) {
+        ("error", _) => (Verdict::Never, with_errors("cloud-init failed".to_owned())),
+        ("disabled", _) => (Verdict::Never, "cloud-init is disabled in this guest".to_owned()),
+        (_, Some(0 | 2)) if finished && degraded => (
+            match probe.recoverable {
+                Recoverable::NeedsReboot => Verdict::NeedsReboot,
+                Recoverable::Passes => Verdict::Yes,
+            },
+            with_errors("done with errors".to_owned()),
+        ),
+        (_, Some(0)) if finished => (Verdict::Yes, "done".to_owned()),
+        (_, Some(127)) => (Verdict::Never, "cloud-init is not installed in this guest".to_owned()),
+        ("", status) => (
+            Verdict::No,
+            match (status, answer::last_line(&text)) {
+                (Some(status), Some(line)) => format!("`cloud-init status` ended with {status}: {line}"),
+                (Some(status), None) => format!("`cloud-init status` ended with {status}"),
+                (None, _) => "`cloud-init status` was ended by a signal".to_owned(),
+            },
+        ),
+        (status, _) => (Verdict::No, with_errors(format!("cloud-init: {status}"))),
+    };
+    Answer::new(verdict, said).with_output(text)
 }
 
 /// What `--long` lists below `errors:` and `recoverable_errors:`, in one line.
@@ -121,7 +99,7 @@ mod tests {
     #[test_case("status: done\n", 1, Verdict::No, "cloud-init: done"; "done but exit 1 is never taken for healthy")]
     fn its_words(stdout: &str, status: i32, verdict: Verdict, said: &str) {
         let output = Output { status: Some(status), stdout: stdout.into(), ..Output::default() };
-        let answer = CloudInitProbe { recoverable: Recoverable::NeedsReboot }.judge(&output);
+        let answer = judge(CloudInitProbe { recoverable: Recoverable::NeedsReboot }, &output);
         assert_eq!(answer.verdict, verdict);
         assert!(answer.said.starts_with(said), "{}", answer.said);
     }
@@ -129,7 +107,7 @@ mod tests {
     #[test]
     fn recoverable_errors_can_pass_and_are_told() {
         let output = Output { status: Some(2), stdout: DEGRADED.into(), ..Output::default() };
-        let answer = CloudInitProbe::default().judge(&output);
+        let answer = judge(CloudInitProbe::default(), &output);
         assert_eq!(answer.verdict, Verdict::Yes);
         assert_eq!(answer.said, "done with errors: Failed at merging in cloud config part from p-01");
     }

@@ -1,36 +1,15 @@
 //! Does a command end with status 0?
 
-use std::fmt;
 use std::time::Duration;
 
-use phoenix_host::{Command, Effect, Output, redact};
-use phoenix_types::mask_secrets;
-use serde::Serialize;
+use phoenix_host::{Command, Effect, Output};
+use phoenix_types::gate::{CommandLine, CommandProbe};
 
 use super::answer::{self, OUTPUT_KEPT};
-use crate::{Answer, Place, Surroundings, Verdict};
+use crate::{Answer, Ask, Surroundings, Verdict};
 
-/// A command whose exit status is the answer: 0 is yes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct CommandProbe {
-    /// What is run.
-    pub command: CommandLine,
-    /// Where.
-    pub place: Place,
-}
-
-/// A command as its writer meant it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum CommandLine {
-    /// A line for the shell. It reaches `sh -c` as one argument and is never put together with anything.
-    Shell(String),
-    /// Program and arguments.
-    Argv(Vec<String>),
-}
-
-impl CommandProbe {
-    pub(super) async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+impl Ask for CommandProbe {
+    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
         let mut command = match &self.command {
             CommandLine::Shell(line) => Command::new("sh", Effect::Read, limit).args(["-c", line]),
             CommandLine::Argv(argv) => match argv.split_first() {
@@ -61,14 +40,4 @@ pub(super) fn judge(output: &Output) -> Answer {
         _ => status,
     };
     Answer::new(verdict, said).with_output(text)
-}
-
-impl fmt::Display for CommandProbe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = match &self.command {
-            CommandLine::Shell(line) => line,
-            CommandLine::Argv(argv) => &redact(argv).join(" "),
-        };
-        write!(f, "`{}` {}", mask_secrets(line), self.place)
-    }
 }

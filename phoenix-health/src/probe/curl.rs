@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use phoenix_host::{Command, Effect, Input};
 use phoenix_types::Secret;
+use phoenix_types::gate::{HttpProbe, Place, Scheme, Tls, Trust};
 
 use super::answer;
-use super::http::{BODY_READ, BodyEnd, HttpProbe, Scheme, Tls, Trust};
-use crate::{Answer, Place, Surroundings, Verdict};
+use super::http::{BODY_READ, BodyEnd, Headers, compare};
+use crate::{Answer, Surroundings, Verdict};
 
 /// Exit statuses of curl that say something other than "no" (curl(1), "EXIT CODES").
 const BAD_SYNTAX: i32 = 2;
@@ -16,13 +17,18 @@ const MALFORMED_URL: i32 = 3;
 const NO_SUCH_COMMAND: i32 = 127;
 
 /// The request goes to curl by its standard input, for its headers may carry secrets and an argument list is for all to see.
-pub(super) async fn ask(probe: &HttpProbe, around: &Surroundings, limit: Duration) -> Result<Answer, Answer> {
+pub(super) async fn ask(
+    probe: &HttpProbe,
+    headers: &Headers<'_>,
+    around: &Surroundings,
+    limit: Duration,
+) -> Result<Answer, Answer> {
     if !probe.path.starts_with('/') || probe.method.is_empty() {
         return Err(Answer::new(Verdict::Never, "this is no HTTP request: the path must begin with `/`"));
     }
     let mut curl = Command::new("curl", Effect::Read, limit)
         .args(["--disable", "--config", "-"])
-        .stdin(Input::Secret(Secret::new(config(probe, limit))));
+        .stdin(Input::Secret(Secret::new(config(probe, headers, limit))));
     curl.output_limit = BODY_READ;
     let output = answer::run(around, Place::Guest, curl).await?;
     match output.status {
@@ -43,11 +49,11 @@ pub(super) async fn ask(probe: &HttpProbe, around: &Surroundings, limit: Duratio
         return Err(Answer::no(said).with_output(answer::both_streams(&output)));
     };
     let end = if output.succeeded() && output.dropped == 0 { BodyEnd::Reached } else { BodyEnd::Cut };
-    Ok(probe.compare(status, body, end))
+    Ok(compare(probe, status, body, end))
 }
 
 /// The request in curl's configuration language.
-fn config(probe: &HttpProbe, limit: Duration) -> String {
+fn config(probe: &HttpProbe, headers: &Headers<'_>, limit: Duration) -> String {
     let address = bracketed(probe.address.as_deref().unwrap_or("localhost"));
     let (scheme, tls) = match &probe.scheme {
         Scheme::Http => ("http", None),
@@ -68,7 +74,7 @@ fn config(probe: &HttpProbe, limit: Duration) -> String {
     if name != address {
         set("connect-to", &format!("{name}:{port}:{address}:{port}"));
     }
-    for (name, value) in &probe.headers {
+    for (name, value) in headers {
         set("header", &format!("{name}: {}", value.expose()));
     }
     match tls {
@@ -105,9 +111,12 @@ fn escaped(value: &str) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use phoenix_types::SecretSource;
+    use phoenix_types::gate::Probe;
+
     use super::*;
+    use crate::Ask as _;
     use crate::fake::{FakeGuest, Reply};
-    use crate::{Pattern, Probe};
 
     const LIMIT: Duration = Duration::from_secs(10);
 
@@ -119,11 +128,11 @@ mod tests {
     fn requests_in_curls_language() {
         let probe = HttpProbe {
             scheme: Scheme::Https(Tls { trust: Trust::Bundle("/ca.crt".into()), server_name: Some("ca.lan".into()) }),
-            headers: vec![("Authorization".into(), Secret::new("Bearer \"x\\\nurl = y"))],
             ..probe()
         };
+        let headers = vec![("Authorization", Secret::new("Bearer \"x\\\nurl = y"))];
         assert_eq!(
-            config(&probe, LIMIT),
+            config(&probe, &headers, LIMIT),
             "silent\nshow-error\nurl = \"https://ca.lan:8080/\"\nrequest = \"GET\"\nwrite-out = \"\\n%{http_code}\"\n\
              max-time = \"10\"\nnoproxy = \"*\"\nconnect-to = \"ca.lan:8080:localhost:8080\"\n\
              header = \"Authorization: Bearer \\\"x\\\\\\nurl = y\"\ncacert = \"/ca.crt\"\n"
@@ -151,7 +160,7 @@ mod tests {
         );
         assert_eq!(ask(probe(), says(127, "", "")).await.verdict, Verdict::Unanswered);
         assert_eq!(ask(probe(), says(0, "", "")).await.verdict, Verdict::No);
-        let body = || HttpProbe { body: Some(Pattern::Text("green".into())), ..probe() };
+        let body = || HttpProbe { body: Some("green".into()), ..probe() };
         assert_eq!(ask(body(), says(0, "{green}\n200", "")).await.verdict, Verdict::Yes);
         assert_eq!(ask(body(), says(0, "{red}\n200", "")).await.verdict, Verdict::No);
     }
@@ -159,9 +168,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_header_is_never_an_argument() {
         let guest = Arc::new(FakeGuest::new(103).answers(|_| Reply::Exits(0)));
-        let probe = HttpProbe { headers: vec![("X-Key".into(), Secret::new("hunter2"))], ..probe() };
-        Probe::Http(probe.clone()).ask(&guest.surrounded(), LIMIT).await;
+        let probe =
+            HttpProbe { headers: [("X-Key".into(), SecretSource::Plain(Secret::new("hunter2")))].into(), ..probe() };
+        probe.ask(&guest.surrounded(), LIMIT).await;
         assert_eq!(guest.calls()[0].argv, ["curl", "--disable", "--config", "-"]);
-        assert!(!format!("{probe:?}{}", serde_json::to_string(&probe).unwrap()).contains("hunter2"));
+        assert!(!format!("{probe:?}").contains("hunter2"));
     }
 }

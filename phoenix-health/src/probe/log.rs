@@ -1,40 +1,15 @@
 //! Has a line been logged since the guest's start?
 
-use std::fmt;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
 use phoenix_host::{Command, Effect, Output};
-use serde::Serialize;
+use phoenix_types::gate::{LogProbe, LogSource, Place};
 
 use super::start::{self, Era, START, Start};
 use super::{answer, moment};
-use crate::{Answer, Pattern, Place, Surroundings, Verdict};
+use crate::{Answer, Ask, Surroundings, Verdict};
 
-/// A line that must have been logged inside the guest since it started.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub struct LogProbe {
-    /// Where it is logged.
-    pub source: LogSource,
-    /// What the line contains.
-    pub pattern: Pattern,
-}
-
-/// Where a line is logged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogSource {
-    /// The systemd journal, of one unit or as a whole. Lines from before the guest's start do not count.
-    Journal {
-        /// The unit, such as `step-ca.service`.
-        unit: Option<String>,
-    },
-    /// A file. A line counts when the time that it begins with is of this life of the guest; one without a time counts in a
-    /// file that was made since the guest's start.
-    File(#[schemars(with = "String")] Utf8PathBuf),
-}
-
-/// What is read at most when the pattern is a regular expression: the last lines.
+/// How many lines of a file are read at most: the last ones.
 const LINES: &str = "20000";
 const BYTES: usize = 1 << 20;
 
@@ -63,89 +38,79 @@ echo
 echo "$times"
 date +%z"#;
 
-impl LogProbe {
-    pub(super) async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
-        let text = match &self.pattern {
-            Pattern::Text(text) if text.is_empty() || text.contains(['\n', '\r', '\0']) => {
-                return Answer::new(Verdict::Never, "what is looked for must be part of one line, and not empty");
-            }
-            Pattern::Text(text) => text.as_str(),
-            Pattern::Regex(_) => "",
-        };
-        match &self.source {
-            LogSource::Journal { unit } => {
-                self.ask_journal(around, limit, text, unit.as_deref().unwrap_or_default()).await
-            }
+impl Ask for LogProbe {
+    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+        if self.contains.is_empty() || self.contains.contains(['\n', '\r', '\0']) {
+            return Answer::new(Verdict::Never, "what is looked for must be part of one line, and not empty");
+        }
+        let (Ok(answer) | Err(answer)) = match &self.source {
+            LogSource::Journal { unit } => ask_journal(self, around, limit, unit.as_deref().unwrap_or_default()).await,
             LogSource::File(path) if !path.is_absolute() => {
-                Answer::new(Verdict::Never, format!("`{path}` is not an absolute path"))
+                Err(Answer::new(Verdict::Never, format!("`{path}` is not an absolute path")))
             }
-            LogSource::File(path) => self.ask_file(around, limit, text, path.as_str()).await,
-        }
-    }
-
-    async fn ask_journal(&self, around: &Surroundings, limit: Duration, text: &str, unit: &str) -> Answer {
-        let output = match run(around, limit, [JOURNAL, "sh", text, unit, LINES]).await {
-            Ok(output) => output,
-            Err(answer) => return answer,
+            LogSource::File(path) => ask_file(self, around, limit, path.as_str()).await,
         };
-        if output.status == Some(NO_JOURNAL) {
-            return Answer::unanswered(format!("{} cannot be read in this guest", self.source))
-                .with_output(answer::both_streams(&output));
-        }
-        let printed = output.stdout_text();
-        match self.pattern.line_in(&printed).filter(|_| output.succeeded()) {
-            Some(line) => logged(line),
-            None => self.not_yet().with_output(answer::clean(&output.stderr)),
-        }
+        answer
     }
+}
 
-    async fn ask_file(&self, around: &Surroundings, limit: Duration, text: &str, path: &str) -> Answer {
-        let script = format!("{FILE}\n{START}");
-        let output = match run(around, limit, [script.as_str(), "sh", text, path, LINES]).await {
-            Ok(output) => output,
-            Err(answer) => return answer,
+async fn ask_journal(probe: &LogProbe, around: &Surroundings, limit: Duration, unit: &str) -> Result<Answer, Answer> {
+    let output = run(around, limit, [JOURNAL, "sh", &probe.contains, unit, LINES]).await?;
+    if output.status == Some(NO_JOURNAL) {
+        return Err(Answer::unanswered(format!("{} cannot be read in this guest", probe.source))
+            .with_output(answer::both_streams(&output)));
+    }
+    let printed = output.stdout_text();
+    let line = printed.lines().find(|line| line.contains(&probe.contains));
+    Ok(match line.filter(|_| output.succeeded()) {
+        Some(line) => logged(line),
+        None => not_yet(probe).with_output(answer::clean(&output.stderr)),
+    })
+}
+
+async fn ask_file(probe: &LogProbe, around: &Surroundings, limit: Duration, path: &str) -> Result<Answer, Answer> {
+    let script = format!("{FILE}\n{START}");
+    let output = run(around, limit, [script.as_str(), "sh", &probe.contains, path, LINES]).await?;
+    if !output.succeeded() {
+        return Err(not_yet(probe).with_output(answer::both_streams(&output)));
+    }
+    let printed = output.stdout_text();
+    let lines: Vec<&str> = printed.lines().collect();
+    let (lines, facts) = lines.split_at(lines.len().saturating_sub(3));
+    let Some((file, zone, start)) = facts_of(facts) else {
+        let what = format!("the times of {} and of the guest's start cannot be read", probe.source);
+        return Err(Answer::unanswered(what).with_output(answer::both_streams(&output)));
+    };
+    let mut best = not_yet(probe);
+    for line in lines.iter().filter(|line| line.contains(&probe.contains)) {
+        let Some(time) = moment::of_line(line, zone, start.now).or(file.born) else {
+            best = timeless(probe, &file, &start);
+            continue;
         };
-        if !output.succeeded() {
-            return self.not_yet().with_output(answer::both_streams(&output));
+        match start.era(time) {
+            Era::Since => return Ok(logged(line)),
+            Era::Before if moment::of_line(line, zone, start.now).is_none() => best = timeless(probe, &file, &start),
+            Era::Before => {}
+            era => best = start::untold(era, "the line").map_or(best, Answer::unanswered),
         }
-        let printed = output.stdout_text();
-        let mut lines: Vec<&str> = printed.lines().collect();
-        let facts = lines.split_off(lines.len().saturating_sub(3));
-        let Some((file, zone, start)) = facts_of(&facts) else {
-            return Answer::unanswered(format!("the times of {} and of the guest's start cannot be read", self.source))
-                .with_output(answer::both_streams(&output));
-        };
-        let mut best = self.not_yet();
-        for line in lines.into_iter().filter(|line| self.pattern.is_found_in(line)) {
-            let Some(time) = moment::of_line(line, zone, start.now).or(file.born) else {
-                best = self.timeless(&file, &start);
-                continue;
-            };
-            match start.era(time) {
-                Era::Since => return logged(line),
-                Era::Before if moment::of_line(line, zone, start.now).is_none() => best = self.timeless(&file, &start),
-                Era::Before => {}
-                era => best = start::untold(era, "the line").map_or(best, Answer::unanswered),
-            }
-        }
-        best
     }
+    Ok(best)
+}
 
-    fn not_yet(&self) -> Answer {
-        Answer::no(format!("no line with {} in {} yet", self.pattern, self.source))
-    }
+fn not_yet(probe: &LogProbe) -> Answer {
+    Answer::no(format!("no line with `{}` in {} yet", probe.contains, probe.source))
+}
 
-    /// A line without a time is there, in a file from before the start.
-    fn timeless(&self, file: &LogFile, start: &Start) -> Answer {
-        if start.era(file.written) == Era::Before {
-            return self.not_yet();
-        }
-        Answer::unanswered(format!(
-            "a line with {} is in {}, but it bears no time and the file is older than the guest's start, so nobody can tell \
-             whether it is newer: let its writer put times on its lines, or ask the journal",
-            self.pattern, self.source
-        ))
+/// A line without a time is there, in a file from before the start.
+fn timeless(probe: &LogProbe, file: &LogFile, start: &Start) -> Answer {
+    if start.era(file.written) == Era::Before {
+        return not_yet(probe);
     }
+    Answer::unanswered(format!(
+        "a line with `{}` is in {}, but it bears no time and the file is older than the guest's start, so nobody can tell \
+         whether it is newer: let its writer put times on its lines, or ask the journal",
+        probe.contains, probe.source
+    ))
 }
 
 /// When a log file was written and made; the second where its file system keeps that.
@@ -171,22 +136,6 @@ async fn run<const N: usize>(around: &Surroundings, limit: Duration, words: [&st
 
 fn logged(line: &str) -> Answer {
     Answer::yes(format!("logged: {}", answer::last_line(line).unwrap_or_else(|| "an empty line".to_owned())))
-}
-
-impl fmt::Display for LogSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Journal { unit: Some(unit) } => write!(f, "the journal of {unit}"),
-            Self::Journal { unit: None } => f.write_str("the journal"),
-            Self::File(path) => write!(f, "`{path}`"),
-        }
-    }
-}
-
-impl fmt::Display for LogProbe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line with {} in {}", self.pattern, self.source)
-    }
 }
 
 #[cfg(test)]
@@ -220,10 +169,9 @@ mod tests {
         };
         assert_eq!(run("-x HTTPS", "step ca; exit 3").await, (Some(0), "serving -x HTTPS\n".to_owned()));
         assert_eq!(run("s.rving", "").await, (Some(1), String::new()));
-        let (status, all) = run("", "step-ca.service").await;
+        let (status, all) = run("asked", "step-ca.service").await;
         assert_eq!(status, Some(0));
-        assert!(all.contains("--unit=step-ca.service --lines=20000\nserving"), "{all}");
-        assert!(all.starts_with("asked: --quiet --no-pager --output=cat --boot"), "{all}");
+        assert_eq!(all, "asked: --quiet --no-pager --output=cat --boot --unit=step-ca.service\n");
         let (_, asked) = run("asked", "").await;
         assert!(!asked.contains("--unit"), "{asked}");
     }

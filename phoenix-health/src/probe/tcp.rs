@@ -1,25 +1,13 @@
 //! Does something accept connections on a TCP port?
 
-use std::fmt;
 use std::time::Duration;
 
 use phoenix_host::{Command, Effect, HostError};
-use serde::Serialize;
+use phoenix_types::gate::{Place, TcpProbe};
 use tokio::time::Instant;
 
 use super::answer::{self, OUTPUT_KEPT};
-use crate::{Answer, Place, Surroundings};
-
-/// A TCP port that must accept a connection; the connection is closed at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct TcpProbe {
-    /// The port.
-    pub port: u16,
-    /// A name or an IP address. Default: the guest's own address, or `localhost` when asked from inside.
-    pub address: Option<String>,
-    /// From where. From the host it is a socket of the node; from inside it costs a process (`nc`, else bash).
-    pub from: Place,
-}
+use crate::{Answer, Ask, Surroundings};
 
 /// Connects to `$1` port `$2` within `$3` seconds, with what a guest has. All values are arguments, none is spliced.
 const CONNECT: &str = r#"if command -v nc >/dev/null 2>&1; then exec nc -z -w "$3" "$1" "$2"; fi
@@ -27,8 +15,8 @@ if command -v bash >/dev/null 2>&1; then exec bash -c 'exec 3<>"/dev/tcp/$1/$2"'
 echo "neither nc nor bash is installed in the guest" >&2
 exit 127"#;
 
-impl TcpProbe {
-    pub(super) async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+impl Ask for TcpProbe {
+    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
         match self.from {
             Place::Host => match dial(around, self.address.as_deref(), self.port, limit).await {
                 Ok((address, _)) => Answer::yes(format!("{address} port {} is open", self.port)),
@@ -84,17 +72,6 @@ pub(super) async fn dial(
             let limit = crate::seconds::display(limit);
             Err(Answer::no(format!("{address} port {port}: no connection within {limit}")))
         }
-    }
-}
-
-impl fmt::Display for TcpProbe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tcp ")?;
-        if let Some(address) = &self.address {
-            write!(f, "{address}:")?;
-        }
-        write!(f, "{}", self.port)?;
-        if self.from == Place::Guest { write!(f, " from inside") } else { Ok(()) }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use phoenix_host::ByteStream;
+use phoenix_types::gate::{Tls, Trust};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -12,7 +13,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::answer;
-use super::http::{Tls, Trust};
 use crate::{Answer, Surroundings, Verdict};
 
 /// The largest file of certificates that is read, in bytes. Debian's bundle of all public authorities has 0.2 MiB.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use phoenix_types::gate::*;
 use proptest::prelude::*;
 use test_case::test_case;
 
 use super::*;
-use crate::Backoff;
 use crate::fake::{FakeGuest, Reply};
 
 fn seconds(n: u64) -> Duration {
@@ -135,7 +135,7 @@ async fn backoff_stretches_the_pauses() {
     let schedule = Schedule {
         attempts: Some(6),
         interval: seconds(1),
-        backoff: Some(Backoff { factor: 2.0, max: seconds(5) }),
+        backoff: Some(Backoff { factor: 2.0, max: Some(seconds(5)) }),
         ..Schedule::default()
     };
     let (starts, _) = times(&gate(Probe::tcp(80), schedule), &guest).await;
@@ -161,10 +161,7 @@ async fn hopeless_states_end_the_wait_at_once(stdout: &str, status: i32, reason:
     let guest = Arc::new(FakeGuest::new(1001).answers(move |_| Reply::Ends(output.clone())));
     let failure = failure(
         times(
-            &gate(
-                Probe::CloudInit(crate::CloudInitProbe { recoverable: crate::Recoverable::NeedsReboot }),
-                Schedule::default(),
-            ),
+            &gate(Probe::CloudInit(CloudInitProbe { recoverable: Recoverable::NeedsReboot }), Schedule::default()),
             &guest,
         )
         .await
@@ -264,7 +261,7 @@ proptest! {
             deadline: deadline.map(millis).or(if attempts.is_none() { Some(seconds(60)) } else { None }),
             start_period: millis(start_period),
             success_threshold,
-            backoff: backoff.map(|(factor, max)| Backoff { factor, max: millis(max) }),
+            backoff: backoff.map(|(factor, max)| Backoff { factor, max: Some(millis(max)) }),
             jitter: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::Utf8Path;
-use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Input, Output, redact};
+use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Input, Output};
 use phoenix_sim_shell::files::{Content, Entry, FileError, FileTree};
+use phoenix_types::redact;
 
 use super::cluster::LIST;
 use super::{Console, SimNode};

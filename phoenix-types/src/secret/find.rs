@@ -291,6 +291,27 @@ fn words(text: &str, found: &mut Vec<FoundSecret>) {
     }
 }
 
+/// A copy of `argv` with its secrets masked, for logs and messages: the values of options that name a secret or set environment
+/// variables, and secrets inside other arguments.
+#[must_use]
+pub fn redact(argv: &[String]) -> Vec<String> {
+    let mut option: Option<&str> = None;
+    argv.iter()
+        .map(|arg| {
+            let name = arg.strip_prefix("--").or(arg.strip_prefix('-')).filter(|name| !name.is_empty());
+            let masked = match (option.take(), name.and_then(|name| name.split_once('='))) {
+                (Some(option), _) if name.is_none() => mask_setting(option, arg).into_owned(),
+                (_, Some((name, value))) if is_secret_name(name) => {
+                    format!("{}{}", &arg[..arg.len() - value.len()], mask_setting(name, value))
+                }
+                _ => mask_secrets(arg).into_owned(),
+            };
+            option = name;
+            masked
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -375,5 +396,16 @@ mod tests {
                 end = secret.range.end;
             }
         }
+    }
+
+    #[test]
+    fn password_values_are_masked() {
+        let argv: Vec<String> =
+            ["qm", "set", "100", "--cipassword", "hunter2", "--password=hunter2", "--name", "x"].map(Into::into).into();
+        let shown = redact(&argv).join(" ");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.ends_with("--name x"));
+        let argv = ["pct", "set", "100", "--env", "A=hunter2", "--unset", "-c", "curl -u a:hunter2 x"].map(Into::into);
+        assert_eq!(redact(&argv)[4..], ["A=••••••", "--unset", "-c", "curl -u a:•••••• x"]);
     }
 }

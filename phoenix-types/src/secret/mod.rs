@@ -5,7 +5,9 @@ mod known;
 
 use std::fmt;
 
-pub use find::{FoundSecret, find_secrets, is_secret_name, mask_secrets, mask_setting};
+use camino::Utf8PathBuf;
+
+pub use find::{FoundSecret, find_secrets, is_secret_name, mask_secrets, mask_setting, redact};
 pub use known::KnownSecrets;
 
 /// The mask that stands where a secret would.
@@ -47,4 +49,15 @@ impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(MASK)
     }
+}
+
+/// Where a secret is kept. Its value is read when it is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In a file on the machine that Phoenix runs on. A line break at its end does not count.
+    File(Utf8PathBuf),
+    /// In an environment variable of Phoenix.
+    Env(String),
+    /// In the configuration itself, as plain text.
+    Plain(Secret),
 }

@@ -22,6 +22,8 @@ pub(crate) struct Asked {
     /// What the gates are asked through: the simulated node, or something in front of it.
     pub(crate) host: Arc<dyn Host>,
     address: &'static str,
+    /// The folder of the configuration.
+    place: Place,
 }
 
 impl Asked {
@@ -40,7 +42,7 @@ impl Asked {
     async fn with_address(kind: GuestKind, inside: &Value, address: &'static str) -> Self {
         let world: World = serde_json::from_value(json!({"guests": {"103": inside}})).unwrap();
         let sim = SimNode::new(world);
-        let asked = Self { kind, host: Arc::new(sim.clone()), sim, address };
+        let asked = Self { kind, host: Arc::new(sim.clone()), sim, address, place: Place::empty() };
         let (summary, events) = asked.up(&json!([])).await;
         assert!(summary.is_good(), "{summary:#?} {events:#?}");
         asked
@@ -48,7 +50,7 @@ impl Asked {
 
     /// What the configuration says with these gates as its `health_check`.
     pub(crate) fn desired(&self, gates: &Value) -> Desired {
-        let place = Place::empty();
+        let place = &self.place;
         let mut network = json!({"ip": self.address});
         if self.address != "dhcp" {
             network["gw"] = json!("10.0.0.1");

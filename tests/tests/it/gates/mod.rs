@@ -4,6 +4,7 @@
 mod asked;
 mod clocks;
 mod page;
+mod secrets;
 mod sockets;
 mod table;
 mod ticks;

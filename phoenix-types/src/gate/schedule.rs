@@ -2,32 +2,24 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-use crate::seconds::{OptionalSeconds, Seconds};
-
 /// When a gate asks and when it gives up. The whole meaning, with time lines, is in `docs/concepts/gates.md`.
 ///
 /// The first attempt is made at once. `interval` after the end of an attempt the next begins. The wait ends with the
 /// attempt that completes `success_threshold` passes in a row, or when `attempts` are used up, or at `deadline`.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     /// At most so many attempts; those that begin within `start_period` are not counted. `None`: as many as fit before the
     /// deadline. 0 means 1. Default: 30.
     pub attempts: Option<u32>,
     /// From the end of one attempt to the start of the next; less than [`Schedule::MIN_PAUSE`] is taken as that. Default: 10 s.
-    #[serde(with = "Seconds")]
     pub interval: Duration,
     /// How long one attempt may take; at its end the attempt has failed and what it started is gone. Default: 10 s.
-    #[serde(with = "Seconds")]
     pub timeout: Duration,
     /// How long the whole wait may take, from its first attempt on. An attempt that runs then is cut off. Default: none, or
     /// [`Schedule::LAST_DEADLINE`] when `attempts` is `None` too, for no wait is without a bound.
-    #[serde(with = "OptionalSeconds")]
     pub deadline: Option<Duration>,
     /// Attempts that begin before this time has passed since the first are not counted against `attempts`; a pass counts at
     /// any time. Default: 0.
-    #[serde(with = "Seconds")]
     pub start_period: Duration,
     /// So many passes in a row open the gate; a failure between them starts the row anew. 0 means 1. Default: 1.
     pub success_threshold: u32,
@@ -39,17 +31,17 @@ pub struct Schedule {
 
 /// Each failed attempt makes the next pause `factor` times as long, up to `max`. After an attempt that passed, the pause is
 /// the plain interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backoff {
     /// What a pause is multiplied with; less than 1 means 1.
     pub factor: f64,
-    /// No pause grows beyond this, nor beyond [`Backoff::LONGEST`]. It has no effect below the interval.
-    #[serde(with = "Seconds")]
-    pub max: Duration,
+    /// No pause grows beyond this, nor beyond [`Backoff::LONGEST`]. It has no effect below the interval. Default: ten times
+    /// the interval.
+    pub max: Option<Duration>,
 }
 
 /// Pauses drawn evenly from `interval × (1 − share)` to `interval × (1 + share)`, the same ones for the same seed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Jitter {
     /// From 0 (none) to 1 (from nothing to double).
     pub share: f64,
@@ -62,7 +54,7 @@ impl Backoff {
     pub const LONGEST: Duration = Duration::from_secs(3600);
 
     fn limit(self, interval: Duration) -> Duration {
-        self.max.min(Self::LONGEST).max(interval)
+        self.max.unwrap_or(interval.saturating_mul(10)).min(Self::LONGEST).max(interval)
     }
 }
 
@@ -156,7 +148,7 @@ mod tests {
     fn backoff_grows_to_its_maximum() {
         let schedule = Schedule {
             interval: seconds(1),
-            backoff: Some(Backoff { factor: 2.0, max: seconds(5) }),
+            backoff: Some(Backoff { factor: 2.0, max: Some(seconds(5)) }),
             ..Schedule::default()
         };
         let pauses: Vec<_> = (1..=5).map(|n| schedule.pause(n, n).as_secs()).collect();
@@ -189,7 +181,7 @@ mod tests {
         #[test]
         fn no_numbers_make_a_pause_panic(
             interval: Duration,
-            max: Duration,
+            max: Option<Duration>,
             factor in proptest::num::f64::ANY,
             share in proptest::num::f64::ANY,
             n: u32,
@@ -201,7 +193,8 @@ mod tests {
                 ..Schedule::default()
             };
             // Seconds as floating numbers are exact to about one part in 10^15.
-            let bound = times(interval.max(max), 2.000_001).max(Schedule::MIN_PAUSE);
+            let longest = max.unwrap_or(interval.saturating_mul(10)).max(interval);
+            let bound = times(longest, 2.000_001).max(Schedule::MIN_PAUSE);
             prop_assert!(schedule.pause(n, n) <= bound);
             prop_assert!(schedule.longest() >= schedule.timeout);
         }
