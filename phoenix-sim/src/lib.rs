@@ -29,8 +29,7 @@
 //! | [`grammar`] | command lines, read as the real tools read them, from their own option tables |
 //! | `node` | the node's state, locks, tasks, faults; the node as a host; the folder that keeps it |
 //! | `lxc`, `qemu`, `storage`, `api`, `ha` | what the commands of the tools do |
-//! | `inside` | what runs and exists within guests |
-//! | [`files`] | trees of files, cheap to copy |
+//! //! | [`files`] | trees of files, cheap to copy |
 //! | [`world`] | `world.json` |
 //! | [`check`], [`replay`] | the proof: recorded verdicts and recorded sessions of the real tools |
 //!
@@ -42,7 +41,6 @@ pub mod check;
 
 pub mod grammar;
 mod ha;
-mod inside;
 mod lxc;
 mod node;
 mod qemu;
@@ -50,5 +48,8 @@ pub mod replay;
 mod storage;
 pub mod world;
 
-pub use self::node::{Between, Console, SimNode, StoreError};
+pub use phoenix_sim_guest::{Console, Dialled, Ended, Exec, Given, Inside};
+pub use phoenix_sim_shell::files::FileError;
+
+pub use self::node::{Between, SimNode, StoreError};
 pub use self::world::World;

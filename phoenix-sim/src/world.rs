@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::grammar::Locale;
-pub use crate::inside::world::{
+use phoenix_sim_guest::ground::Worlds;
+pub use phoenix_sim_guest::world::{
     AgentWorld, Begins, BootStep, BootWorld, CloudInitResult, CommandWorld, EventWorld, Flapping, GuestWorld,
     ImageWorld, PortState, ResponseWorld, ScriptWorld, ServiceWorld, UnitState,
 };
@@ -51,6 +52,18 @@ pub struct World {
     /// The locale that the tools run in; no part of the file.
     #[serde(skip)]
     pub locale: Locale,
+}
+
+impl World {
+    /// What the world says of guests and of the network around them.
+    pub(crate) fn of_guests(&self) -> Worlds {
+        Worlds {
+            every_guest: self.every_guest.clone(),
+            guests: self.guests.clone(),
+            addresses: self.addresses.clone(),
+            epoch: self.epoch,
+        }
+    }
 }
 
 impl Default for World {

@@ -40,15 +40,13 @@ pub use self::property::{
     PropertyString, PropertyStringError, format_size, parse_property_string, parse_size, print_property_string,
 };
 pub use self::schema::Reasons;
+pub use phoenix_sim_guest::ground::NODE;
 
 pub(crate) use self::perl::split_list;
 
 use self::arguments::{Call, Refusal};
 use self::command::Resolution;
 use self::table::{Node, commands, formats};
-
-/// The name of the simulated node; `pct` and `qm` set it as the parameter `node`.
-pub const NODE: &str = "pve";
 
 /// A program of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

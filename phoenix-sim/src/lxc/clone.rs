@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use phoenix_sim_guest::disks::root_volume;
+use phoenix_sim_guest::identity::clear_machine_id;
 use phoenix_types::{ConfSection, GuestConf};
 
 use super::config::printed_net;
@@ -9,7 +11,6 @@ use super::create::{check_unused, size_of};
 use super::set::check_lock;
 use super::volumes::{self, Behind, MountPoint, indexed, mount_points};
 use super::{CT, rootfs};
-use crate::inside;
 use crate::node::{Call, Failure, State, Worker};
 use crate::storage::{Format, VolumeRef};
 use crate::world::StorageKind;
@@ -80,9 +81,9 @@ pub(crate) async fn clone(call: &mut Call<'_>) -> Result<(), Failure> {
             {
                 let mut state = call.state();
                 state.write_conf(CT, newid, &conf);
-                let (now, root) = (state.now, state.root_volume(newid));
+                let (now, root) = (state.now, root_volume(&*state, newid));
                 if let Some(volume) = root.and_then(|root| state.volumes.get_mut(&root)) {
-                    inside::clear_machine_id(&mut volume.space.files, now);
+                    clear_machine_id(&mut volume.space.files, now);
                 }
             }
             unlock_source(call, vmid);

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use phoenix_sim_guest::node_files;
+use phoenix_sim_shell::files::Follow;
 use phoenix_types::{ConfSection, GuestConf};
 
 use super::volumes::{self, Behind, MountPoint, indexed, is_mp};
 use crate::grammar::{parse_property_string, print_property_string};
-use crate::inside::{self, Follow};
 use crate::node::{Call, Failure, State};
 use crate::storage::{Format, VolumeRef};
 
@@ -199,7 +200,7 @@ fn check_hookscript(call: &mut Call<'_>, volid: &str) -> Result<(), Failure> {
     if !name.starts_with("snippets/") {
         return Err(Failure::die(format!("'{volid}' is not in the snippets directory")));
     }
-    let entry = inside::node_files(&mut call.state()).entry(&storage.path(name, None), Follow::Last);
+    let entry = node_files(&mut call.state()).entry(&storage.path(name, None), Follow::Last);
     match entry.ok() {
         None => Err(Failure::with_exit(format!("script '{volid}' does not exist"), 2)),
         Some(entry) if entry.mode & 0o111 == 0 => Err(Failure::die(format!("script '{volid}' is not executable"))),

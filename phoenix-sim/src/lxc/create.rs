@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use phoenix_sim_guest::identity::host_keys;
+use phoenix_sim_guest::node_files;
 use phoenix_types::GuestConf;
 
 use super::config::{self, Changes, Life};
@@ -9,7 +11,6 @@ use super::rootfs::Distribution;
 use super::volumes::{self, Behind, MountPoint, indexed, is_mp};
 use super::{CT, power};
 use crate::grammar::parse_size;
-use crate::inside;
 use crate::node::{Call, Failure, State, Worker};
 use crate::storage::VolumeRef;
 
@@ -222,7 +223,7 @@ async fn unpack(
         let volumes = State::container_volumes(&conf);
         if let Some(volume) = volumes.first().and_then(|volid| state.volumes.get_mut(volid)) {
             volume.space.files = distribution.files(now);
-            for (path, text, mode) in inside::host_keys(vmid, now) {
+            for (path, text, mode) in host_keys(vmid, now) {
                 let _ = volume.space.files.write(&path, text.into_bytes(), now);
                 let _ = volume.space.files.change(&path, |entry| entry.mode = mode);
             }
@@ -244,7 +245,7 @@ fn archive(call: &mut Call<'_>, template: &str) -> Result<String, Failure> {
         Some(volume) if !template.starts_with('/') => state.storage(volume.storage)?.path(volume.name, None),
         _ => template.to_owned(),
     };
-    if inside::node_files(&mut state).exists(&path) || state.any_image {
+    if node_files(&mut state).exists(&path) || state.any_image {
         return Ok(path);
     }
     drop(state);

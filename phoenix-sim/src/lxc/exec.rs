@@ -1,9 +1,9 @@
 //! Going into containers: `pct exec`, `enter`, `console`, `push`, `pull`.
 
-use phoenix_sim_shell::files::FileError;
+use phoenix_sim_guest::{Ended, Exec, Given, node_files};
+use phoenix_sim_shell::files::{FileError, Offset};
 
 use super::CT;
-use crate::inside::{self, Ended, Exec, Offset};
 use crate::node::{Call, Failure, Worker};
 
 /// The environment that `lxc-attach` hands on from the tool, and the one that it makes itself.
@@ -40,9 +40,9 @@ pub(super) async fn exec(call: &mut Call<'_>) -> Result<(), Failure> {
         return Err(Failure::die("missing command at /usr/share/perl5/PVE/CLI/pct.pm line 246."));
     }
     let env = environment(call.inv.params.flag("keep-env").unwrap_or(true));
-    let exec = Exec { guest: Some(vmid), argv: &argv, env: &env, stdin: call.stdin };
-    let node = call.node;
-    call.exit = match inside::exec(node, exec, call.console()).await {
+    let exec = Exec { argv: &argv, env: &env, stdin: call.stdin };
+    let inside = call.node.inside(vmid);
+    call.exit = match inside.exec(exec, call.console()).await {
         Ended::Exit(status) => status,
         Ended::Signal(signal) => 128 + signal,
         Ended::NotFound => {
@@ -63,9 +63,9 @@ pub(super) async fn enter(call: &mut Call<'_>) -> Result<(), Failure> {
     check_running(call, vmid)?;
     let argv = ["/bin/sh".to_owned()];
     let env = environment(true);
-    let exec = Exec { guest: Some(vmid), argv: &argv, env: &env, stdin: call.stdin };
-    let node = call.node;
-    call.exit = match inside::exec(node, exec, call.console()).await {
+    let exec = Exec { argv: &argv, env: &env, stdin: call.stdin };
+    let inside = call.node.inside(vmid);
+    call.exit = match inside.exec(exec, call.console()).await {
         Ended::Exit(status) => status,
         Ended::Signal(signal) => 128 + signal,
         Ended::NotFound => 127,
@@ -85,42 +85,34 @@ pub(super) fn console(call: &mut Call<'_>) -> Result<(), Failure> {
     Err(Failure::with_exit(format!("lxc-console: {vmid}: ../src/lxc/tools/lxc_console.c: {reason}"), 1))
 }
 
-/// Owner and mode that a copied file gets.
-struct Given {
-    uid: Option<u32>,
-    gid: Option<u32>,
-    mode: Option<u32>,
-}
-
-impl Given {
-    /// Reads `--user`, `--group` and `--perms`. `lists` are the texts of passwd and group where names are looked for.
-    fn read(call: &Call<'_>, passwd: &str, group: &str) -> Result<Self, Failure> {
-        let id = |name: &str, list: &str, kind: &str| -> Result<u32, Failure> {
-            if let Ok(id) = name.parse() {
-                return Ok(id);
-            }
-            let line = list.lines().find(|line| line.split(':').next() == Some(name));
-            line.and_then(|line| line.split(':').nth(2)?.parse().ok())
-                .ok_or_else(|| Failure::die(format!("failed to get {kind} for: {name}")))
-        };
-        let mode = match call.param("perms") {
-            None => None,
-            Some(text) => {
-                let text = if text.starts_with('0') { text.to_owned() } else { format!("0{text}") };
-                // Of a lone `0x`, C's `strtoul` reads the zero and leaves the letter.
-                let mode = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-                    Some(hex) => u32::from_str_radix(hex, 16),
-                    None => u32::from_str_radix(&text, 8),
-                };
-                Some(mode.map_err(|_| Failure::die(format!("invalid mode: '{text}'")))?)
-            }
-        };
-        Ok(Self {
-            uid: call.param("user").map(|name| id(name, passwd, "uid")).transpose()?,
-            gid: call.param("group").map(|name| id(name, group, "gid")).transpose()?,
-            mode,
-        })
-    }
+/// Owner and mode that a copied file gets: reads `--user`, `--group` and `--perms`. Names are looked for in the texts of passwd
+/// and group.
+fn given(call: &Call<'_>, passwd: &str, group: &str) -> Result<Given, Failure> {
+    let id = |name: &str, list: &str, kind: &str| -> Result<u32, Failure> {
+        if let Ok(id) = name.parse() {
+            return Ok(id);
+        }
+        let line = list.lines().find(|line| line.split(':').next() == Some(name));
+        line.and_then(|line| line.split(':').nth(2)?.parse().ok())
+            .ok_or_else(|| Failure::die(format!("failed to get {kind} for: {name}")))
+    };
+    let mode = match call.param("perms") {
+        None => None,
+        Some(text) => {
+            let text = if text.starts_with('0') { text.to_owned() } else { format!("0{text}") };
+            // Of a lone `0x`, C's `strtoul` reads the zero and leaves the letter.
+            let mode = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => u32::from_str_radix(&text, 8),
+            };
+            Some(mode.map_err(|_| Failure::die(format!("invalid mode: '{text}'")))?)
+        }
+    };
+    Ok(Given {
+        uid: call.param("user").map(|name| id(name, passwd, "uid")).transpose()?,
+        gid: call.param("group").map(|name| id(name, group, "gid")).transpose()?,
+        mode,
+    })
 }
 
 /// `pct push`.
@@ -133,23 +125,22 @@ pub(super) async fn push(call: &mut Call<'_>) -> Result<(), Failure> {
     call.begin(Worker::Unchecked, "push_file", vmid);
     let source = call.param("file").unwrap_or_default().to_owned();
     let target = call.param("destination").unwrap_or_default().to_owned();
-    let (passwd, group) = {
-        let mut state = call.state();
-        let mut text =
-            |path| inside::read_file(&mut state, vmid, path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        (text("/etc/passwd").unwrap_or_default(), text("/etc/group").unwrap_or_default())
-    };
-    let given = Given::read(call, &passwd, &group)?;
-    let mut state = call.state();
-    let bytes = match inside::node_files(&mut state).read(&source) {
+    let inside = call.node.inside(vmid);
+    let passwd = inside.read("/etc/passwd").await.unwrap_or_default();
+    let group = inside.read("/etc/group").await.unwrap_or_default();
+    let (passwd, group) = (String::from_utf8_lossy(&passwd), String::from_utf8_lossy(&group));
+    let given = given(call, &passwd, &group)?;
+    let read = node_files(&mut call.state()).read(&source);
+    let bytes = match read {
         Ok(bytes) => bytes,
         // The real tool opens the folder, reads nothing and says nothing.
         Err(FileError::IsAFolder) => return Ok(()),
         Err(_) => return Err(Failure::die(format!("failed to open {source} for reading"))),
     };
-    inside::write_file(&mut state, vmid, &target, &bytes, given.mode, (given.uid, given.gid))
+    inside
+        .write(&target, &bytes, given)
+        .await
         .map_err(|error| Failure::die(format!("failed to create file: {target}: {error}")))?;
-    drop(state);
     drop(lock);
     Ok(())
 }
@@ -170,14 +161,18 @@ pub(super) async fn pull(call: &mut Call<'_>) -> Result<(), Failure> {
         ["/etc/passwd", "/etc/group"]
             .map(|path| state.files.text(path).unwrap_or_else(|| "root:x:0:0::/root:\n".to_owned()))
     };
-    let given = Given::read(call, &passwd, &group)?;
-    let mut state = call.state();
+    let given = given(call, &passwd, &group)?;
     let failed = |error: FileError| Failure::die(format!("failed to create file: {target}: {error}"));
     // The target is there, and empty, before the source is looked for.
-    inside::node_files(&mut state).write(&target, b"", Offset::Replace, 0o644).map_err(failed)?;
-    let bytes = inside::read_file(&mut state, vmid, &source)
+    node_files(&mut call.state()).write(&target, b"", Offset::Replace, 0o644).map_err(failed)?;
+    let bytes = call
+        .node
+        .inside(vmid)
+        .read(&source)
+        .await
         .map_err(|error| Failure::die(format!("failed to open {source}: {error}")))?;
-    let mut files = inside::node_files(&mut state);
+    let mut state = call.state();
+    let mut files = node_files(&mut state);
     files.write(&target, &bytes, Offset::Replace, 0o644).map_err(failed)?;
     // The file was written just now.
     let _ = files.change(&target, |entry| {

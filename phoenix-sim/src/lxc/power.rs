@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use phoenix_sim_guest::{Exec, node_files};
+
 use super::config;
 use super::set::{check_lock, regenerate};
 use super::volumes::{Behind, mount_points};
 use super::{CT, rootfs};
-use crate::inside;
 use crate::node::{Call, Failure, Worker};
 
 /// `pct start`.
@@ -67,8 +68,8 @@ async fn run_up(call: &mut Call<'_>, vmid: u32, mut conf: phoenix_types::GuestCo
         let mut state = call.state();
         rootfs::prepare(&mut state, vmid, &conf);
         state.set_running(vmid, now);
-        inside::started(&mut state, call.node, vmid);
     }
+    call.node.inside(vmid).started();
     run_hook(call, hook.as_deref(), vmid, "post-start").await;
     rootfs::warn_of_nesting(call, &conf);
     Ok(())
@@ -79,7 +80,7 @@ fn failing_source(call: &Call<'_>, conf: &phoenix_types::GuestConf) -> Option<i3
     let mut state = call.state();
     for (_, mount) in mount_points(&conf.live) {
         let exists = match mount.behind() {
-            Behind::Bind => inside::node_files(&mut state).exists(mount.volume()),
+            Behind::Bind => node_files(&mut state).exists(mount.volume()),
             Behind::Device => call.node.has_device(mount.volume()),
             Behind::Volume => state.volume(mount.volume()).is_some(),
         };
@@ -92,8 +93,8 @@ fn failing_source(call: &Call<'_>, conf: &phoenix_types::GuestConf) -> Option<i3
         if let (true, [source, _, _, options, ..]) = (key == "lxc.mount.entry", words.as_slice()) {
             let options: Vec<&str> = options.split(',').collect();
             let is_bind = options.contains(&"bind") || options.contains(&"rbind");
-            let exists = inside::node_files(&mut state).exists(source)
-                || (source.starts_with("/dev/") && call.node.has_device(source));
+            let exists =
+                node_files(&mut state).exists(source) || (source.starts_with("/dev/") && call.node.has_device(source));
             if is_bind && !exists && !options.contains(&"optional") {
                 return Some(1);
             }
@@ -110,9 +111,9 @@ async fn run_hook(call: &mut Call<'_>, hook: Option<&str>, vmid: u32, phase: &st
         Err(_) => return,
     };
     let argv = [path, vmid.to_string(), phase.to_owned()];
-    let exec = inside::Exec { guest: None, argv: &argv, env: &[], stdin: b"" };
+    let exec = Exec { argv: &argv, env: &[], stdin: b"" };
     let mut console = crate::node::Console::default();
-    inside::exec(call.node, exec, &mut console).await;
+    call.node.exec(exec, &mut console).await;
     let (stdout, stderr) = console.into_texts();
     call.out(&stdout);
     call.out(&stderr);
@@ -122,9 +123,9 @@ async fn run_hook(call: &mut Call<'_>, hook: Option<&str>, vmid: u32, phase: &st
 pub(super) async fn switch_off(call: &mut Call<'_>, vmid: u32) {
     {
         let mut state = call.state();
-        inside::stopped(&mut state, vmid);
         state.set_stopped(vmid);
     }
+    call.node.inside(vmid).stopped();
     let conf = call.state().conf(CT, vmid);
     if let Ok(mut conf) = conf
         && conf.pending.is_some()
@@ -158,6 +159,9 @@ pub(crate) async fn stop(call: &mut Call<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How long a container takes to shut down when it is asked to.
+const SHUTDOWN: Duration = Duration::from_millis(1100);
+
 /// `pct shutdown`.
 pub(crate) async fn shutdown(call: &mut Call<'_>) -> Result<(), Failure> {
     let vmid = call.vmid();
@@ -169,14 +173,12 @@ pub(crate) async fn shutdown(call: &mut Call<'_>) -> Result<(), Failure> {
     check_running(call, vmid, "CT")?;
     run_hook(call, conf.live.get("hookscript"), vmid, "pre-stop").await;
     let timeout = Duration::from_secs(call.number("timeout").unwrap_or(60));
-    let needed = inside::shutdown_time(call.node, vmid);
-    match needed.filter(|needed| *needed <= timeout) {
-        Some(needed) => call.work(needed).await,
-        None => {
-            call.node.sleep(timeout).await;
-            if !call.is_set("forceStop") {
-                return Err(Failure::die("container did not stop"));
-            }
+    if SHUTDOWN <= timeout {
+        call.work(SHUTDOWN).await;
+    } else {
+        call.node.sleep(timeout).await;
+        if !call.is_set("forceStop") {
+            return Err(Failure::die("container did not stop"));
         }
     }
     switch_off(call, vmid).await;
@@ -191,8 +193,7 @@ pub(crate) async fn reboot(call: &mut Call<'_>) -> Result<(), Failure> {
     // Neither a lock nor the rest of what a start looks at stops a reboot.
     let _lock = call.lock_guest(CT, vmid).await?;
     let timeout = Duration::from_secs(call.number("timeout").unwrap_or(60));
-    let needed = inside::shutdown_time(call.node, vmid).unwrap_or(timeout).min(timeout);
-    call.work(needed).await;
+    call.work(SHUTDOWN.min(timeout)).await;
     switch_off(call, vmid).await;
     let conf = call.state().conf(CT, vmid)?;
     run_up(call, vmid, conf).await

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use phoenix_sim_guest::calendar::local_time;
 use phoenix_types::{ConfSection, GuestConf, percent_encode};
 
 use super::{CT, config, volumes};
 use crate::grammar::parse_size;
-use crate::node::{Call, Failure, SimNode, State, local_time};
+use crate::node::{Call, Failure, SimNode, State};
 
 /// `pct list`.
 pub(super) fn list(call: &mut Call<'_>) -> Result<(), Failure> {

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use phoenix_sim_guest::node_files;
+
 use crate::grammar::{Answer, Invocation, Reasons, Tool};
 
 use super::{Console, Running, SimNode, StateGuard, Task, TaskEnd};
@@ -209,7 +211,7 @@ impl<'a> Call<'a> {
     pub(crate) fn read_inputs(&mut self) -> Result<(), Failure> {
         for name in self.inv.files.clone() {
             let Some(path) = self.param(&name).map(str::to_owned) else { continue };
-            let bytes = crate::inside::node_files(&mut self.state())
+            let bytes = node_files(&mut self.state())
                 .read(&path)
                 .map_err(|_| Failure::with_exit(format!("can't open '{path}' - No such file or directory"), 2))?;
             let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -5,13 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use camino::Utf8Path;
 use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Input, Output};
+use phoenix_sim_guest::{Dialled, Ended, Exec};
 use phoenix_sim_shell::files::{Content, Entry, FileError, FileTree};
 use phoenix_types::redact;
 
 use super::cluster::LIST;
 use super::{Console, SimNode};
 use crate::grammar::Tool;
-use crate::inside::{self, Dialled, Ended, Exec};
 
 fn file_error(action: &'static str, path: &Utf8Path, error: FileError) -> HostError {
     HostError::File { action, path: path.to_owned(), source: std::io::Error::new(error.kind(), error.to_string()) }
@@ -29,8 +29,8 @@ impl SimNode {
             ("LANG", "C.UTF-8"),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let exec = Exec { guest: None, argv, env: &env, stdin };
-        match inside::exec(self, exec, console).await {
+        let exec = Exec { argv, env: &env, stdin };
+        match self.exec(exec, console).await {
             Ended::NotFound => None,
             ended => Some(ended),
         }
@@ -164,7 +164,7 @@ impl Host for SimNode {
         let Ok(ip) = address.parse() else {
             return Err(refused("the name is not known; give an IP address"));
         };
-        match tokio::time::timeout(deadline, inside::dial(self, ip, port)).await {
+        match tokio::time::timeout(deadline, self.dial_address(ip, port)).await {
             Ok(Dialled::Open(stream)) => Ok(stream),
             Ok(Dialled::Refused) => Err(refused("connection refused")),
             Ok(Dialled::NoAnswer) => {

@@ -1,40 +1,15 @@
 //! The file locks that commands take while they run, with the words of the real tools when two meet.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use phoenix_sim_guest::locks::Held;
 use phoenix_types::GuestKind;
-use tokio::sync::OwnedMutexGuard;
 
 use super::{Call, Failure};
 
-/// A lock that is held until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Held {
-    _guard: OwnedMutexGuard<()>,
-}
-
-/// All lock files by path.
-#[derive(Debug, Default)]
-pub(crate) struct Locks(Mutex<HashMap<String, LockFile>>);
-
-type LockFile = Arc<tokio::sync::Mutex<()>>;
-
 /// How long a command waits for a guest's lock (pve-guest-common `AbstractConfig.pm`).
 const PATIENCE: Duration = Duration::from_secs(10);
-
-impl Locks {
-    fn file(&self, path: &str) -> LockFile {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(files.entry(path.to_owned()).or_default())
-    }
-
-    /// Takes a lock on behalf of something that is no command; waits as long as it takes.
-    pub(crate) async fn hold(&self, path: &str) -> Held {
-        Held { _guard: self.file(path).lock_owned().await }
-    }
-}
 
 /// The lock file of a guest's configuration.
 pub(crate) fn guest_lock_path(kind: GuestKind, vmid: u32) -> String {
@@ -54,13 +29,13 @@ impl Call<'_> {
     pub(crate) async fn lock_file(&mut self, path: &str, patience: Duration) -> Result<Held, Failure> {
         let file = self.node.locks().file(path);
         if let Ok(held) = Arc::clone(&file).try_lock_owned() {
-            return Ok(Held { _guard: held });
+            return Ok(held.into());
         }
         self.err("trying to acquire lock...\n");
         match tokio::time::timeout(patience, file.lock_owned()).await {
             Ok(held) => {
                 self.err(" OK\n");
-                Ok(Held { _guard: held })
+                Ok(held.into())
             }
             Err(_) => Err(Failure::with_exit(format!("can't lock file '{path}' - got timeout"), 4)),
         }

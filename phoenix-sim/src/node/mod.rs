@@ -4,27 +4,35 @@ mod assumed;
 mod call;
 mod clock;
 mod cluster;
-mod console;
+#[cfg(test)]
+mod conformance;
 mod faults;
 mod guests;
 mod host;
+mod inside;
+#[cfg(test)]
+mod inside_tests;
 mod locks;
 mod random;
 mod state;
 mod store;
 mod tasks;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use self::console::Console;
 pub use self::store::{Between, StoreError};
+pub(crate) use phoenix_sim_guest::Console;
+use phoenix_sim_guest::ground::{Ground, HeldNode};
+use phoenix_sim_guest::locks::Locks;
+use phoenix_sim_guest::{Inside, services};
+use phoenix_sim_shell::files::FileTree;
 
 pub(crate) use self::call::{Call, Failure, Worker};
-pub(crate) use self::clock::{Clock, local_time, moment};
-pub(crate) use self::guests::{Guest, Mount, MountSource, conf_path, missing};
-pub(crate) use self::locks::Held;
+pub(crate) use self::clock::Clock;
+pub(crate) use self::guests::{Guest, missing};
 pub(crate) use self::random::Random;
 pub(crate) use self::state::{Pool, State};
 pub(crate) use self::tasks::{Running, Task, TaskEnd};
@@ -32,7 +40,6 @@ pub(crate) use self::tasks::{Running, Task, TaskEnd};
 use crate::grammar::{self, Answer, Tool, Verdict};
 use crate::world::World;
 
-use self::locks::Locks;
 use self::store::Store;
 
 /// A simulated Proxmox VE node. Copies share one state.
@@ -60,6 +67,8 @@ struct Inner {
     clock: Clock,
     state: Mutex<State>,
     locks: Locks,
+    /// Insides that are not simulated, by guest.
+    real_insides: Mutex<BTreeMap<u32, Arc<dyn Inside>>>,
     store: Option<Store>,
 }
 
@@ -80,7 +89,16 @@ impl SimNode {
     fn build(world: World, mut state: State, clock: Clock, store: Option<Store>) -> Self {
         let storages = world.storages.iter().flatten();
         state.sizes = storages.map(|(id, storage)| (id.clone(), storage.size_gib << 30)).collect();
-        Self { inner: Arc::new(Inner { clock, state: Mutex::new(state), locks: Locks::default(), store, world }) }
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                state: Mutex::new(state),
+                locks: Locks::default(),
+                real_insides: Mutex::default(),
+                store,
+                world,
+            }),
+        }
     }
 
     fn store(&self) -> Option<&Store> {
@@ -101,8 +119,8 @@ impl SimNode {
     /// The node's state. The guard must not live across an `await`.
     pub(crate) fn state(&self) -> StateGuard<'_> {
         let mut guard = self.state_as_it_is();
-        guard.go_to(&self.inner.world, self.inner.clock.now());
-        crate::inside::catch_up(&mut guard, &self.inner.world, self.inner.clock.now());
+        guard.go_to(self.inner.clock.now());
+        services::catch_up(&mut *guard, self.inner.clock.now());
         StateGuard { guard }
     }
 
@@ -203,6 +221,28 @@ impl std::ops::DerefMut for StateGuard<'_> {
     fn deref_mut(&mut self) -> &mut State {
         self.guard.changed = true;
         &mut self.guard
+    }
+}
+
+impl HeldNode for StateGuard<'_> {
+    fn ground(&self) -> &Ground {
+        State::ground(self)
+    }
+
+    fn ground_mut(&mut self) -> &mut Ground {
+        State::ground_mut(self)
+    }
+
+    fn disk(&self, volume: &str) -> Option<&FileTree> {
+        State::disk(self, volume)
+    }
+
+    fn disk_mut(&mut self, volume: &str) -> Option<&mut FileTree> {
+        State::disk_mut(self, volume)
+    }
+
+    fn path_of(&mut self, volume: &str) -> Option<String> {
+        self.quietly().path_of(volume)
     }
 }
 

@@ -1,39 +1,32 @@
 //! Everything that the node knows.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
+use phoenix_sim_guest::ground::{Ground, HeldNode};
 use phoenix_sim_shell::files::FileTree;
 use serde::{Deserialize, Serialize};
 
 use super::Guest;
 use super::random::Random;
 use super::tasks::Tasks;
-use crate::inside;
-use crate::storage::Volume;
+use crate::storage::{Volume, VolumeRef};
 use crate::world::World;
 
 /// The node's state: files, guests that run, volumes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct State {
-    /// The node's own files. `/etc/pve` in it is the truth about guests and storages.
-    pub(crate) files: FileTree,
+    /// What guests stand on: the node's files, what runs inside, the time.
+    pub(crate) ground: Ground,
     /// Guests that run, by id.
     pub(crate) guests: BTreeMap<u32, Guest>,
-    /// What goes on inside of guests, by id.
-    pub(crate) inside: BTreeMap<u32, inside::Running>,
-    /// How often scripts and commands inside were met that the world counts, by guest and name.
-    #[serde(default)]
-    pub(crate) met_inside: BTreeMap<String, u32>,
     /// Disks of guests, by volume id. Templates, images and the like are files of the node.
     pub(crate) volumes: BTreeMap<String, Volume>,
     /// Workers that ended.
     pub(crate) tasks: Tasks,
     /// Where MAC addresses, UUIDs and the like come from.
     pub(crate) random: Random,
-    /// Processes that guest agents started, by VM.
-    #[serde(default)]
-    pub(crate) agent: BTreeMap<u32, crate::qemu::AgentProcesses>,
     /// Guests that the HA manager looks after, by service id.
     #[serde(default)]
     pub(crate) ha: BTreeMap<String, crate::ha::Resource>,
@@ -47,27 +40,9 @@ pub(crate) struct State {
     /// Whether a template or image that is not there is taken to exist.
     pub(crate) any_image: bool,
     last_pid: u32,
-    /// Whether what the node was not born with is a file of the machine that it runs on, as for a tool that is a program.
-    #[serde(skip)]
-    pub(crate) real_files: bool,
     /// How large the storages are that the world tells about, in bytes.
     #[serde(skip)]
     pub(crate) sizes: BTreeMap<String, u64>,
-    /// Whether anything was written since the state was last kept.
-    #[serde(skip)]
-    pub(crate) changed: bool,
-    /// By how many seconds someone has moved the node's clock.
-    #[serde(default)]
-    pub(crate) clock: i64,
-    /// What the journals of guests have from before their last start.
-    #[serde(default)]
-    pub(crate) journals: BTreeMap<u32, Vec<inside::Line>>,
-    /// Seconds since 1970 now by the node's clock, for the times of files.
-    #[serde(skip)]
-    pub(crate) now: i64,
-    /// Since the node came up.
-    #[serde(skip)]
-    pub(crate) elapsed: Duration,
 }
 
 /// A resource pool.
@@ -80,42 +55,26 @@ pub(crate) struct Pool {
 }
 
 impl State {
-    /// Goes to a time, counted from when the node came up.
-    pub(crate) fn go_to(&mut self, world: &World, elapsed: Duration) {
-        self.elapsed = elapsed;
-        self.now = world.epoch + i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX) + self.clock;
-    }
-
-    /// Seconds since 1970 by the clock of a guest, or of the node. Containers have the node's, each VM has its own.
-    pub(crate) fn time_of(&self, guest: Option<u32>) -> i64 {
-        let vm = guest.and_then(|vmid| self.inside.get(&vmid)).filter(|running| running.is_vm);
-        vm.map_or(self.now, |running| self.now - self.clock + running.clock)
-    }
-
     /// The state of a node that was just set up.
     pub(crate) fn new(world: &World) -> Self {
         let mut state = Self {
-            files: FileTree::default(),
+            ground: Ground {
+                worlds: Arc::new(world.of_guests()),
+                changed: true,
+                now: world.epoch,
+                ..Ground::default()
+            },
             guests: BTreeMap::new(),
-            inside: BTreeMap::new(),
-            met_inside: BTreeMap::new(),
             volumes: BTreeMap::new(),
             tasks: Tasks::default(),
             random: Random::new(world.seed),
-            agent: BTreeMap::new(),
             ha: BTreeMap::new(),
             pools: BTreeMap::new(),
             fault_looks: Vec::new(),
             assumed_storages: false,
             any_image: false,
             last_pid: 4200,
-            real_files: false,
             sizes: BTreeMap::new(),
-            changed: true,
-            clock: 0,
-            journals: BTreeMap::new(),
-            now: world.epoch,
-            elapsed: Duration::ZERO,
         };
         for folder in [
             "/etc/pve/lxc",
@@ -157,14 +116,16 @@ impl State {
 
     /// Makes a folder on the node; where a file is in the way, nothing happens.
     pub(crate) fn make_folders(&mut self, path: &str) {
-        let _ = self.files.make_folders(path, self.now);
+        let ground = &mut self.ground;
+        let _ = ground.files.make_folders(path, ground.now);
     }
 
     /// Writes a file on the node, its folders included; where a folder is in the way, nothing happens.
     pub(crate) fn write_file(&mut self, path: &str, bytes: Vec<u8>) {
-        if self.files.write(path, bytes.clone(), self.now).is_err() {
+        let now = self.now;
+        if self.files.write(path, bytes.clone(), now).is_err() {
             self.make_folders(FileTree::parent(path));
-            let _ = self.files.write(path, bytes, self.now);
+            let _ = self.files.write(path, bytes, now);
         }
     }
 
@@ -172,5 +133,42 @@ impl State {
     pub(crate) fn next_pid(&mut self) -> u32 {
         self.last_pid += 1 + u32::try_from(self.random.next_u64() % 30).unwrap_or(0);
         self.last_pid
+    }
+}
+
+impl Deref for State {
+    type Target = Ground;
+
+    fn deref(&self) -> &Ground {
+        &self.ground
+    }
+}
+
+impl DerefMut for State {
+    fn deref_mut(&mut self) -> &mut Ground {
+        &mut self.ground
+    }
+}
+
+impl HeldNode for State {
+    fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    fn ground_mut(&mut self) -> &mut Ground {
+        &mut self.ground
+    }
+
+    fn disk(&self, volume: &str) -> Option<&FileTree> {
+        Some(&self.volumes.get(volume)?.space.files)
+    }
+
+    fn disk_mut(&mut self, volume: &str) -> Option<&mut FileTree> {
+        Some(&mut self.volumes.get_mut(volume)?.space.files)
+    }
+
+    fn path_of(&mut self, volume: &str) -> Option<String> {
+        let volume = VolumeRef::parse(volume)?;
+        Some(self.storage(volume.storage).ok()?.path(volume.name, None))
     }
 }

@@ -237,7 +237,8 @@ impl Store {
             node.clock().set(elapsed);
             let mut state = node.state();
             let before = std::mem::replace(&mut *state, kept.state);
-            crate::inside::carry_over(before, &mut state);
+            state.sizes = before.sizes;
+            state.ground.carry_over(before.ground);
             inner.state_file = stamp;
             inner.seen.clear();
             // Before anything happens inside of guests: without its configuration a guest has no disks.

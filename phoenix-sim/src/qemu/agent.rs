@@ -2,14 +2,13 @@
 //!
 //! Rules from `PVE::QemuServer::Agent`, `PVE::API2::Qemu::Agent` and `PVE::CLI::qm`; the answers are those of QEMU's agent.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use phoenix_sim_guest::agent::Outcome;
+use phoenix_sim_guest::{Ended, Exec};
 use phoenix_types::GuestConf;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::inside::{self, Ended, Exec};
 use crate::node::{Call, Console, Failure, SimNode};
 
 use super::{agent_replies, guest, power, settings};
@@ -19,54 +18,6 @@ const PING: Duration = Duration::from_secs(3);
 
 /// How much of a process's output the agent keeps, in bytes.
 const OUTPUT_LIMIT: usize = 16 << 20;
-
-/// What becomes of the processes that the agent of one VM started.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct AgentProcesses {
-    last: u32,
-    /// By process id; `None` runs.
-    processes: BTreeMap<u32, Option<Outcome>>,
-}
-
-impl AgentProcesses {
-    /// The agent was started anew and knows of none of them.
-    pub(crate) fn forget(&mut self) {
-        self.processes.clear();
-    }
-}
-
-/// How a process of the agent ended.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Outcome {
-    exit: Option<i32>,
-    signal: Option<i32>,
-    out: Vec<u8>,
-    err: Vec<u8>,
-    truncated: bool,
-}
-
-impl Outcome {
-    fn json(&self) -> Json {
-        // The agent's base64 is decoded to bytes, and each byte printed as a character of its own.
-        let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
-        let mut object = serde_json::Map::new();
-        object.insert("exited".to_owned(), json!(1));
-        if let Some(exit) = self.exit {
-            object.insert("exitcode".to_owned(), json!(exit));
-        }
-        if let Some(signal) = self.signal {
-            object.insert("signal".to_owned(), json!(signal));
-        }
-        for (name, bytes) in [("out", &self.out), ("err", &self.err)] {
-            if !bytes.is_empty() {
-                object.insert(format!("{name}-data"), json!(text(bytes)));
-                object.insert(format!("{name}-truncated"), json!(u8::from(self.truncated)));
-            }
-        }
-        Json::Object(object)
-    }
-}
 
 /// The error that the agent itself answers with.
 fn agent_error(message: &str) -> Failure {
@@ -114,7 +65,7 @@ pub(crate) async fn ask(call: &mut Call<'_>, name: &str) -> Result<Json, Failure
         power::shut_down_from_inside(call, id).await?;
         return Ok(json!({}));
     }
-    Ok(agent_replies::reply(call.node, id, &conf, name))
+    Ok(agent_replies::reply(call.node, id, &conf, name).await)
 }
 
 fn print(call: &mut Call<'_>, reply: &Json) {
@@ -178,11 +129,7 @@ struct Started {
 async fn start(call: &Call<'_>, id: u32, argv: Vec<String>, stdin: Vec<u8>) -> Result<Started, Failure> {
     let pid = {
         let mut state = call.state();
-        let processes = state.agent.entry(id).or_default();
-        processes.last = processes.last.max(150) + 2;
-        let pid = processes.last;
-        processes.processes.insert(pid, None);
-        pid
+        state.agent.entry(id).or_default().begin()
     };
     let program = argv.first().cloned().unwrap_or_default();
     let node = call.node.clone();
@@ -198,7 +145,7 @@ async fn start(call: &Call<'_>, id: u32, argv: Vec<String>, stdin: Vec<u8>) -> R
         let outcome = Outcome { exit, signal, out, err, truncated: dropped > 0 };
         let mut state = node.state();
         if let Some(processes) = state.agent.get_mut(&id) {
-            processes.processes.insert(pid, Some(outcome));
+            processes.end(pid, outcome);
         }
     });
     let mut started = Started { pid, task };
@@ -206,12 +153,7 @@ async fn start(call: &Call<'_>, id: u32, argv: Vec<String>, stdin: Vec<u8>) -> R
     let _ = tokio::time::timeout(Duration::from_millis(1), &mut started.task).await;
     let is_missing = {
         let mut state = call.state();
-        let processes = state.agent.entry(id).or_default();
-        let is_missing = matches!(processes.processes.get(&pid), Some(Some(Outcome { exit: None, signal: None, .. })));
-        if is_missing {
-            processes.processes.remove(&pid);
-        }
-        is_missing
+        state.agent.entry(id).or_default().take_failed(pid)
     };
     if is_missing {
         return Err(agent_error(&format!(
@@ -224,21 +166,16 @@ async fn start(call: &Call<'_>, id: u32, argv: Vec<String>, stdin: Vec<u8>) -> R
 async fn run(node: &SimNode, id: u32, argv: &[String], stdin: &[u8], console: &mut Console) -> Ended {
     let env = [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8")];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    inside::exec(node, Exec { guest: Some(id), argv, env: &env, stdin }, console).await
+    node.inside(id).exec(Exec { argv, env: &env, stdin }, console).await
 }
 
 /// What is known of a process; one that ended is told about once.
 fn process_status(call: &Call<'_>, id: u32, pid: u32) -> Result<Json, Failure> {
     let mut state = call.state();
-    let processes = state.agent.entry(id).or_default();
-    match processes.processes.get(&pid) {
+    match state.agent.entry(id).or_default().take(pid) {
         None => Err(agent_error("PID ld does not exist")),
         Some(None) => Ok(json!({"exited": 0})),
-        Some(Some(outcome)) => {
-            let reply = outcome.json();
-            processes.processes.remove(&pid);
-            Ok(reply)
-        }
+        Some(Some(outcome)) => Ok(outcome.json()),
     }
 }
 
@@ -430,11 +367,5 @@ mod tests {
     #[test_case("a!", None)]
     fn base64(text: &str, expected: Option<&str>) {
         assert_eq!(decode_base64(text).as_deref(), expected.map(str::as_bytes));
-    }
-
-    #[test]
-    fn bytes_of_the_output_become_characters() {
-        let outcome = Outcome { exit: Some(3), signal: None, out: "é".into(), err: Vec::new(), truncated: false };
-        assert_eq!(outcome.json(), json!({"exited": 1, "exitcode": 3, "out-data": "Ã©", "out-truncated": 0}));
     }
 }

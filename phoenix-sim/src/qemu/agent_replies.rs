@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
+use phoenix_sim_guest::kernel_names;
 use phoenix_types::GuestConf;
 use serde_json::{Value as Json, json};
 
 use crate::grammar::{PropertyString, parse_property_string};
-use crate::inside;
 use crate::node::SimNode;
 
 use super::{drive, settings};
@@ -60,11 +60,11 @@ const COMMANDS: &[(&str, bool)] = &[
 ];
 
 /// What the agent answers; nothing to those commands that only do something.
-pub(super) fn reply(node: &SimNode, id: u32, conf: &GuestConf, command: &str) -> Json {
+pub(super) async fn reply(node: &SimNode, id: u32, conf: &GuestConf, command: &str) -> Json {
     match command {
         "info" => info(),
-        "get-host-name" => json!({"host-name": inside::host_name(node, id)}),
-        "get-osinfo" => system(node, id, conf),
+        "get-host-name" => json!({"host-name": node.inside(id).host_name()}),
+        "get-osinfo" => system(node, id, conf).await,
         "get-time" => json!(node.unix_time().saturating_mul(1_000_000_000)),
         "get-timezone" => json!({"offset": 0, "zone": "UTC"}),
         "get-users" | "get-memory-blocks" => json!([]),
@@ -94,13 +94,13 @@ fn is_bare(conf: &GuestConf) -> bool {
     conf.live.get("args").is_some_and(|args| args.contains("-kernel"))
 }
 
-fn system(node: &SimNode, id: u32, conf: &GuestConf) -> Json {
-    let (release, version) = inside::kernel_names(true);
+async fn system(node: &SimNode, id: u32, conf: &GuestConf) -> Json {
+    let (release, version) = kernel_names(true);
     let mut info = json!({"kernel-release": release, "kernel-version": version, "machine": "x86_64"});
     if is_bare(conf) {
         return info;
     }
-    let release = inside::read_file(&mut node.state(), id, "/etc/os-release");
+    let release = node.inside(id).read("/etc/os-release").await;
     let release = release.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let names = [
         ("ID", "id"),
@@ -176,7 +176,7 @@ fn interfaces(node: &SimNode, id: u32, conf: &GuestConf) -> Json {
         .flatten()
         .map(|(ip, _)| ip)
         .collect();
-    let mut leased = inside::addresses(node, id).into_iter().filter(|ip| ip.is_ipv4() && !known.contains(ip));
+    let mut leased = node.inside(id).addresses().into_iter().filter(|ip| ip.is_ipv4() && !known.contains(ip));
     for (number, net, setting) in &settings {
         let first = given(setting, "ip").or_else(|| leased.next().map(|ip| (ip, 24)));
         let addresses: Vec<Json> = [first, given(setting, "ip6")]

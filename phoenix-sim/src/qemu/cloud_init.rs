@@ -4,10 +4,10 @@
 
 use std::fmt::Write as _;
 
+use phoenix_sim_guest::node_files;
 use phoenix_types::{ConfSection, GuestConf, percent_decode};
 
 use crate::grammar::{parse_property_string, split_list};
-use crate::inside;
 use crate::node::{Call, Failure, Random};
 
 use super::drive::{cloud_init_key, split_volume};
@@ -311,7 +311,7 @@ fn check_snippet(call: &Call<'_>, volume: &str) -> Result<(), Failure> {
     if storage.content_of(name)? != "snippets" {
         return Err(Failure::die(format!("{volume} is not in the snippets directory")));
     }
-    if !state.any_image && !inside::node_files(&mut state).exists(&storage.path(name, None)) {
+    if !state.any_image && !node_files(&mut state).exists(&storage.path(name, None)) {
         return Err(Failure::die(format!("volume '{volume}' does not exist")));
     }
     Ok(())

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use phoenix_sim_guest::node_files;
+use phoenix_sim_shell::files::Follow;
 use phoenix_types::{ConfSection, GuestConf};
 
 use crate::grammar::parse_property_string;
-use crate::inside::{self, Follow};
 use crate::node::{Call, Failure};
 use crate::storage::Format;
 
@@ -285,7 +286,7 @@ pub(super) fn check_hook_script(call: &mut Call<'_>, volume: &str) -> Result<(),
         return Err(call.bad_param("hookscript", format!("'{volume}' is not in the snippets directory\n")));
     }
     let path = storage.path(name, None);
-    let entry = inside::node_files(&mut call.state()).entry(&path, Follow::Last);
+    let entry = node_files(&mut call.state()).entry(&path, Follow::Last);
     match entry.ok() {
         None if call.state().any_image => Ok(()),
         None => Err(call.bad_param("hookscript", format!("script '{volume}' does not exist\n"))),

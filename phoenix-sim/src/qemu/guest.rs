@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use phoenix_sim_guest::CLOUD_IMAGE;
 use phoenix_types::{ConfSection, GuestKind, Power};
 
-use crate::inside::CLOUD_IMAGE;
 use crate::node::{SimNode, State};
 
 use super::drive;
@@ -48,7 +48,7 @@ pub(super) fn is_up(node: &SimNode, id: u32) -> bool {
     let Ok(conf) = state.conf(GuestKind::Vm, id) else { return false };
     let has_system = has_system(&state, &conf.live);
     drop(state);
-    has_system && crate::inside::agent_answers(node, id)
+    has_system && node.inside(id).agent_answers()
 }
 
 /// How long the system takes to power off when it is told to; `None` when it does not react.

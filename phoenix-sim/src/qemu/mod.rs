@@ -25,7 +25,6 @@ mod update;
 mod vm;
 mod volumes;
 
-pub(crate) use self::agent::AgentProcesses;
 pub(crate) use self::disks::check_public_keys;
 
 use crate::node::{Call, Failure};

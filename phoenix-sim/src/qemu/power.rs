@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
+use phoenix_sim_guest::calendar::local_time;
 use phoenix_types::{ConfSection, GuestConf, Power};
 
 use crate::grammar::parse_property_string;
-use crate::inside;
-use crate::node::{Call, Console, Failure, Worker, local_time};
+use crate::node::{Call, Console, Failure, Worker};
 
 use super::{agent, cloud_init, drive, guest, pending, settings, update, vm, volumes};
 
@@ -89,9 +89,8 @@ async fn start_vm(call: &mut Call<'_>, id: u32, locks: Locks) -> Result<(), Fail
     }
     {
         let now = call.node.clock().now();
-        let mut state = call.state();
-        state.set_running(id, now);
-        inside::started(&mut state, call.node, id);
+        call.state().set_running(id, now);
+        call.node.inside(id).started();
     }
     if resumes {
         call.out("Resumed VM, removing state\n");
@@ -290,8 +289,8 @@ fn gone(call: &mut Call<'_>, id: u32) -> Result<(), Failure> {
         let mut state = call.state();
         state.set_stopped(id);
         state.agent.remove(&id);
-        inside::stopped(&mut state, id);
     }
+    call.node.inside(id).stopped();
     let mut conf = call.vm(id)?;
     if settings::has_pending(&conf) {
         let effects = pending::apply(&mut conf, id);
@@ -340,12 +339,12 @@ pub(super) async fn reset(call: &mut Call<'_>) -> Result<(), Failure> {
         vm::check_lock(&conf)?;
     }
     let now = call.node.clock().now();
-    let mut state = call.state();
-    inside::stopped(&mut state, id);
-    if let Some(guest) = state.guests.get_mut(&id) {
+    let inside = call.node.inside(id);
+    inside.stopped();
+    if let Some(guest) = call.state().guests.get_mut(&id) {
         guest.started = now;
     }
-    inside::started(&mut state, call.node, id);
+    inside.started();
     Ok(())
 }
 
@@ -390,9 +389,8 @@ pub(super) async fn suspend(call: &mut Call<'_>) -> Result<(), Failure> {
         settings::put(&mut conf.live, key, value);
     }
     call.save(id, &mut conf);
-    let mut state = call.state();
-    state.set_stopped(id);
-    inside::stopped(&mut state, id);
+    call.state().set_stopped(id);
+    call.node.inside(id).stopped();
     Ok(())
 }
 

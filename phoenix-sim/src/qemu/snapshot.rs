@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use phoenix_types::{ConfSection, GuestConf};
 
-use crate::inside;
 use crate::node::{Call, Failure, Worker};
 use crate::storage::{Format, VolumeRef};
 use crate::world::StorageKind;
@@ -289,9 +288,8 @@ pub(super) async fn rollback(call: &mut Call<'_>) -> Result<(), Failure> {
     let with_state = apply(call, id, &name, &section).await?;
     if with_state {
         let now = call.node.clock().now();
-        let mut state = call.state();
-        state.set_running(id, now);
-        inside::started(&mut state, call.node, id);
+        call.state().set_running(id, now);
+        call.node.inside(id).started();
     } else if start && !call.runs(id) {
         power::start_inside(call, id).await;
     }

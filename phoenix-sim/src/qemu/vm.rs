@@ -1,9 +1,10 @@
 //! What every command on a VM needs: its configuration, its locks, whether it runs.
 
+use phoenix_sim_guest::locks::Held;
 use phoenix_types::{GuestConf, GuestKind, Power};
 
 use crate::grammar::NODE;
-use crate::node::{Call, Failure, Held};
+use crate::node::{Call, Failure};
 
 use super::settings;
 

@@ -3,8 +3,9 @@
 //! Rules from pve-storage: `Plugin.pm` and the plugins by type (names, features, sizes), and from `PVE::QemuServer`:
 //! `clone_disk`, `PVE::QemuServer::ImportDisk::do_import`.
 
+use phoenix_sim_guest::node_files;
+
 use crate::grammar::format_size;
-use crate::inside;
 use crate::node::{Call, Failure, State};
 use crate::storage::{Format, Storage, VolumeRef, created, formatting};
 use crate::world::StorageKind;
@@ -94,7 +95,7 @@ pub(super) fn size_of(state: &mut State, file: &str) -> Option<u64> {
         Some(parts) => state.storage(parts.storage).ok()?.path(parts.name, None),
         None => file.to_owned(),
     };
-    if let Ok((_, size)) = inside::node_files(state).head(&path) {
+    if let Ok((_, size)) = node_files(state).head(&path) {
         return Some(size);
     }
     let is_disk =
@@ -105,7 +106,7 @@ pub(super) fn size_of(state: &mut State, file: &str) -> Option<u64> {
 
 /// The virtual size of a disk image on the node, `None` when there is no such file.
 pub(super) fn image_size(state: &mut State, path: &str) -> Option<u64> {
-    match inside::node_files(state).head(path) {
+    match node_files(state).head(path) {
         Ok((head, size)) => Some(virtual_size(&head, size)),
         Err(_) => (state.any_image && path.starts_with('/')).then_some(IMAGE_SIZE),
     }

@@ -194,9 +194,9 @@ async fn answer(node: &SimNode, run: &Run) -> Answer {
     let stdin = run.stdin.as_deref().unwrap_or_default().as_bytes();
     let ended = node.run_program(&run.argv, stdin, &mut console).await;
     let exit = match ended {
-        Some(crate::inside::Ended::Exit(status)) => status,
-        Some(crate::inside::Ended::Signal(signal)) => 128 + signal,
-        Some(crate::inside::Ended::NotFound) | None => 127,
+        Some(phoenix_sim_guest::Ended::Exit(status)) => status,
+        Some(phoenix_sim_guest::Ended::Signal(signal)) => 128 + signal,
+        Some(phoenix_sim_guest::Ended::NotFound) | None => 127,
     };
     let (stdout, stderr) = console.into_texts();
     Answer { exit, stdout, stderr }
@@ -216,7 +216,7 @@ fn take_over(node: &SimNode, run: &Run) {
         let Some((kind, vmid)) = guest_of(name) else { continue };
         match text {
             Some(text) => {
-                let path = crate::node::conf_path(kind, vmid);
+                let path = phoenix_sim_guest::ground::conf_path(kind, vmid);
                 state.write_file(&path, text.clone().into_bytes());
                 state.adopt_volumes(vmid, text);
             }

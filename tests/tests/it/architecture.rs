@@ -23,7 +23,8 @@ fn allowed() -> Arrows {
         ("vm", "types host pve"),
         ("health", "types host"),
         ("sim-shell", ""),
-        ("sim", "types host sim-shell"),
+        ("sim-guest", "types host sim-shell"),
+        ("sim", "types host sim-shell sim-guest"),
         ("engine", "types config host pve lxc vm health"),
         ("cli", "types config host pve lxc vm health sim engine"),
     ]
