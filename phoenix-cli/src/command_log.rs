@@ -32,7 +32,10 @@ impl CommandLog {
 
     /// What went wrong while it was written.
     pub(crate) fn failure(&self) -> Option<io::Error> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).failed.take()
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // A disk may turn out to be full only now. A pipe or a terminal has nothing to sync.
+        let synced = state.file.sync_all().err().filter(|error| error.kind() != io::ErrorKind::InvalidInput);
+        state.failed.take().or(synced)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use camino::Utf8PathBuf;
 
-use phoenix_engine::{LockError, LowerError, NotAdoptable, ObserveError, PowerRefused, RemovalRefused};
+use phoenix_engine::{LOCK, LockError, LowerError, NotAdoptable, ObserveError, PowerRefused, RemovalRefused};
 use phoenix_host::HostError;
 use phoenix_types::Span;
 
@@ -143,9 +143,11 @@ pub enum CliError {
     /// Guests are not started, stopped or restarted.
     #[error("nothing was changed")]
     PowerRefused(Vec<PowerRefused>),
-    /// The run is over, but the page about it cannot be written.
-    #[error("the run is over, but its report `{path}` cannot be written")]
-    Report {
+    /// The work is done, but a file about it cannot be written to its end.
+    #[error("the work is done, but the {what} `{path}` cannot be written")]
+    Incomplete {
+        /// What it is: plan, report, command log.
+        what: &'static str,
         /// The file.
         path: Utf8PathBuf,
         /// Why.
@@ -188,7 +190,7 @@ impl CliError {
             Self::StillWaiting { .. }
             | Self::Drifted { .. }
             | Self::PowerRefused(_)
-            | Self::Report { .. }
+            | Self::Incomplete { .. }
             | Self::Observe(_)
             | Self::Lock(_)
             | Self::Host(_)
@@ -225,6 +227,11 @@ impl CliError {
                 format!("look at the new one with `phoenix plan --out {path}`, with the same guests and options")
             }
             Self::WouldOverwrite { .. } => "name a folder without configuration files".to_owned(),
+            Self::Incomplete { .. } => "free some space, or name another file".to_owned(),
+            Self::Lock(LockError::Held(holder)) => format!(
+                "wait for it; when you know that it is gone, remove `{LOCK}` on the node (process {} cannot be seen from everywhere)",
+                holder.process.pid
+            ),
             Self::CannotAsk { .. } => "look with `phoenix plan`, then add `--yes`".to_owned(),
             _ => return None,
         })

@@ -1,46 +1,69 @@
-//! Who holds a node's lock, as this machine sees it.
+//! Who holds a node's lock.
 
-use std::fs;
-use std::path::Path;
+use async_trait::async_trait;
+use phoenix_engine::{Holder, NodeLock, Witness};
+use phoenix_host::{HostError, Liveness, Process, Ssh};
 
-use phoenix_engine::{Holder, Liveness};
-
-fn kernel(name: &str) -> String {
-    fs::read_to_string(format!("/proc/sys/kernel/{name}")).map(|text| text.trim().to_owned()).unwrap_or_default()
+/// The process that a lock names: it lives as long as this run.
+#[derive(Debug)]
+pub(crate) enum Keeper {
+    /// This program.
+    Here(Process),
+    /// A process on the node at the far end of a connection, since nobody there can see this program.
+    OverSsh(Ssh, Box<phoenix_host::Keeper>),
 }
 
-/// This process, run by `user`.
-pub(crate) fn me(user: &str, doing: &str) -> Holder {
-    Holder {
-        who: format!("{user}@{}", kernel("hostname")),
-        boot: kernel("random/boot_id"),
-        pid: std::process::id(),
-        since: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
-        doing: doing.to_owned(),
+impl Keeper {
+    /// This run, for its lock.
+    pub(crate) fn holder(&self, user: &str, doing: &str) -> Holder {
+        let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let process = match self {
+            Self::Here(process) => process,
+            Self::OverSsh(_, keeper) => keeper.process(),
+        };
+        Holder {
+            who: format!("{user}@{}", hostname.trim()),
+            process: process.clone(),
+            since: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
+            doing: doing.to_owned(),
+        }
     }
 }
 
-/// Whether the process of a holder is still there. The process number of an earlier boot says nothing about this one.
-pub(crate) fn liveness(holder: &Holder) -> Liveness {
-    let machine = holder.who.rsplit_once('@').map(|(_, machine)| machine);
-    match (holder.boot == kernel("random/boot_id"), machine == Some(kernel("hostname").as_str())) {
-        (true, _) if Path::new("/proc").join(holder.pid.to_string()).exists() => Liveness::Alive,
-        (true, _) | (false, true) => Liveness::Dead,
-        (false, false) => Liveness::Unknown,
+/// It sees what can be seen from where its own process is.
+#[async_trait]
+impl Witness for Keeper {
+    async fn liveness(&self, of: &Holder) -> Liveness {
+        match self {
+            Self::Here(_) => of.process.liveness(),
+            // A node that cannot be asked says nothing; the lock then stays with its holder.
+            Self::OverSsh(ssh, _) => ssh.liveness(&of.process).await.unwrap_or(Liveness::Unknown),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A node's lock together with the process that it names.
+#[derive(Debug)]
+pub(crate) struct Held {
+    lock: NodeLock,
+    _keeper: Keeper,
+}
 
-    #[test]
-    fn this_process_is_alive_and_that_of_another_boot_is_not() {
-        let me = me("root", "up");
-        assert_eq!(liveness(&me), Liveness::Alive);
-        // Process numbers on Linux end far below this one.
-        assert_eq!(liveness(&Holder { pid: u32::MAX, ..me.clone() }), Liveness::Dead);
-        assert_eq!(liveness(&Holder { boot: "another".into(), ..me.clone() }), Liveness::Dead);
-        assert_eq!(liveness(&Holder { boot: "another".into(), who: "root@elsewhere".into(), ..me }), Liveness::Unknown);
+impl Held {
+    pub(crate) fn new(lock: NodeLock, keeper: Keeper) -> Self {
+        Self { lock, _keeper: keeper }
+    }
+
+    /// Gives the lock back.
+    pub(crate) async fn release(self) -> Result<(), HostError> {
+        self.lock.release().await
+    }
+}
+
+impl std::ops::Deref for Held {
+    type Target = NodeLock;
+
+    fn deref(&self) -> &NodeLock {
+        &self.lock
     }
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_engine::Node;
-use phoenix_host::{Changes, Host, Layered, Local, Ssh};
+use phoenix_host::{Changes, Host, Layered, Local, Process, Ssh};
 use phoenix_sim::{SimNode, World};
 
 use crate::args::HostArg;
 use crate::command_log::CommandLog;
 use crate::error::CliError;
+use crate::holder::Keeper;
 use crate::render::{Canvas, Tone};
 use crate::runtime::{Time, block_on};
 use crate::settings::Settings;
@@ -119,17 +120,19 @@ impl Choice {
             let node = Node::new(self.connect(changes)?);
             work(&node).await
         })?;
-        self.finish(settings);
-        done
+        let done = done?;
+        match (self.log.as_ref().and_then(|log| log.failure()), &settings.command_log) {
+            (Some(source), Some(path)) => Err(CliError::Incomplete { what: "command log", path: path.clone(), source }),
+            _ => Ok(done),
+        }
     }
 
-    /// Reports a command log that could not be written to its end.
-    pub(crate) fn finish(&self, settings: &Settings) {
-        if let (Some(error), Some(path)) = (self.log.as_ref().and_then(|log| log.failure()), &settings.command_log) {
-            let canvas = settings.terminal.err();
-            let label = canvas.paint(Tone::Warn, "warning:");
-            settings.terminal.note(&format!("{label} the command log `{path}` ends early: {error}\n"));
-        }
+    /// The process on the node that stands for this one, for the node's lock.
+    pub(crate) async fn keeper(&self) -> Result<Keeper, CliError> {
+        Ok(match &self.node {
+            ChosenNode::Ssh(ssh) => Keeper::OverSsh(ssh.clone(), Box::new(ssh.keeper().await?)),
+            ChosenNode::Local | ChosenNode::Simulated { .. } => Keeper::Here(Process::this()),
+        })
     }
 }
 

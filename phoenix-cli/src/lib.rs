@@ -20,6 +20,7 @@ mod exit;
 mod holder;
 mod host;
 mod interrupt;
+mod output_file;
 mod render;
 mod reporter;
 mod runtime;
@@ -84,7 +85,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn trace(settings: &Settings) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(&settings.log).map_err(|error| CliError::Log { reason: error.to_string() })?;
     let colour = settings.terminal.err().colour == Colour::On;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| terminal::Note)
+        // It would print them on standard error, and panic when that is gone.
+        .log_internal_errors(false)
+        .with_ansi(colour);
     // A program that embeds this one may have a subscriber already; then that one listens.
     let _ = subscriber.try_init();
     Ok(())

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::args::Format;
 use crate::chronicle::Chronicle;
-use crate::render::progress;
+use crate::render::{Tone, progress};
 use crate::runtime::Time;
 use crate::settings::Settings;
 
@@ -73,6 +73,25 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// Says what happens now that the run was interrupted: nothing new starts, and what runs comes to its end.
+    pub(crate) fn stopping(&self) {
+        let mut state = self.state();
+        let canvas = self.settings.terminal.err();
+        let now = self.live.map_or(state.told.chronicle.now, |(began, _)| millis(began));
+        let running = progress::foot(&state.told.chronicle, now, usize::MAX, canvas);
+        let what = match running.len() {
+            0 => "nothing is running".to_owned(),
+            1 => "1 step runs to its end; interrupt again to kill it".to_owned(),
+            count => format!("{count} steps run to their end; interrupt again to kill them"),
+        };
+        let mut text = format!("{}\n", canvas.paint(Tone::Warn, format!("stopping, no new step starts: {what}")));
+        // A terminal shows them at its foot.
+        if self.live.is_none() {
+            text.extend(running.iter().map(|line| format!("{line}\n")));
+        }
+        self.print(&mut state, &text);
+    }
+
     /// Takes the foot away and gives out what was told.
     pub(crate) fn finish(&self) -> Told {
         let mut state = self.state();
@@ -85,7 +104,7 @@ impl<'a> Reporter<'a> {
     fn print(&self, state: &mut State, line: &str) {
         let terminal = &self.settings.terminal;
         let Some((began, _)) = self.live else { return terminal.note(line) };
-        let now = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = millis(began);
         let foot = progress::foot(&state.told.chronicle, now, FOOT, terminal.err());
         let mut text = erase(mem::replace(&mut state.foot, foot.len()));
         text.push_str(line);
@@ -95,6 +114,11 @@ impl<'a> Reporter<'a> {
         }
         terminal.note(&text);
     }
+}
+
+/// The time since the run began, in milliseconds.
+fn millis(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Takes away the last lines of a terminal.

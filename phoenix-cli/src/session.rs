@@ -11,7 +11,7 @@ use phoenix_types::GuestId;
 use crate::commands::configuration;
 use crate::configuration::Configuration;
 use crate::error::CliError;
-use crate::holder;
+use crate::holder::Held;
 use crate::host::Choice;
 use crate::render::Tone;
 use crate::settings::Settings;
@@ -92,18 +92,19 @@ impl<'a> Session<'a> {
     }
 
     /// Takes the node's lock.
-    pub(crate) async fn lock(&self, node: &Node, doing: &str) -> Result<NodeLock, CliError> {
-        let lock =
-            NodeLock::take(Arc::new(node.host().clone()), holder::me(&self.settings.user, doing), holder::liveness)
-                .await?;
-        if let Some(Holder { who, pid, doing, since, .. }) = lock.predecessor() {
+    pub(crate) async fn lock(&self, node: &Node, doing: &str) -> Result<Held, CliError> {
+        let keeper = self.choice.keeper().await?;
+        let me = keeper.holder(&self.settings.user, doing);
+        let lock = NodeLock::take(Arc::new(node.host().clone()), me, &keeper).await?;
+        if let Some(Holder { who, process, doing, since }) = lock.predecessor() {
+            let pid = process.pid;
             let text = format!(
                 "the run `{doing}` of {who} (process {pid}, since {since}) died: what it had begun is waited for, then finished or undone"
             );
             let terminal = &self.settings.terminal;
             terminal.note(&format!("{}\n", terminal.err().paint(Tone::Warn, text)));
         }
-        Ok(lock)
+        Ok(Held::new(lock, keeper))
     }
 
     /// What is on the node, for a run that holds its lock.

@@ -108,11 +108,33 @@ impl Terminal {
     }
 
     /// Asks a yes/no question; everything but `y` and `yes` is a no.
-    pub(crate) fn ask(&self, question: &str) -> io::Result<bool> {
+    ///
+    /// Cancel safety: a dropped future leaves a thread that reads a line, until the program ends.
+    pub(crate) async fn ask(&self, question: &str) -> io::Result<bool> {
         self.note(&format!("{question} [y/N] "));
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
+        let (answered, answer) = tokio::sync::oneshot::channel();
+        // Not one of the runtime's threads: it would not end before they do.
+        std::thread::spawn(move || {
+            let mut answer = String::new();
+            let _ = answered.send(io::stdin().read_line(&mut answer).map(|_| answer));
+        });
+        let answer = answer.await.unwrap_or_else(|_| Ok(String::new()))?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+/// Standard error for what the libraries log. When nobody can read it any more the work goes on without.
+#[derive(Debug)]
+pub(crate) struct Note;
+
+impl io::Write for Note {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().lock().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::{Created, Host, HostError};
+use phoenix_host::{Created, Host, HostError, Liveness, Process};
 use phoenix_types::GuestId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::digest::Digest;
 
 /// Where the lock stands on the node. `/run` is emptied at boot, so a lock never outlives the node's own run.
-const PATH: &str = "/run/phoenix.lock";
+pub const LOCK: &str = "/run/phoenix.lock";
 
 /// Where the guests stand that a command makes or destroys. The file outlives the lock: a run that takes a dead one's place may
 /// be about other guests, or be called off.
@@ -27,25 +28,27 @@ const TRIES: usize = 5;
 pub struct Holder {
     /// The user and the machine, such as `root@pve`.
     pub who: String,
-    /// The machine's boot, so that a process number of an earlier boot is not taken for a living one.
-    pub boot: String,
-    /// The process.
-    pub pid: u32,
+    /// The process on the node that lives as long as the run: the run itself, or the far end of its connection.
+    #[serde(flatten)]
+    pub process: Process,
     /// Since when, as people read it.
     pub since: String,
     /// What it does, such as `up`.
     pub doing: String,
 }
 
-/// Whether a holder still lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Liveness {
-    /// Its process is there.
-    Alive,
-    /// It is gone: the lock was left behind.
-    Dead,
-    /// It is on another machine, so nobody here can tell.
-    Unknown,
+/// Sees whether the holder of a lock lives. A function can be one.
+#[async_trait]
+pub trait Witness: Send + Sync {
+    /// Whether it lives.
+    async fn liveness(&self, holder: &Holder) -> Liveness;
+}
+
+#[async_trait]
+impl<F: Fn(&Holder) -> Liveness + Send + Sync> Witness for F {
+    async fn liveness(&self, holder: &Holder) -> Liveness {
+        self(holder)
+    }
 }
 
 /// Why the lock was not got.
@@ -53,7 +56,7 @@ pub enum Liveness {
 #[non_exhaustive]
 pub enum LockError {
     /// Another run holds it.
-    #[error("another run is under way on this node: {} (process {}) has run `{}` since {}", .0.who, .0.pid, .0.doing, .0.since)]
+    #[error("another run is under way on this node: {} (process {}) has run `{}` since {}", .0.who, .0.process.pid, .0.doing, .0.since)]
     Held(Box<Holder>),
     /// The lock file holds something else.
     #[error("the file `{0}` on the node is not one of Phoenix: remove it when no run is under way")]
@@ -87,19 +90,15 @@ impl NodeLock {
     ///
     /// # Errors
     /// When another run holds it, or the node's files cannot be read or written.
-    pub async fn take(
-        host: Arc<dyn Host>,
-        me: Holder,
-        liveness: impl Fn(&Holder) -> Liveness,
-    ) -> Result<Self, LockError> {
+    pub async fn take(host: Arc<dyn Host>, me: Holder, witness: &dyn Witness) -> Result<Self, LockError> {
         let me = Contents { holder: me };
         for _ in 0..TRIES {
-            if host.create_new(Utf8Path::new(PATH), &text(&me)).await? == Created::Made {
+            if host.create_new(Utf8Path::new(LOCK), &text(&me)).await? == Created::Made {
                 return Self::new(host, None).await;
             }
             // Given back since: asked for anew.
             let Some(found) = holder(&*host).await? else { continue };
-            if succeed(&*host, &found, &me, &liveness).await? == Succession::Ours {
+            if succeed(&*host, &found, &me, witness).await? == Succession::Ours {
                 return Self::new(host, Some(found)).await;
             }
         }
@@ -153,7 +152,7 @@ impl NodeLock {
     /// # Errors
     /// When the file cannot be removed.
     pub async fn release(self) -> Result<(), HostError> {
-        self.host.remove(Utf8Path::new(PATH)).await
+        self.host.remove(Utf8Path::new(LOCK)).await
     }
 }
 
@@ -174,12 +173,12 @@ async fn succeed(
     host: &dyn Host,
     found: &Holder,
     me: &Contents,
-    liveness: &impl Fn(&Holder) -> Liveness,
+    witness: &dyn Witness,
 ) -> Result<Succession, LockError> {
     let mut claims = Vec::new();
     let mut last = found.clone();
     loop {
-        if liveness(&last) != Liveness::Dead {
+        if witness.liveness(&last).await != Liveness::Dead {
             return Err(LockError::Held(Box::new(last)));
         }
         let claim = claim_on(&last);
@@ -195,7 +194,7 @@ async fn succeed(
     }
     let is_same = holder(host).await?.as_ref() == Some(found);
     if is_same {
-        host.write(Utf8Path::new(PATH), &text(me), 0o644).await?;
+        host.write(Utf8Path::new(LOCK), &text(me), 0o644).await?;
     } else {
         // Somebody was faster. The other claims are theirs.
         claims.drain(..claims.len() - 1);
@@ -209,7 +208,7 @@ async fn succeed(
 /// The file that says who takes a dead holder's place.
 fn claim_on(holder: &Holder) -> Utf8PathBuf {
     let digest = Digest::of([serde_json::to_vec(holder).unwrap_or_default().as_slice()]);
-    format!("{PATH}.{}", digest.as_str()).into()
+    format!("{LOCK}.{}", digest.as_str()).into()
 }
 
 fn text(contents: &impl Serialize) -> Vec<u8> {
@@ -221,7 +220,7 @@ fn text(contents: &impl Serialize) -> Vec<u8> {
 /// # Errors
 /// When the file cannot be read, or holds something else.
 pub(crate) async fn holder(host: &dyn Host) -> Result<Option<Holder>, LockError> {
-    Ok(read::<Contents>(host, Utf8Path::new(PATH)).await?.map(|contents| contents.holder))
+    Ok(read::<Contents>(host, Utf8Path::new(LOCK)).await?.map(|contents| contents.holder))
 }
 
 async fn read<T: DeserializeOwned>(host: &dyn Host, path: &Utf8Path) -> Result<Option<T>, LockError> {
@@ -240,8 +239,7 @@ mod tests {
     fn holder(pid: u32) -> Holder {
         Holder {
             who: "root@pve".into(),
-            boot: "b".into(),
-            pid,
+            process: Process { boot: "b".into(), pid, ..Process::default() },
             since: "2026-11-21 20:00:00".into(),
             doing: "up".into(),
         }
@@ -254,29 +252,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_second_run_hears_who_holds_it() {
         let host: Arc<dyn Host> = Arc::new(SimNode::new(World::default()));
-        let lock = NodeLock::take(host.clone(), holder(1), |_| Liveness::Alive).await.unwrap();
-        let error = NodeLock::take(host.clone(), holder(2), |_| Liveness::Alive).await.unwrap_err();
+        let lock = NodeLock::take(host.clone(), holder(1), &|_: &Holder| Liveness::Alive).await.unwrap();
+        let error = NodeLock::take(host.clone(), holder(2), &|_: &Holder| Liveness::Alive).await.unwrap_err();
         assert!(error.to_string().contains("root@pve (process 1) has run `up` since 2026-11-21"), "{error}");
-        assert!(NodeLock::take(host.clone(), holder(2), |_| Liveness::Unknown).await.is_err());
+        assert!(NodeLock::take(host.clone(), holder(2), &|_: &Holder| Liveness::Unknown).await.is_err());
         lock.release().await.unwrap();
-        assert!(NodeLock::take(host, holder(2), |_| Liveness::Alive).await.is_ok());
+        assert!(NodeLock::take(host, holder(2), &|_: &Holder| Liveness::Alive).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_dead_runs_lock_is_taken_over_with_what_it_was_making() {
         let host: Arc<dyn Host> = Arc::new(SimNode::new(World::default()));
-        let dead = NodeLock::take(host.clone(), holder(1), |_| Liveness::Alive).await.unwrap();
+        let dead = NodeLock::take(host.clone(), holder(1), &|_: &Holder| Liveness::Alive).await.unwrap();
         dead.halve(guest(101)).await.unwrap();
         dead.halve(guest(102)).await.unwrap();
         dead.settle(guest(102)).await.unwrap();
-        let alive = |holder: &Holder| if holder.pid == 1 { Liveness::Dead } else { Liveness::Alive };
-        let lock = NodeLock::take(host.clone(), holder(2), alive).await.unwrap();
+        let alive = |holder: &Holder| if holder.process.pid == 1 { Liveness::Dead } else { Liveness::Alive };
+        let lock = NodeLock::take(host.clone(), holder(2), &alive).await.unwrap();
         assert_eq!(lock.predecessor(), Some(&holder(1)));
         assert_eq!(lock.half_made().await, BTreeSet::from([guest(101)]));
-        assert!(NodeLock::take(host.clone(), holder(3), alive).await.is_err());
+        assert!(NodeLock::take(host.clone(), holder(3), &alive).await.is_err());
         // A run that was about others leaves it to the next one.
         lock.release().await.unwrap();
-        let lock = NodeLock::take(host.clone(), holder(4), alive).await.unwrap();
+        let lock = NodeLock::take(host.clone(), holder(4), &alive).await.unwrap();
         assert_eq!((lock.predecessor(), lock.half_made().await), (None, BTreeSet::from([guest(101)])));
         lock.settle(guest(101)).await.unwrap();
         lock.release().await.unwrap();
@@ -286,15 +284,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn of_two_that_find_it_dead_one_gets_it() {
         let host: Arc<dyn Host> = Arc::new(SimNode::new(World::default()));
-        let alive = |holder: &Holder| if holder.pid < 10 { Liveness::Dead } else { Liveness::Alive };
-        drop(NodeLock::take(host.clone(), holder(1), alive).await.unwrap());
+        let alive = |holder: &Holder| if holder.process.pid < 10 { Liveness::Dead } else { Liveness::Alive };
+        drop(NodeLock::take(host.clone(), holder(1), &alive).await.unwrap());
         // One that died while it took the lock over, and left its claim.
         host.create_new(&claim_on(&holder(1)), &text(&Contents { holder: holder(2) })).await.unwrap();
         let found = super::holder(&*host).await.unwrap().unwrap();
         // Both have looked; then the one takes it, and the other goes on with what it saw.
-        let lock = NodeLock::take(host.clone(), holder(11), alive).await.unwrap();
+        let lock = NodeLock::take(host.clone(), holder(11), &alive).await.unwrap();
         assert_eq!(succeed(&*host, &found, &Contents { holder: holder(12) }, &alive).await.unwrap(), Succession::Open);
-        let error = NodeLock::take(host.clone(), holder(12), alive).await.unwrap_err();
+        let error = NodeLock::take(host.clone(), holder(12), &alive).await.unwrap_err();
         assert!(error.to_string().contains("process 11"), "{error}");
         lock.release().await.unwrap();
         assert!(host.list("/run".into()).await.unwrap().iter().all(|name| !name.contains("phoenix")));

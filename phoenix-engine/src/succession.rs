@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use phoenix_host::{Command, Effect, Host};
+use phoenix_host::{Command, Effect, Host, ask_whole};
 use phoenix_lxc::MountSource;
 use phoenix_types::{GuestId, StorageId, VolumeId};
 use serde::Deserialize;
@@ -140,6 +140,6 @@ impl Item {
 async fn content(host: &dyn Host, storage: &str) -> Result<Vec<Item>, ObserveError> {
     let path = format!("/nodes/localhost/storage/{storage}/content");
     let list = Command::new("pvesh", Effect::Read, LIST).args(["get", path.as_str(), "--output-format", "json"]);
-    let output = host.run(list).await?;
+    let output = ask_whole(host, list).await?;
     Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
 }

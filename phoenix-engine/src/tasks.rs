@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phoenix_host::{Command, Effect, Host, HostError};
+use phoenix_host::{Command, Effect, Host, HostError, ask_whole};
 use phoenix_types::GuestId;
 use serde::Deserialize;
 
@@ -67,7 +67,7 @@ pub(crate) async fn under_way(host: &dyn Host) -> Result<Vec<Task>, TasksError> 
         .args(["--limit".to_owned(), LIMIT.to_string()])
         .args(["--output-format", "json"]);
     let shown = command.display();
-    let output = host.run(command).await?;
+    let output = ask_whole(host, command).await?;
     match serde_json::from_slice::<Vec<Task>>(&output.stdout) {
         Ok(tasks) if output.succeeded() => Ok(tasks.into_iter().filter(|task| task.endtime.is_none()).collect()),
         _ => Err(TasksError::Refused {

@@ -68,6 +68,14 @@ pub enum HostError {
         /// Why.
         reason: String,
     },
+    /// A command printed more than was kept, and all of it is needed.
+    #[error("`{command}` printed {dropped} bytes more than are read, so nothing can be decided from it")]
+    Cut {
+        /// The command line, secrets masked.
+        command: String,
+        /// How many bytes were lost.
+        dropped: u64,
+    },
     /// Starting a process or talking to it failed.
     #[error("cannot run `{command}`")]
     Process {

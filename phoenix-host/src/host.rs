@@ -113,6 +113,24 @@ pub trait Host: fmt::Debug + Send + Sync {
     async fn dial(&self, address: &str, port: u16, deadline: Duration) -> Result<Box<dyn ByteStream>, HostError>;
 }
 
+/// How much of an answer is read that must be read whole: 64 MiB.
+const WHOLE: usize = 64 << 20;
+
+/// Asks a question whose answer is needed to the last byte: more is kept of it than of other output, and an answer that was cut all the
+/// same is an error. Whatever decides by what a command printed asks this way.
+///
+/// # Errors
+/// When the command cannot be run, or printed too much.
+pub async fn ask_whole(host: &dyn Host, mut command: Command) -> Result<Output, HostError> {
+    command.output_limit = command.output_limit.max(WHOLE);
+    let shown = command.display();
+    let output = host.run(command).await?;
+    match output.dropped {
+        0 => Ok(output),
+        dropped => Err(HostError::Cut { command: shown, dropped }),
+    }
+}
+
 #[async_trait]
 impl<T: Host + ?Sized> Host for Arc<T> {
     fn name(&self) -> String {

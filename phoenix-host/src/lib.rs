@@ -19,20 +19,26 @@
 //! ```
 
 mod command;
+mod digest;
 mod error;
 pub mod fake;
 mod host;
 mod inside;
+mod keeper;
 mod layered;
 mod local;
+mod process;
 mod secrets;
 mod ssh;
 
 pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream};
+pub use digest::sha256;
 pub use error::HostError;
-pub use host::{ByteStream, Created, FileKind, FileStat, Host};
+pub use host::{ByteStream, Created, FileKind, FileStat, Host, ask_whole};
 pub use inside::{Inside, InsideError};
+pub use keeper::Keeper;
 pub use layered::{Changes, CommandRecord, Layered, Recorder};
 pub use local::Local;
+pub use process::{Liveness, Process};
 pub use secrets::{LocalSecrets, SecretError, Secrets};
 pub use ssh::{InvalidSshAddress, Ssh};

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::io::AsyncReadExt as _;
 
-use crate::{ByteStream, Command, Created, Effect, FileKind, FileStat, Host, HostError, Input, Local, Output};
+use crate::{ByteStream, Command, Created, Effect, FileKind, FileStat, Host, HostError, Input, Local, Output, sha256};
 
 /// How long a file operation may take.
 const FILE: Duration = Duration::from_secs(60);
@@ -113,7 +113,21 @@ impl Ssh {
         shell_words::join(words)
     }
 
-    fn unreachable(&self, reason: impl Into<String>) -> HostError {
+    /// Starts ssh with a line for the other side, whose streams are ours. Dropping it ends ssh. It is in a process group of its own:
+    /// an interrupt that a person types is for this program, which decides when the connection ends.
+    pub(crate) fn spawn(&self, line: &str) -> io::Result<tokio::process::Child> {
+        tokio::process::Command::new(&self.program)
+            .args(self.options())
+            .arg(line)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+    }
+
+    pub(crate) fn unreachable(&self, reason: impl Into<String>) -> HostError {
         HostError::Unreachable { host: self.target.clone(), reason: reason.into() }
     }
 
@@ -132,7 +146,13 @@ impl Ssh {
         if let Some(input) = input {
             command = command.stdin(Input::Bytes(input.to_vec()));
         }
-        let output = self.run(command).await?;
+        // People know the file operation, not our shell program.
+        let what = || format!("{action} {path}");
+        let output = self.run(command).await.map_err(|error| match error {
+            HostError::OutcomeUnknown { host, .. } => HostError::OutcomeUnknown { host, command: what() },
+            HostError::Deadline { deadline, tail, .. } => HostError::Deadline { command: what(), deadline, tail },
+            error => error,
+        })?;
         if output.succeeded() {
             return Ok(output);
         }
@@ -144,6 +164,34 @@ impl Ssh {
 
 /// The status with which the shell programs below say that there is no such file.
 const NOT_FOUND: i32 = 44;
+
+/// Receives a file for the path `$1` into `$new`, a temporary file beside it. A link that breaks looks like the end of the file
+/// from there, so the SHA-256 in `$2` decides whether all of it arrived.
+const RECEIVE: &str = r#"umask 077
+new=$(mktemp "$1.XXXXXX") || exit 1
+cat > "$new" && sync "$new" && sum=$(sha256sum < "$new") && [ "${sum%% *}" = "$2" ] || {
+    rm -f -- "$new"
+    echo "the file arrived incomplete" >&2
+    exit 1
+}
+"#;
+
+/// What ssh says when it never got as far as running a command (`ssh(1)` and `sshd(8)` of OpenSSH 9.2).
+const NOT_CONNECTED: [&str; 8] = [
+    "ssh: ",
+    "Permission denied",
+    "Host key verification failed",
+    "kex_exchange_identification: ",
+    "Connection timed out during banner exchange",
+    "Too many authentication failures",
+    "Unable to negotiate with",
+    "Bad owner or permissions on",
+];
+
+/// Whether ssh failed before it ran the command. Without words of its own that is not known.
+fn never_ran(words: &str) -> bool {
+    words.lines().any(|line| NOT_CONNECTED.iter().any(|known| line.contains(known)))
+}
 
 /// Splits the status mark off standard error: the command's own standard error, and what the mark says.
 fn split_mark(stderr: &[u8]) -> Option<(Vec<u8>, String)> {
@@ -195,7 +243,10 @@ impl Host for Ssh {
                 }
             }
             // Before the command was sent there is ssh's own message; it names the cause better than we can.
-            None if output.status == Some(255) && output.stdout.is_empty() => {
+            None if output.status == Some(255)
+                && output.stdout.is_empty()
+                && (command.effect == Effect::Read || never_ran(&output.stderr_text())) =>
+            {
                 Err(self.unreachable(output.stderr_text().trim().to_owned()))
             }
             None => Err(unknown()),
@@ -215,16 +266,17 @@ impl Host for Ssh {
 
     async fn write(&self, path: &Utf8Path, contents: &[u8], mode: u32) -> Result<(), HostError> {
         // /etc/pve has fixed modes (pmxcfs) and refuses chmod; its own mode is the right one there.
-        let script = "umask 077\nnew=$(mktemp \"$1.XXXXXX\") || exit 1\n\
-            if cat > \"$new\" && { chmod \"$2\" \"$new\" 2> /dev/null || [ \"${1#/etc/pve/}\" != \"$1\" ]; } && mv -fT -- \"$new\" \"$1\"; then exit 0; fi\n\
+        let put = "{ chmod \"$3\" \"$new\" 2> /dev/null || [ \"${1#/etc/pve/}\" != \"$1\" ]; } && mv -fT -- \"$new\" \"$1\" && exit 0\n\
             rm -f -- \"$new\"\nexit 1";
-        self.shell("write", path, script, &[&format!("{mode:o}")], Some(contents)).await.map(|_| ())
+        let arguments = [&*sha256(contents), &format!("{mode:o}")];
+        self.shell("write", path, &format!("{RECEIVE}{put}"), &arguments, Some(contents)).await.map(|_| ())
     }
 
     async fn create_new(&self, path: &Utf8Path, contents: &[u8]) -> Result<Created, HostError> {
-        let script = "umask 077\nnew=$(mktemp \"$1.XXXXXX\") || exit 1\ncat > \"$new\" || exit 1\n\
-            if ln -T -- \"$new\" \"$1\" 2> /dev/null; then echo made; elif [ -e \"$1\" ]; then echo existed; fi\nrm -f -- \"$new\"";
-        let output = self.shell("create", path, script, &[], Some(contents)).await?;
+        let put = "if ln -T -- \"$new\" \"$1\" 2> /dev/null; then echo made; elif [ -e \"$1\" ]; then echo existed; fi\n\
+            rm -f -- \"$new\"";
+        let script = format!("{RECEIVE}{put}");
+        let output = self.shell("create", path, &script, &[&sha256(contents)], Some(contents)).await?;
         match output.stdout_text().trim() {
             "made" => Ok(Created::Made),
             "existed" => Ok(Created::Existed),
@@ -284,15 +336,7 @@ impl Host for Ssh {
         // bash is on every node; it says when the connection stands, which `ssh -W` does not.
         let script = "exec 3<> \"/dev/tcp/$1/$2\" || exit 1\nprintf +\ncat <&3 &\nexec cat >&3";
         let line = shell_words::join(["bash", "-c", script, "phoenix", address, &port.to_string()]);
-        let mut child = tokio::process::Command::new(&self.program)
-            .args(self.options())
-            .arg(line)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| failed(error.to_string()))?;
+        let mut child = self.spawn(&line).map_err(|error| failed(error.to_string()))?;
         let (Some(stdin), Some(mut stdout), Some(mut stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -435,6 +479,33 @@ mod tests {
         let error = refused.ssh.run(Command::new("pct", Effect::Change, deadline).arg("list")).await.unwrap_err();
         assert!(error.to_string().contains("Permission denied"), "{error}");
         assert!(matches!(error, HostError::Unreachable { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_link_that_breaks_while_a_command_runs_is_not_a_node_that_cannot_be_reached() {
+        let cut = pretended("echo 'client_loop: send disconnect: Broken pipe' >&2; exit 255");
+        let deadline = Duration::from_secs(5);
+        let error =
+            cut.ssh.run(Command::new("pct", Effect::Change, deadline).args(["start", "103"])).await.unwrap_err();
+        assert!(matches!(error, HostError::OutcomeUnknown { .. }), "{error}");
+        let error = cut.ssh.run(Command::new("pct", Effect::Read, deadline).arg("list")).await.unwrap_err();
+        assert!(matches!(error, HostError::Unreachable { .. }), "{error}");
+    }
+
+    /// The far side of a link that breaks goes on with what it got.
+    #[tokio::test]
+    async fn a_link_that_breaks_during_a_write_leaves_the_old_file() {
+        let contents = b"[OPTIONS]\n\nenable: 1\n";
+        for cut in 0..contents.len() {
+            let node = pretended(&format!("head -c {cut} | sh -c \"$line\" > /dev/null 2>&1; exit 255"));
+            let (old, new) = (node.folder.join("103.fw"), node.folder.join("lock"));
+            std::fs::write(&old, "old").unwrap();
+            let error = node.ssh.write(&old, contents, 0o640).await.unwrap_err();
+            assert!(matches!(error, HostError::OutcomeUnknown { .. }), "{error}");
+            node.ssh.create_new(&new, contents).await.unwrap_err();
+            assert_eq!(std::fs::read(&old).unwrap(), b"old", "cut after {cut} bytes");
+            assert_eq!(Local.list(&node.folder).await.unwrap(), ["103.fw", "ssh"], "cut after {cut} bytes");
+        }
     }
 
     #[tokio::test]

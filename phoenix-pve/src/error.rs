@@ -207,6 +207,6 @@ fn host_class(error: &HostError) -> ErrorClass {
         HostError::OutcomeUnknown { .. } | HostError::Deadline { .. } => ErrorClass::OutcomeUnknown,
         HostError::File { .. } if error.is_not_found() => ErrorClass::NotFound,
         HostError::DryRun { .. } | HostError::NoSuchProgram { .. } => ErrorClass::Refused,
-        HostError::File { .. } | HostError::Process { .. } => ErrorClass::Failed,
+        HostError::File { .. } | HostError::Process { .. } | HostError::Cut { .. } => ErrorClass::Failed,
     }
 }

@@ -1,12 +1,10 @@
 //! Files written inside guests.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use camino::Utf8Path;
-use phoenix_host::{Command, Effect, Input, Inside};
+use phoenix_host::{Command, Effect, Input, Inside, sha256};
 use phoenix_types::GuestId;
-use sha2::{Digest as _, Sha256};
 
 use crate::{ErrorClass, GuestError, InvalidSettings};
 
@@ -42,10 +40,7 @@ pub struct Push<'a> {
 /// When the path is no absolute path, the guest cannot be reached, or the file does not arrive.
 pub async fn push(inside: &dyn Inside, guest: GuestId, file: Push<'_>, limit: usize) -> Result<(), GuestError> {
     check_path(file.path).map_err(|source| GuestError::Invalid { guest, source })?;
-    let digest = Sha256::digest(file.contents).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let digest = sha256(file.contents);
     let temporary = format!("{}.phoenix-{}", file.path, &digest[..12]);
     let mut chunks: Vec<&[u8]> = file.contents.chunks(limit.max(1)).collect();
     if chunks.is_empty() {

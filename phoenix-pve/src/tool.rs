@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::{Command, Effect, Host, Output, Scope};
+use phoenix_host::{Command, Effect, Host, Output, Scope, ask_whole};
 use phoenix_types::GuestId;
 
 use crate::{Failure, GuestError};
@@ -81,11 +81,31 @@ impl Tool {
         let mut shown = command.clone();
         shown.stdin = None;
         // The guest is for the message only: a scope of the command's own would hide the host's (stage and guest).
-        let output = self.host.run(command).await?;
+        // What only looks is asked for what it prints; of what changes something the status decides.
+        let output = match command.effect {
+            Effect::Read => ask_whole(&*self.host, command).await?,
+            Effect::Change => self.host.run(command).await?,
+        };
         if output.succeeded() {
             return Ok(output);
         }
         shown.scope = Scope { guest, ..shown.scope };
         Err(GuestError::Failed(Box::new(Failure::of(self.host.name(), &shown, &output))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use phoenix_host::fake::FakeHost;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_was_cut_decides_nothing() {
+        let host = FakeHost::answering(|_, _| Ok(Output { status: Some(0), dropped: 1, ..Output::default() }));
+        let tool = Tool::new("pct", Arc::new(host));
+        let list = tool.command(Effect::Read, tool.deadlines().quick).arg("list");
+        let error = tool.run(None, list).await.unwrap_err();
+        assert!(error.to_string().contains("printed 1 bytes more"), "{error}");
     }
 }

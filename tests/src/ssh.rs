@@ -1,7 +1,10 @@
 //! Stands in for `ssh`: the remote line goes to the shell of a simulated node that is kept in `$PHOENIX_SIM_DIR`, as sshd
-//! would give it to the shell of a real one. The node's commands take no time, or with `$PHOENIX_SIM_PACE` their own.
+//! would give it to the shell of a real one. The node's commands take no time, or with `$PHOENIX_SIM_PACE` their own. With
+//! `$PHOENIX_SIM_CUT` the link breaks after so many bytes of standard input: the node goes on with what it got, and nothing comes
+//! back.
 
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -31,6 +34,11 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
     let takes_time = std::env::var_os("PHOENIX_SIM_PACE").is_some();
     let world = world(&folder)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(!takes_time).build()?;
+    if line.contains("/proc/self/ns/pid") {
+        // A question about processes: those of the node are this machine's.
+        let error = std::process::Command::new("/bin/sh").args(["-c", &line]).env("PATH", "/usr/bin:/bin").exec();
+        return Err(error.into());
+    }
     if let Some((address, port)) = dialled(&line) {
         return runtime.block_on(async {
             let node = SimNode::kept(&folder, world, Between::RunsOn)?;
@@ -43,8 +51,9 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
             Ok(0)
         });
     }
+    let cut: Option<u64> = std::env::var("PHOENIX_SIM_CUT").ok().map(|bytes| bytes.parse()).transpose()?;
     let mut stdin = Vec::new();
-    io::stdin().read_to_end(&mut stdin)?;
+    io::stdin().take(cut.unwrap_or(u64::MAX)).read_to_end(&mut stdin)?;
     runtime.block_on(async {
         let node = SimNode::kept(&folder, world, Between::RunsOn)?;
         let (tap, mut chunks) = mpsc::unbounded_channel();
@@ -55,11 +64,16 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
         let work = async move { Host::run(&running, command).await };
         let show = async {
             while let Some(chunk) = chunks.recv().await {
-                show(&chunk);
+                if cut.is_none() {
+                    show(&chunk);
+                }
             }
         };
         let (output, ()) = tokio::join!(work, show);
         node.settle(DEADLINE).await;
+        if cut.is_some() {
+            return Err("Connection to node closed by remote host.".into());
+        }
         Ok(output?.status.and_then(|status| u8::try_from(status).ok()).unwrap_or(255))
     })
 }

@@ -90,7 +90,7 @@ async fn under_lock(
         report(settings, adoption, &[])?;
         return Ok(ExitStatus::Done);
     }
-    agree(session, consent, node, "Write these records on")?;
+    agree(session, consent, node, "Write these records on").await?;
     let results = adoption.carry_out(node).await;
     if settings.format == Format::Human {
         let text = adoption::outcome(&results, settings.terminal.out());

@@ -1,6 +1,7 @@
 //! What every verb that changes a node does: show the plan, ask, run it, tell how it went.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use camino::Utf8PathBuf;
 use phoenix_config::State;
@@ -15,8 +16,9 @@ use crate::chronicle::Chronicle;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::interrupt::Interrupts;
-use crate::render::report::{Subject, page};
-use crate::render::{Tone, plan, summary, timeline};
+use crate::output_file::OutputFile;
+use crate::render::report::{self, Subject};
+use crate::render::{plan, summary, timeline};
 use crate::reporter::{Reporter, Told};
 use crate::session::Session;
 
@@ -112,17 +114,15 @@ pub(super) fn carry_out(
             let observed = session.observe(node).await?;
             let plan = make(&observed)?.rehearsed(&session.desired, &observed);
             show(session, &plan)?;
-            report(session, &plan, None)?;
+            show_result(session, &plan, None)?;
             Ok(ExitStatus::Done)
         });
     }
     // A place that cannot be written is found before the node is touched.
-    if let Some(path) = &change.report {
-        std::fs::File::create(path).map_err(|source| CliError::File { action: "write", path: path.clone(), source })?;
-    }
+    let page = change.report.as_deref().map(OutputFile::create).transpose()?;
     session.work(Changes::Allowed, async |node| {
         let lock = session.lock(node, change.verb).await?;
-        match under_lock(session, change, node, &lock, make).await {
+        match under_lock(session, change, node, &lock, page, make).await {
             // What a killed run was making stands in its lock: it is left for the next run to find.
             Ok(End::Killed) => Ok(ExitStatus::Cancelled),
             Ok(End::Ended(status)) => {
@@ -150,15 +150,16 @@ async fn under_lock(
     change: &Change,
     node: &Node,
     lock: &NodeLock,
+    page: Option<OutputFile>,
     make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
 ) -> Result<End, CliError> {
     let observed = session.observe_under(lock, node).await?;
     let plan = make(&observed)?.rehearsed(&session.desired, &observed);
     show(session, &plan)?;
     if !plan.is_empty() {
-        agree(session, change.consent, node, "Do this on")?;
+        agree(session, change.consent, node, "Do this on").await?;
     } else if change.goal != Goal::Configured || plan.guests.is_empty() {
-        report(session, &plan, None)?;
+        show_result(session, &plan, None)?;
         return Ok(End::Ended(ExitStatus::Done));
     }
     let cancel = CancellationToken::new();
@@ -178,26 +179,34 @@ async fn under_lock(
         let mut sinks: [&mut dyn phoenix_engine::EventSink; 1] = [&mut sink];
         let run = converge(node, session.desired.clone(), plan.clone(), &options, &mut sinks);
         tokio::select! {
-            ended = interruptible(session, &cancel, run) => ended?,
+            ended = interruptible(&reporter, &cancel, run) => ended?,
             never = reporter.keep_up_to_date() => match never {},
         }
     };
     let Told { chronicle, failed } = reporter.finish();
-    let Some(result) = ended else { return Ok(End::Killed) };
+    let Some(result) = ended else {
+        session.settings.terminal.note(&summary::killed(&chronicle, session.settings.terminal.err()));
+        return Ok(End::Killed);
+    };
     let states: States =
         session.desired.guests.iter().map(|(id, guest)| (*id, change.goal.state(guest.state))).collect();
-    conclude(session, &plan, &chronicle, &states);
-    if let Some(path) = &change.report {
+    let shown = conclude(session, &plan, &chronicle, &states);
+    if let (Some(path), Some(file)) = (&change.report, page) {
         let title = format!("phoenix {} on {}", change.verb, place(session, node));
         let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z");
         let when = format!("{now}, phoenix {}", env!("CARGO_PKG_VERSION"));
-        let page = page(&Subject { title: &title, when: &when, states: &states }, &chronicle);
-        std::fs::write(path, page).map_err(|source| CliError::Report { path: path.clone(), source })?;
+        let text = report::page(&Subject { title: &title, when: &when, states: &states }, &chronicle);
+        let written = file.write(text.as_bytes());
+        written.map_err(|source| CliError::Incomplete { what: "report", path: path.clone(), source })?;
     }
     if let Some(error) = failed {
         return Err(CliError::Output(error));
     }
-    report(session, &plan, Some(&result))?;
+    show_result(session, &plan, Some(&result))?;
+    // What was done stands, whether anybody reads of it or not; a disk that was full is an error all the same.
+    shown.or_else(
+        |error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(CliError::Output(error)) },
+    )?;
     Ok(End::Ended(match result {
         _ if cancel.is_cancelled() => ExitStatus::Cancelled,
         result if result.is_good() => ExitStatus::Done,
@@ -215,7 +224,7 @@ fn place(session: &Session<'_>, node: &Node) -> String {
 
 /// Runs to the end, or until the user has interrupted twice.
 async fn interruptible<T>(
-    session: &Session<'_>,
+    reporter: &Reporter<'_>,
     cancel: &CancellationToken,
     run: impl Future<Output = T>,
 ) -> Result<Option<T>, CliError> {
@@ -231,9 +240,7 @@ async fn interruptible<T>(
             return Ok(None);
         }
         cancel.cancel();
-        let canvas = session.settings.terminal.err();
-        let text = "no new steps are begun; those that run come to their end (interrupt again to kill them)";
-        session.settings.terminal.note(&format!("{}\n", canvas.paint(Tone::Warn, text)));
+        reporter.stopping();
     }
 }
 
@@ -248,7 +255,12 @@ fn show(session: &Session<'_>, planned: &Plan) -> Result<(), CliError> {
 }
 
 /// Makes sure that somebody wants a real node changed.
-pub(super) fn agree(session: &Session<'_>, consent: Consent, node: &Node, question: &str) -> Result<(), CliError> {
+pub(super) async fn agree(
+    session: &Session<'_>,
+    consent: Consent,
+    node: &Node,
+    question: &str,
+) -> Result<(), CliError> {
     if consent == Consent::Given || session.choice.is_simulated() {
         return Ok(());
     }
@@ -257,7 +269,16 @@ pub(super) fn agree(session: &Session<'_>, consent: Consent, node: &Node, questi
     if !terminal.can_ask() {
         return Err(CliError::CannotAsk { host });
     }
-    match terminal.ask(&format!("{question} {host}?")) {
+    let mut interrupts = Interrupts::new()?;
+    let question = format!("{question} {host}?");
+    let answer = tokio::select! {
+        answer = terminal.ask(&question) => answer,
+        () = interrupts.next() => {
+            terminal.note("\n");
+            Ok(false)
+        }
+    };
+    match answer {
         Ok(true) => Ok(()),
         Ok(false) => Err(CliError::Declined),
         Err(error) => Err(CliError::Start(error)),
@@ -265,7 +286,7 @@ pub(super) fn agree(session: &Session<'_>, consent: Consent, node: &Node, questi
 }
 
 /// How it went, for people: what failed, all guests, the run over time.
-fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle, states: &States) {
+fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle, states: &States) -> io::Result<()> {
     let settings = session.settings;
     let terminal = &settings.terminal;
     let mut failures = summary::failures(chronicle, terminal.err());
@@ -280,13 +301,13 @@ fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle, states
             text.push_str(&format!("{}\n", timeline(chronicle, canvas)));
         }
         text.push_str(&summary::verdict(chronicle, canvas));
-        // What has been done stands, whether anybody reads of it or not.
-        let _ = terminal.data(&text);
+        terminal.data(&text)?;
     }
+    Ok(())
 }
 
 /// The same for programs.
-fn report(session: &Session<'_>, plan: &Plan, summary: Option<&Summary>) -> Result<(), CliError> {
+fn show_result(session: &Session<'_>, plan: &Plan, summary: Option<&Summary>) -> Result<(), CliError> {
     match (session.settings.format, summary) {
         (Format::Human, _) | (Format::Jsonl, Some(_)) => Ok(()),
         (Format::Json, _) | (Format::Jsonl, None) => {

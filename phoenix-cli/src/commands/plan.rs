@@ -6,23 +6,22 @@ use phoenix_host::Changes;
 use crate::args::Plan;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
+use crate::output_file::OutputFile;
 use crate::render::plan::{Deeds, full};
 use crate::session::{Scope, Session};
 use crate::settings::Settings;
 
 pub(super) fn run(args: &Plan, settings: &Settings) -> Result<ExitStatus, CliError> {
+    let out = args.out.as_deref().map(OutputFile::create).transpose()?;
     let session = Session::open(settings, &args.guests.guests, Scope::Named)?;
     let plan = session.work(Changes::Refused, async |node| {
         let observed = session.observe(node).await?;
         Ok(plan(&session.desired, &observed, args.provision.get()).rehearsed(&session.desired, &observed))
     })?;
-    if let Some(path) = &args.out {
+    if let (Some(path), Some(file)) = (&args.out, out) {
         let json = serde_json::to_vec_pretty(&plan).map_err(std::io::Error::from);
-        json.and_then(|json| std::fs::write(path, json)).map_err(|source| CliError::File {
-            action: "write",
-            path: path.clone(),
-            source,
-        })?;
+        let file = json.and_then(|json| file.write(&json));
+        file.map_err(|source| CliError::Incomplete { what: "plan", path: path.clone(), source })?;
     }
     let deeds = if args.commands { Deeds::Shown } else { Deeds::Hidden };
     settings.data(|| full(&plan, deeds, settings.terminal.out()), || &plan, || plan.guests.iter().collect())?;

@@ -7,7 +7,7 @@ use phoenix_types::GuestId;
 
 use super::style::{columns, tame, wrap};
 use super::timeline::tone;
-use super::{Canvas, Column, Overflow, Table, Tone, span};
+use super::{Canvas, Column, Overflow, Table, Tone, folded, span};
 use crate::chronicle::{Chronicle, Story};
 
 /// How many lines of output are shown for a failure.
@@ -104,6 +104,28 @@ pub(super) fn sentence(chronicle: &Chronicle) -> String {
     let all = chronicle.order.len();
     let noun = if all == 1 { "guest" } else { "guests" };
     format!("{all} {noun}: {} in {}", parts.join(", "), span(chronicle.now))
+}
+
+/// What a run that was killed leaves half done.
+pub(crate) fn killed(chronicle: &Chronicle, canvas: Canvas) -> String {
+    let half: Vec<String> = chronicle
+        .stories()
+        .filter_map(|(id, story)| {
+            let (since, doing) = story.doing.as_ref()?;
+            let time = span(chronicle.now.saturating_sub(*since));
+            Some(format!("  {}\n", folded(&format!("{id} {}: {} (after {time})", story.name, tame(doing)), 4, canvas)))
+        })
+        .collect();
+    let mut text = format!("{}\n", canvas.paint(Tone::Warn, "killed in the middle of this:"));
+    if half.is_empty() {
+        text = format!("{}\n", canvas.paint(Tone::Warn, "killed; no step was running"));
+    }
+    text.extend(half);
+    text.push_str(&format!("{}\n", sentence(chronicle)));
+    text.push_str(
+        "run the same command again: it waits for what still runs on the node, then finishes or undoes the rest\n",
+    );
+    text
 }
 
 /// What failed, each with its evidence, what to do, and who is held back by it.

@@ -112,8 +112,10 @@ pub async fn converge(
             outcomes.insert(id, Some(outcome));
         }
     }
-    let guests: BTreeMap<GuestId, GuestOutcome> =
-        outcomes.into_iter().map(|(id, outcome)| (id, outcome.unwrap_or_else(broken))).collect();
+    let guests: BTreeMap<GuestId, GuestOutcome> = outcomes
+        .into_iter()
+        .map(|(id, outcome)| (id, outcome.unwrap_or_else(|| broken("its task ended early"))))
+        .collect();
     let mut counts = BTreeMap::new();
     for outcome in guests.values() {
         *counts.entry(outcome.word()).or_insert(0) += 1;

@@ -1,7 +1,9 @@
 //! One guest's way through its steps.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use phoenix_config::model::{OnFailure, State};
 use phoenix_types::{GuestId, SecretSource};
 use tokio::time::Instant;
@@ -18,8 +20,12 @@ use crate::plan::{Attitude, GuestPlan, Stage, Step};
 /// Runs a guest's part of the plan and tells its dependants how it went.
 pub(super) async fn run(run: &Run, guest: Option<&DesiredGuest>, plan: GuestPlan, voice: &Voice) -> GuestOutcome {
     let outcome = match guest {
-        Some(guest) => drive(run, guest, plan, voice).await,
-        None => broken(),
+        // A panic must not leave the dependants waiting: it ends as a failure of this guest.
+        Some(guest) => match AssertUnwindSafe(drive(run, guest, plan, voice)).catch_unwind().await {
+            Ok(outcome) => outcome,
+            Err(panic) => broken(panic_message(&*panic)),
+        },
+        None => broken("the plan names a guest that is not configured"),
     };
     voice.say(EventKind::GuestFinished { outcome: outcome.clone() });
     let word = match &outcome {
@@ -31,6 +37,12 @@ pub(super) async fn run(run: &Run, guest: Option<&DesiredGuest>, plan: GuestPlan
         sender.send_replace(Some(word));
     }
     outcome
+}
+
+/// What a panic says.
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a message")
 }
 
 async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, voice: &Voice) -> GuestOutcome {
@@ -178,11 +190,11 @@ impl Worker<'_> {
 }
 
 /// A guest whose task broke off: a fault of Phoenix itself, which must not look like success.
-pub(super) fn broken() -> GuestOutcome {
+pub(super) fn broken(reason: &str) -> GuestOutcome {
     GuestOutcome::Failed {
         failure: Failure {
             stage: Stage::Define,
-            message: "Phoenix itself failed while it worked on this guest".to_owned(),
+            message: format!("Phoenix itself failed while it worked on this guest: {reason}"),
             hint: Some("this is a fault of Phoenix: please report it with the output of RUST_BACKTRACE=1".to_owned()),
             attempts: None,
             asked: Vec::new(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::{Command, Effect, FileStat, Host, HostError, Output};
+use phoenix_host::{Command, Effect, FileStat, Host, HostError, Output, ask_whole};
 
 /// How long a question may take. A storage that does not answer keeps `pvesm` waiting.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ impl<'a> Look<'a> {
     /// What a program answers; `None` when the node does not have it.
     pub(super) async fn ask(&self, program: &str, args: &[&str]) -> Result<Option<Output>, HostError> {
         let command = Command::new(program, Effect::Read, DEADLINE).args(args.iter().copied());
-        match self.host.run(command).await {
+        match ask_whole(self.host, command).await {
             Ok(output) => Ok(Some(output)),
             Err(HostError::NoSuchProgram { .. } | HostError::Deadline { .. }) => Ok(None),
             Err(error) => Err(error),

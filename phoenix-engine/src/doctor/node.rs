@@ -116,7 +116,7 @@ async fn under_way(patient: &mut Patient<'_>) -> Result<(), HostError> {
     let message = match lock::holder(patient.look.host()).await {
         Ok(None) => return Ok(()),
         Ok(Some(holder)) => {
-            format!("{} (process {}) has run `{}` since {}", holder.who, holder.pid, holder.doing, holder.since)
+            format!("{} (process {}) has run `{}` since {}", holder.who, holder.process.pid, holder.doing, holder.since)
         }
         Err(lock::LockError::Host(error)) => return Err(error),
         Err(error) => error.to_string(),

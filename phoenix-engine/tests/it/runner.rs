@@ -84,15 +84,20 @@ impl Scratch {
         names
     }
 
-    /// A look that has not begun: from this byte on, for so many seconds, with so much output.
-    fn command(&self, mode: &str, at: usize, seconds: u32, most: usize, script: &str) -> Command {
-        let input = self.path("input");
+    /// The files of a script, as they are sent.
+    fn payload(&self, script: &str) -> String {
         let script = script.replace("HERE", self.folder.path().to_str().unwrap());
         let words = "200\nbox\nwork\n/bin/sh\n";
         let files =
             [("supervise", SUPERVISOR), ("words", words), ("script", &script), ("context.json", "{\"token\": 1}")];
         let lines: String = files.iter().map(|(name, text)| format!("{name} {}\n", encoded(text))).collect();
-        fs::write(&input, lines).unwrap();
+        lines + "end\n"
+    }
+
+    /// A look that has not begun: from this byte on, for so many seconds, with so much output.
+    fn command(&self, mode: &str, at: usize, seconds: u32, most: usize, script: &str) -> Command {
+        let input = self.path("input");
+        fs::write(&input, self.payload(script)).unwrap();
         let mut command = Command::new("sh");
         command
             .env_clear()
@@ -156,6 +161,24 @@ fn a_script_runs_with_its_environment_and_tells_its_status() {
     assert_eq!(scratch.left(), ["status"]);
     // Whoever lost that answer can ask again, and it does not run again.
     assert_eq!(scratch.look("resume", said.len(), 60, 1 << 20, script), Look::new("", "phoenix-run ended 7"));
+}
+
+/// A link that breaks while the files are on their way looks like their end from inside.
+#[test]
+fn a_script_that_arrives_incomplete_never_begins() {
+    let scratch = Scratch::new(&[]);
+    let script = "touch HERE/begun\n";
+    let payload = scratch.payload(script);
+    // All of it takes a thousand processes, so the long files are cut here and there.
+    for cut in (0..payload.len()).step_by(29).chain(payload.len() - 60..payload.len()) {
+        let mut command = scratch.command("start", 0, 60, 1 << 20, script);
+        fs::write(scratch.path("input"), &payload[..cut]).unwrap();
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "cut after {cut} bytes");
+        assert!(!scratch.path("begun").exists() && !scratch.own("").exists(), "cut after {cut} bytes");
+    }
+    assert_eq!(scratch.look("resume", 0, 60, 1 << 20, script).said, "phoenix-run ended 0");
+    assert!(scratch.path("begun").exists());
 }
 
 #[test]

@@ -8,16 +8,21 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use test_case::test_case;
 
 use crate::program::Place;
 use crate::remote::{Remote, Tools, lines, until};
 
 fn interrupt(child: &Child) {
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    send(child, Signal::SIGINT);
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }
 
 /// What the program says when it has been interrupted once.
-const SAFE: &str = "no new steps are begun";
+const SAFE: &str = "no new step starts";
 
 /// Whether a line is the event that a guest's step of a stage begins.
 fn begins(line: &str, guest: u32, stage: &str) -> bool {
@@ -90,7 +95,8 @@ fn interrupted_twice_it_leaves_no_process_behind() {
     // Both streams end, with no word of anything new. 101, which only waited, was cancelled at once.
     let after: Vec<Value> = events.map(|line| serde_json::from_str(&line).unwrap()).collect();
     assert!(after.iter().all(|event| event["guest"] == 101 && event["event"] == "guest_finished"), "{after:#?}");
-    assert_eq!(told.collect::<Vec<_>>(), [""; 0]);
+    let told: Vec<String> = told.collect();
+    assert!(told.iter().any(|line| line.starts_with("  103 step-ca: start")), "what is half done: {told:#?}");
     // A tool in flight holds the folder of the node. `pct start` would hold it for ever; killed, it is gone in a moment.
     let folder = fs::File::open(remote.beside("node/.lock")).unwrap();
     folder.lock().unwrap();
@@ -99,4 +105,61 @@ fn interrupted_twice_it_leaves_no_process_behind() {
     // The next run finds the lock of a dead one, and the guest as it was left.
     let next = remote.phoenix(&["plan"]);
     assert_eq!(next.exit, Some(0), "{}", next.all());
+}
+
+/// A closed terminal, a dropped ssh session, a service that is stopped.
+#[test_case(Signal::SIGHUP)]
+#[test_case(Signal::SIGTERM)]
+#[test_case(Signal::SIGQUIT)]
+fn every_signal_that_asks_for_an_end_gets_a_safe_one(signal: Signal) {
+    let remote = Remote::new(&json!({"startup": 0, "faults": [{"when": "pct start 103", "fail": "hang"}]}));
+    let mut child = remote.begin(&["up", "--yes"], Tools::TakeTime);
+    let mut events = lines(child.stdout.take().unwrap());
+    until(&mut events, |line| begins(line, 103, "start"));
+    let mut told = lines(child.stderr.take().unwrap());
+    send(&child, signal);
+    let said = until(&mut told, |line| line.contains(SAFE));
+    assert!(said.iter().any(|line| line.contains("1 step runs to its end; interrupt again to kill it")), "{said:#?}");
+    until(&mut told, |line| line.contains("103 step-ca"));
+    assert!(child.try_wait().unwrap().is_none());
+    send(&child, signal);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(remote.phoenix(&["plan"]).exit, Some(0));
+}
+
+/// As `nohup` starts a program.
+#[test]
+fn a_hang_up_that_is_ignored_from_the_start_stays_ignored() {
+    let remote = Remote::new(&json!({"startup": 0, "faults": [{"when": "pct start 103", "fail": "hang"}]}));
+    let mut child = remote.begin_ignoring_hangups(&["up", "--yes"]);
+    let mut events = lines(child.stdout.take().unwrap());
+    until(&mut events, |line| begins(line, 103, "start"));
+    let mut told = lines(child.stderr.take().unwrap());
+    send(&child, Signal::SIGHUP);
+    send(&child, Signal::SIGINT);
+    // Had the first signal counted, this would be the second one, and the run would be killed.
+    until(&mut told, |line| line.contains(SAFE));
+    assert!(child.try_wait().unwrap().is_none());
+    send(&child, Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// The lock names a process on the node: the far end of the connection, which ends with it.
+#[test]
+fn the_lock_of_a_run_over_ssh_is_held_while_its_connection_lives() {
+    let remote = Remote::new(&json!({"startup": 0}));
+    // Its gate waits for a minute for a file that nobody makes.
+    remote.write("features/step_ca.sh", "#!/bin/sh\ntrue\n");
+    let mut child = remote.begin(&["up", "--yes"], Tools::Instant);
+    let mut events = lines(child.stdout.take().unwrap());
+    until(&mut events, |line| line.contains("gate_asked"));
+    let log = remote.beside("second.jsonl");
+    let second = remote.phoenix(&["--command-log", &log, "up", "--yes"]);
+    assert_eq!(second.exit, Some(4), "{}", second.all());
+    assert!(second.stderr.contains("has run `up` since"), "{}", second.all());
+    send(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    // The far end hears of it at once, since the kernel closes the connection.
+    let third = remote.until_free(&["stop", "103", "--yes"]);
+    assert!(third.stderr.contains("died"), "{}", third.all());
 }

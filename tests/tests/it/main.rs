@@ -21,6 +21,8 @@ mod interrupts;
 #[cfg(test)]
 mod lab;
 #[cfg(test)]
+mod links;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod program;
@@ -36,6 +38,8 @@ mod secrets;
 mod statuses;
 #[cfg(test)]
 mod step_ca;
+#[cfg(test)]
+mod streams;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]

@@ -88,6 +88,27 @@ impl Remote {
         command.spawn().unwrap()
     }
 
+    /// The same, started as `nohup` starts a program.
+    pub(crate) fn begin_ignoring_hangups(&self, args: &[&str]) -> Child {
+        let phoenix = self.command(&[&["--format", "jsonl"], args].concat());
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(phoenix.get_program()).args(phoenix.get_args());
+        command.env_clear();
+        command.envs(phoenix.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("PHOENIX_SIM_PACE", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The program again and again while another run holds the lock.
+    pub(crate) fn until_free(&self, args: &[&str]) -> Run {
+        loop {
+            let run = self.phoenix(args);
+            if run.exit != Some(4) {
+                return run;
+            }
+        }
+    }
+
     /// Writes a file of the configuration.
     pub(crate) fn write(&self, file: &str, text: &str) {
         fs::write(self.place.config().join(file), text).unwrap();

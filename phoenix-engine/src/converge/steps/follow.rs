@@ -204,7 +204,9 @@ fn payload(guest: &DesiredGuest, script: &DesiredScript) -> String {
         ("script", &script.body),
         ("context.json", &guest.context),
     ];
-    files.iter().map(|(name, content)| format!("{name} {}\n", BASE64.encode(content))).collect()
+    let files = files.iter().map(|(name, content)| format!("{name} {}\n", BASE64.encode(content)));
+    // The runner starts nothing without it.
+    files.chain(std::iter::once("end\n".to_owned())).collect()
 }
 
 /// Begun seconds count, so that a plan and its run say the same.

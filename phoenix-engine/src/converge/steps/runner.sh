@@ -1,6 +1,7 @@
 # Runs a script detached from the connection that started it, and follows it.
 # usage: start|resume|follow|stop DIR OFFSET SECONDS LINGER MOST
-# `start` and `resume` read the script's files from standard input, one per line: name, blank, base64. `start` joins a script that
+# `start` and `resume` read the script's files from standard input, one per line: name, blank, base64. The last line is `end`; without
+# it a link broke on the way, and nothing starts. `start` joins a script that
 # runs and begins it otherwise. `resume` is for a start whose answer was lost: it joins a script that was begun. `stop` kills the
 # script with everything that it started.
 # The script's output goes to standard output from byte OFFSET on, at most MOST bytes of it. The last line on standard error is
@@ -52,9 +53,19 @@ begin() {
         rm -rf "$old"
     done
     mkdir -p "$dir" || exit 1
+    whole=
     while read -r name data; do
+        if [ "$name" = end ]; then
+            whole=1
+            break
+        fi
         printf '%s' "$data" | base64 -d > "$dir/$name" || exit 1
     done
+    if [ -z "$whole" ]; then
+        rm -rf "$dir"
+        echo 'the files of the script arrived incomplete' >&2
+        exit 1
+    fi
     # A guest agent that is a service takes along what it started when it restarts, for example during an upgrade. There the
     # script gets a service of its own, whose end leaves alone what the script left running.
     if grep -q '\.service$' /proc/self/cgroup 2> /dev/null && command -v systemd-run > /dev/null 2>&1; then

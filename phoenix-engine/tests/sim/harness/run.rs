@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use phoenix_engine::{
-    Desired, Event, Holder, Liveness, LockError, Node, NodeLock, Observed, Options, Plan, PowerAction, Provision,
-    Summary, converge, plan, plan_power, plan_removal,
+    Desired, Event, Holder, LockError, Node, NodeLock, Observed, Options, Plan, PowerAction, Provision, Summary,
+    converge, plan, plan_power, plan_removal,
 };
-use phoenix_host::{CommandRecord, Host, Layered, Recorder};
+use phoenix_host::{CommandRecord, Host, Layered, Liveness, Process, Recorder};
 use phoenix_sim::SimNode;
 use phoenix_types::GuestId;
 use tokio::time::Instant;
@@ -190,8 +190,7 @@ enum Outcome {
 pub(crate) fn holder(pid: u32) -> Holder {
     Holder {
         who: "root@pve".to_owned(),
-        boot: "1".to_owned(),
-        pid,
+        process: Process { boot: "1".to_owned(), pid, ..Process::default() },
         since: "2026-11-21 20:00:00".to_owned(),
         doing: "up".to_owned(),
     }
@@ -205,11 +204,11 @@ async fn work(
     ran: &mut Ran,
 ) -> Result<(), String> {
     let host: Arc<dyn Host> = Arc::new(layered.clone());
-    let liveness = |holder: &Holder| match alive.lock().unwrap().contains(&holder.pid) {
+    let liveness = |holder: &Holder| match alive.lock().unwrap().contains(&holder.process.pid) {
         true => Liveness::Alive,
         false => Liveness::Dead,
     };
-    let lock = NodeLock::take(host, holder(ran.pid), liveness).await.map_err(|error: LockError| error.to_string())?;
+    let lock = NodeLock::take(host, holder(ran.pid), &liveness).await.map_err(|error: LockError| error.to_string())?;
     ran.started = Instant::now();
     let ended = under_lock(layered, desired, how, &lock, ran).await;
     lock.release().await.map_err(|error| error.to_string())?;
