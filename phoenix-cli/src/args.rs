@@ -24,7 +24,7 @@ Try it without a node: `phoenix -C examples/step-ca --host sim: up`";
 
 /// Brings a Proxmox VE node to the state that JSON files describe, gated by health.
 #[derive(Debug, Parser)]
-#[command(name = "phoenix", version, styles = STYLES, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "phoenix", version, styles = STYLES, after_help = AFTER_HELP)]
 #[command(max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -121,6 +121,7 @@ pub(crate) enum Verb {
     /// Take over guests that exist and are configured, but that Phoenix did not make
     Adopt(Adopt),
     /// Destroy guests; refused while others need them
+    #[command(aliases = ["destroy", "remove", "rm"])]
     Delete(Delete),
     /// Destroy all guests of the configuration
     Down(Down),

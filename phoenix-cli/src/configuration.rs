@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_config::{Fleet, Loaded, Loader, Warnings};
+use phoenix_config::{Fleet, Loaded, Loader, Warnings, nearest};
 use phoenix_types::GuestId;
 
 use crate::error::CliError;
@@ -103,6 +103,7 @@ impl Configuration {
             self.fleet.find(asked).map(|guest| guest.id).ok_or_else(|| CliError::UnknownGuest {
                 asked: asked.clone(),
                 dir: self.dir.clone(),
+                nearest: nearest(asked, self.fleet.guests.values().map(|guest| guest.name.as_str())).map(str::to_owned),
                 known: self.known(),
             })
         };

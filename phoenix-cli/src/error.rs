@@ -39,6 +39,8 @@ pub enum CliError {
         asked: String,
         /// The folder of the configuration.
         dir: Utf8PathBuf,
+        /// The name or id that was probably meant.
+        nearest: Option<String>,
         /// The guests that there are: id and name.
         known: Vec<String>,
     },
@@ -216,6 +218,7 @@ impl CliError {
             Self::NoConfiguration { .. } => {
                 "name the folder or the file with `-C PATH`, or in `$PHOENIX_CONFIG_DIR`".to_owned()
             }
+            Self::UnknownGuest { nearest: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownGuest { known, .. } if known.is_empty() => "the configuration has no guests".to_owned(),
             Self::UnknownGuest { known, .. } => format!("configured are {}", known.join(", ")),
             Self::NotANode => {

@@ -39,7 +39,7 @@ pub mod schema;
 mod settings;
 pub mod source;
 
-pub use diagnostic::{Code, Diagnostic, Severity};
+pub use diagnostic::{Code, Diagnostic, Severity, nearest};
 pub use graph::{Edge, EdgeKind, Graph};
 pub use load::{Loaded, Loader, ValueOrigin, Warnings, has_configuration, load};
 pub use model::{Fleet, Guest, Hypervisor, Kind, Script, ScriptPlace, State};

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 pub use code::Code;
 pub use finding::{FileKind, Finding, Shows, Target};
-pub(crate) use nearest::{nearest, nearest_number};
+pub use nearest::nearest;
+pub(crate) use nearest::nearest_number;
 
 use crate::source::Location;
 

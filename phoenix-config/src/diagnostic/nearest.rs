@@ -1,7 +1,8 @@
 //! The name that was probably meant.
 
 /// The candidate that is nearest to `name`, when it is near enough to be meant.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = name.chars().count();
     if length > 64 {
         return None;
@@ -9,7 +10,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= length.max(candidate.chars().count()).div_ceil(3))
+        .filter(|(distance, candidate)| *distance <= length.max(candidate.chars().count()).div_ceil(4))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -53,6 +54,7 @@ mod tests {
     #[test_case("mount_ponits", Some("mount_points"))]
     #[test_case("Memory_MB", Some("memory_mb"))]
     #[test_case("nmae", Some("name"))]
+    #[test_case("numa", None)]
     #[test_case("zzz", None)]
     #[test_case("", None)]
     fn names(name: &str, expected: Option<&str>) {

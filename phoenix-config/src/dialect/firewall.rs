@@ -56,8 +56,8 @@ object! {
 
 text_type! {
     /// The name of a firewall macro.
-    MacroName, InvalidMacroName, |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
-    "a firewall macro's name, such as `SSH`", r"^[A-Za-z0-9-]+$"
+    MacroName, InvalidMacroName, |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric()) && text.starts_with(|c: char| c.is_ascii_alphabetic()),
+    "a firewall macro's name, such as `SSH`", r"^[A-Za-z][A-Za-z0-9]*$"
 }
 text_type! {
     /// A guest's interface in a rule.

@@ -153,8 +153,22 @@ fn notes(
             .help("shorten it"),
         );
     }
+    if text.contains(RECORD_MARK) {
+        findings.push(
+            Finding::error(
+                Code::InvalidValue,
+                target,
+                format!("`description` contains `{RECORD_MARK}`, which begins what Phoenix notes beside it"),
+            )
+            .at(["description"])
+            .help("remove this comment from the text"),
+        );
+    }
     Some(text)
 }
+
+/// How the record of what Phoenix did begins in a guest's notes.
+const RECORD_MARK: &str = "<!-- phoenix:";
 
 /// Tags. A single one that is called `0` is none for Proxmox.
 fn tags(

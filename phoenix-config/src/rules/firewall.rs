@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use phoenix_types::{FirewallRule, GuestId, RuleState};
 
-use crate::diagnostic::{Code, Finding, Target};
+use crate::diagnostic::{Code, Finding, Target, nearest};
 use crate::rules::{Rule, View, same_rule};
 use crate::source::Segment;
 
@@ -35,10 +35,111 @@ fn path(index: usize) -> [Segment; 3] {
 /// Protocols that have ports (pve-firewall `Firewall.pm`, `PROTOCOLS_WITH_PORTS`).
 const WITH_PORTS: [&str; 5] = ["tcp", "udp", "sctp", "dccp", "udplite"];
 
+/// The firewall macros of Proxmox VE 9 (pve-firewall `Firewall.pm`, `$pve_fw_macros`).
+const MACROS: [&str; 86] = [
+    "Amanda",
+    "Auth",
+    "BGP",
+    "BitTorrent",
+    "BitTorrent32",
+    "CVS",
+    "Ceph",
+    "Citrix",
+    "DAAP",
+    "DCC",
+    "DHCPfwd",
+    "DHCPv6",
+    "DNS",
+    "Distcc",
+    "FTP",
+    "Finger",
+    "GNUnet",
+    "GRE",
+    "Git",
+    "HKP",
+    "HTTP",
+    "HTTPS",
+    "ICPV2",
+    "ICQ",
+    "IMAP",
+    "IMAPS",
+    "IPIP",
+    "IPsec",
+    "IPsecah",
+    "IPsecnat",
+    "IRC",
+    "Jetdirect",
+    "L2TP",
+    "LDAP",
+    "LDAPS",
+    "MDNS",
+    "MSNP",
+    "MSSQL",
+    "Mail",
+    "Munin",
+    "MySQL",
+    "NNTP",
+    "NNTPS",
+    "NTP",
+    "NeighborDiscovery",
+    "OSPF",
+    "OpenVPN",
+    "PCA",
+    "PMG",
+    "POP3",
+    "POP3S",
+    "PPtP",
+    "Ping",
+    "PostgreSQL",
+    "Printer",
+    "RDP",
+    "RIP",
+    "RNDC",
+    "Razor",
+    "Rdate",
+    "Rsync",
+    "SANE",
+    "SMB",
+    "SMBswat",
+    "SMTP",
+    "SMTPS",
+    "SNMP",
+    "SPAMD",
+    "SPICEproxy",
+    "SSH",
+    "SVN",
+    "SixXS",
+    "Squid",
+    "Submission",
+    "Syslog",
+    "TFTP",
+    "Telnet",
+    "Telnets",
+    "Time",
+    "Trcrt",
+    "VNC",
+    "VNCL",
+    "Web",
+    "Webcache",
+    "Webmin",
+    "Whois",
+];
+
+/// A rule whose macro Proxmox does not have acts on nothing. A newer Proxmox may have it.
+fn unknown_macro(target: Target, rule: &FirewallRule) -> Option<Finding> {
+    let name = rule.macro_name.as_deref().filter(|name| !MACROS.contains(name))?;
+    let finding = Finding::warning(Code::InvalidValue, target, format!("Proxmox VE 9 has no firewall macro `{name}`"));
+    Some(match nearest(name, MACROS) {
+        Some(near) => finding.expected(format!("`{near}`")).help(format!("did you mean `{near}`?")),
+        None => finding.help("write `proto` and `port` instead"),
+    })
+}
+
 /// What is wrong with one rule.
 fn alone(id: GuestId, index: usize, rule: &FirewallRule) -> Vec<Finding> {
     let target = Target::Guest(id);
     let mut findings = Vec::new();
+    findings.extend(unknown_macro(target, rule).map(|finding| finding.at(path(index)).at(["macro"])));
     for (key, ports) in [("port", &rule.dport), ("sport", &rule.sport)] {
         let Some(ports) = ports else { continue };
         // The destination port of ICMP is its type in Proxmox's grammar: a name, such as `echo-request`.

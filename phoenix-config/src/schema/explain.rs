@@ -4,6 +4,7 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
+use super::foreign::{Foreign, foreign};
 use super::{Part, compiled};
 use crate::diagnostic::{Code, FileKind, Finding, Target, nearest};
 use crate::source::Segment;
@@ -98,8 +99,19 @@ impl Explanation<'_> {
             .at(path.iter().cloned())
             .at([key])
             .on_key();
-        if let Some(near) = nearest(key, known.iter().copied()) {
+        let meant = foreign(key);
+        let named = match meant {
+            Some(Foreign::Keys(keys)) => keys.iter().find(|word| known.contains(word)).copied(),
+            Some(Foreign::NoKey) => None,
+            None => nearest(key, known.iter().copied()),
+        };
+        if let Some(near) = named {
             return finding.expected(format!("`{near}`")).help(format!("did you mean `{near}`?"));
+        }
+        if let Some(Foreign::NoKey) = meant {
+            return finding.help(format!(
+                "Phoenix has no key for `{key}` yet: set it on the node, which keeps it, and remove it here"
+            ));
         }
         if let Some((near, owner)) = elsewhere(key) {
             return finding
@@ -233,8 +245,13 @@ fn known_keys(schema: Option<&Value>) -> Vec<&str> {
 fn elsewhere(key: &str) -> Option<(&'static str, &'static str)> {
     let owners = [(Part::Guest(FileKind::Lxc), "a container"), (Part::Guest(FileKind::Vm), "a VM")];
     owners.into_iter().find_map(|(part, owner)| {
-        let keys = compiled(part).root.get("properties")?.as_object()?.keys().map(String::as_str);
-        nearest(key, keys).map(|near| (near, owner))
+        let mut keys = compiled(part).root.get("properties")?.as_object()?.keys().map(String::as_str);
+        let meant = match foreign(key) {
+            Some(Foreign::Keys(words)) => keys.find(|key| words.contains(key)),
+            Some(Foreign::NoKey) => None,
+            None => nearest(key, keys),
+        };
+        meant.map(|near| (near, owner))
     })
 }
 

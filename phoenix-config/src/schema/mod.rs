@@ -14,6 +14,7 @@
 mod examine;
 mod explain;
 mod fleet;
+mod foreign;
 mod rest;
 #[cfg(test)]
 mod tests;

@@ -220,3 +220,49 @@ fn settings_of_a_vm(members: &str, expected: &str) {
     let vm = format!(r#"{{"vms": [{{"vmid": 1001, "name": "docker", {members}}}]}}"#);
     assert_eq!(codes(&[(FileKind::Vm, vm)]), [expected]);
 }
+
+/// What is advised about an unknown key of a container, of its interface or of a gate.
+#[test_case("depends_on", r#"["100"]"#, "did you mean `dependencies`?")]
+#[test_case("hostname", r#""a""#, "did you mean `name`?")]
+#[test_case("storage", r#""tank""#, "did you mean `storage_pool`?")]
+#[test_case("onboot", "1", "did you mean `start_at_boot`?")]
+#[test_case("memory", "512", "did you mean `memory_mb`?")]
+#[test_case("ostemplate", r#""x""#, "did you mean `template`?")]
+#[test_case("startup", "{}", "did you mean `boot_order`?")]
+#[test_case("net0", r#""x""#, "did you mean `network_config`?")]
+#[test_case("network_config", r#"{"tag": 20}"#, "did you mean `vlan`?" ; "a tag")]
+#[test_case("network_config", r#"{"hwaddr": "02:00:00:00:00:01"}"#, "`mac_address` belongs to a container; else remove it: keys of your own begin with `x-`" ; "hwaddr")]
+#[test_case("health_check", r#"{"test": ["true"], "retries": 1}"#, "did you mean `command`?" ; "a test")]
+#[test_case("numa", "1", "Phoenix has no key for `numa` yet: set it on the node, which keeps it, and remove it here")]
+#[test_case(
+    "hostpci0",
+    r#""x""#,
+    "Phoenix has no key for `hostpci0` yet: set it on the node, which keeps it, and remove it here"
+)]
+#[test_case("health_check", r#"{"tcp": {"port": 1}, "retries": 1, "start_interval": "1s"}"#, "Phoenix has no key for `start_interval` yet: set it on the node, which keeps it, and remove it here" ; "start_interval")]
+fn words_of_other_tools(key: &str, value: &str, help: &str) {
+    let lxc = format!(r#"{{"lxc_configs": {{"101": {{"name": "web", "template": "local:a", "{key}": {value}}}}}}}"#);
+    let loaded = Loader::new("/nowhere".into()).load_texts([(FileKind::Lxc, lxc)]);
+    let unknown = loaded.diagnostics.iter().find(|diagnostic| diagnostic.code.as_str() == "PHX0105");
+    let found = unknown.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    assert_eq!(found.help.as_deref(), Some(help));
+}
+
+#[test_case("SSH", None)]
+#[test_case("Ssh", Some("did you mean `SSH`?"))]
+#[test_case("Minecraft", Some("write `proto` and `port` instead"))]
+fn firewall_macros(name: &str, help: Option<&str>) {
+    let firewall = format!(r#"{{"rules": [{{"type": "in", "action": "ACCEPT", "macro": "{name}"}}]}}"#);
+    let lxc =
+        format!(r#"{{"lxc_configs": {{"101": {{"name": "web", "template": "local:a", "firewall": {firewall}}}}}}}"#);
+    let loaded = Loader::new("/nowhere".into()).load_texts([(FileKind::Lxc, lxc)]);
+    let found = loaded.diagnostics.iter().find(|diagnostic| diagnostic.message.contains("macro"));
+    assert_eq!(found.and_then(|diagnostic| diagnostic.help.as_deref()), help);
+}
+
+#[test_case(r#""description": "a\n<!-- phoenix:{} -->""#, &["PHX0108"] ; "a record in the notes")]
+#[test_case(r#""description": "a\n<!-- mine -->""#, &[] ; "a comment in the notes")]
+#[test_case(r#""firewall": {"rules": [{"type": "in", "action": "ACCEPT", "macro": "--force"}]}"#, &["PHX0108"] ; "an option as a macro")]
+fn texts_that_would_be_taken_for_something_else(members: &str, expected: &[&str]) {
+    assert_eq!(container(members), expected);
+}
