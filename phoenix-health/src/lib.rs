@@ -41,5 +41,5 @@ pub use evidence::{Evidence, Section, gather_evidence};
 /// The vocabulary of gates: [`Gate`], [`Schedule`], [`Probe`] and its kinds.
 pub use phoenix_types::gate::*;
 pub use probe::{Answer, Ask, Verdict};
-pub use surroundings::{Addresses, Agent, AskGuest, FixedAddress, Surroundings};
+pub use surroundings::{Addresses, Agent, AskGuest, FixedAddress, NO_ADDRESS, Surroundings, preferred};
 pub use wait::{GateFailure, Outcome, Reason, ask_once, wait};

@@ -60,18 +60,40 @@ pub struct AskGuest(
     pub Arc<dyn Inside>,
 );
 
+impl AskGuest {
+    /// The address that the guest tells; none while it has none.
+    ///
+    /// # Errors
+    /// When the guest cannot be asked, with the reason: it is off, or its `hostname` has no `-I`, as that of BusyBox.
+    pub async fn ask(&self) -> Result<Option<String>, String> {
+        let question = Command::new("hostname", Effect::Read, Duration::from_secs(5)).arg("-I");
+        let output = self.0.exec(question).await.map_err(|error| error.to_string())?;
+        if output.succeeded() {
+            Ok(preferred(output.stdout_text().split_whitespace()))
+        } else {
+            Err("`hostname -I` does not work in the guest".to_owned())
+        }
+    }
+}
+
 #[async_trait]
 impl Addresses for AskGuest {
     async fn address(&self) -> Result<String, String> {
-        let question = Command::new("hostname", Effect::Read, Duration::from_secs(5)).arg("-I");
-        let output = self.0.exec(question).await.map_err(|error| error.to_string())?;
-        let text = output.stdout_text();
-        // IPv4 first: it is what the other guests of a node are usually reached by.
-        let mut found: Vec<std::net::IpAddr> =
-            text.split_whitespace().filter_map(|word| word.parse().ok()).filter(|ip| !is_local(ip)).collect();
-        found.sort_by_key(std::net::IpAddr::is_ipv6);
-        found.first().map(ToString::to_string).ok_or_else(|| "the guest has no address yet".to_owned())
+        self.ask().await?.ok_or_else(|| NO_ADDRESS.to_owned())
     }
+}
+
+/// What is said of a guest that has no address yet.
+pub const NO_ADDRESS: &str = "the guest has no address yet";
+
+/// The address by which a guest is usually reached: its first global one, IPv4 before IPv6. Words that are no address do not
+/// count.
+#[must_use]
+pub fn preferred<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let mut found: Vec<std::net::IpAddr> =
+        words.into_iter().filter_map(|word| word.parse().ok()).filter(|ip| !is_local(ip)).collect();
+    found.sort_by_key(std::net::IpAddr::is_ipv6);
+    found.first().map(ToString::to_string)
 }
 
 fn is_local(ip: &std::net::IpAddr) -> bool {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::Utf8Path;
-use phoenix_health::{Addresses, Agent, AskGuest, Attempt, Gate, GateFailure, Outcome, Surroundings};
-use phoenix_host::InsideError;
+use phoenix_health::{
+    Addresses, Agent, AskGuest, Attempt, Gate, GateFailure, NO_ADDRESS, Outcome, Surroundings, preferred,
+};
+use phoenix_host::{Command, Effect, Host, InsideError, Output};
 use phoenix_pve::GuestError;
 use phoenix_types::{GuestId, GuestKind, Power};
 use phoenix_vm::VirtualMachines;
@@ -70,6 +72,41 @@ impl Addresses for WhileRunning {
     }
 }
 
+/// The address of a guest that gets it by DHCP. The guest is asked first; a guest without GNU tools or a shell is looked at
+/// from the node.
+#[derive(Debug)]
+struct WhereItIs {
+    inside: AskGuest,
+    host: Arc<dyn Host>,
+    kind: GuestKind,
+    guest: GuestId,
+}
+
+#[async_trait]
+impl Addresses for WhereItIs {
+    async fn address(&self) -> Result<String, String> {
+        match self.inside.ask().await {
+            Ok(address) => address.ok_or_else(|| NO_ADDRESS.to_owned()),
+            Err(reason) => self.seen_from_node().await.ok_or(reason),
+        }
+    }
+}
+
+impl WhereItIs {
+    async fn seen_from_node(&self) -> Option<String> {
+        let id = self.guest.to_string();
+        let read = |program: &str| Command::new(program, Effect::Read, Duration::from_secs(5));
+        let question = match self.kind {
+            GuestKind::Container => read("lxc-info").args(["-n", &id, "-iH"]),
+            GuestKind::Vm => read("qm").args(["guest", "cmd", &id, "network-get-interfaces"]),
+        };
+        let output = self.host.run(question).await.ok().filter(Output::succeeded)?;
+        let text = output.stdout_text();
+        // One address a line, or JSON in which each address is a text of its own.
+        preferred(text.split(['"', '\n', ' ']))
+    }
+}
+
 /// What the gates of a guest are asked with. Their commands are labelled as a gate's.
 pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
     let Site { host, containers, machines } = node.at(guest.id, Stage::Health);
@@ -85,7 +122,7 @@ pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
             kind,
             guest: guest.id,
         }),
-        None => Arc::new(AskGuest(inside.clone())),
+        None => Arc::new(WhereItIs { inside: AskGuest(inside.clone()), host: host.clone(), kind, guest: guest.id }),
     };
     let agent: Option<Arc<dyn Agent>> = match kind {
         GuestKind::Vm => Some(Arc::new(VmAgent { machines, guest: guest.id })),
@@ -107,6 +144,7 @@ fn told(voice: &Voice, gate: &Gate, attempt: &Attempt) {
     voice.say(EventKind::GateAsked {
         gate: gate.name.clone(),
         attempt: attempt.number,
+        counted: attempt.counted,
         of: gate.schedule.attempts,
         passed: attempt.passed(),
         detail: attempt.answer.said.clone(),

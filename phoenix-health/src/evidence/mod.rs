@@ -86,7 +86,7 @@ if has systemctl; then
 fi
 if has ss; then look "listening sockets" ss -ltn; elif has netstat; then look "listening sockets" netstat -ltn; fi
 if has cloud-init; then look "cloud-init" cloud-init status --long; fi
-look "disks" df -P -l
+if df -P -l >/dev/null 2>&1; then look "disks" df -P -l; else look "disks" df -P; fi
 if has free; then look "memory" free -m; fi
 if has journalctl; then look "journal" journalctl --boot --no-pager --lines=25; fi
 exit 0"#;

@@ -23,6 +23,9 @@ impl SimNode {
         if argv.first().is_some_and(|program| Tool::from_program(program).is_some()) {
             return Some(Ended::Exit(self.run_on(argv, stdin, console).await));
         }
+        if argv.first().is_some_and(|program| program.rsplit('/').next() == Some("lxc-info")) {
+            return Some(Ended::Exit(crate::lxc::info(self, argv.get(1..).unwrap_or_default(), console)));
+        }
         let env = [
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             ("HOME", "/root"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use phoenix_engine::{Event, EventKind, GuestOutcome, Summary};
+use phoenix_health::Verdict;
 use phoenix_types::{GuestId, GuestKind};
 use serde_json::{Value, json};
 use test_case::{test_case, test_matrix};
@@ -87,6 +88,20 @@ async fn an_address_that_changes_is_followed(kind: GuestKind) {
     let unknown = "the guest's address is not known: the guest has no address yet";
     let elsewhere = "10.0.0.44 port 9000: no connection within 3 s";
     assert_eq!(said, [unknown, unknown, elsewhere, elsewhere, "10.0.0.103 port 9000 is open"]);
+}
+
+#[test_matrix([GuestKind::Container, GuestKind::Vm], [
+    json!({"when": "hostname -I", "exit": 1, "stderr": "hostname: invalid option -- 'I'\nBusyBox v1.36.1 multi-call binary.\n"}),
+    json!({"when": "hostname -I", "exit": 127, "stderr": "sh: hostname: not found\n"}),
+])]
+#[tokio::test(start_paused = true)]
+async fn a_guest_without_gnu_tools_has_its_address_found_from_the_node(kind: GuestKind, hostname: Value) {
+    let mut inside = app();
+    inside["commands"] = json!([hostname]);
+    inside["services"]["app"]["events"] = json!([{"open": [9000]}]);
+    let asked = Asked::dhcp(kind, &inside).await;
+    let (verdict, said) = asked.says(&json!({"tcp": {"port": 9000}})).await;
+    assert_eq!((verdict, said.as_str()), (Verdict::Yes, "10.0.0.103 port 9000 is open"));
 }
 
 #[test_case(json!({"command": "echo so far; sleep 1000000", "timeout": 8}), 8, "no answer within 8 s"; "hangs")]
