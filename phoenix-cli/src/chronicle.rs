@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use phoenix_engine::{Event, EventKind, GuestOutcome, Plan, Stage};
 use phoenix_types::{GuestId, GuestKind};
 
+use crate::render::progress::attempt_of;
+
 /// What a guest did in a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Activity {
@@ -64,6 +66,8 @@ pub(crate) struct Story {
     pub(crate) refusals: Vec<Refusal>,
     /// How often a step of it was tried again, because something was busy.
     pub(crate) retries: u32,
+    /// The stage of the step that is being done. A gate of another stage may have the name of a health gate.
+    stage: Option<Stage>,
     /// The gates that make it done, by name.
     pub(crate) gates: Vec<String>,
     /// How many of those passed.
@@ -84,6 +88,7 @@ impl Story {
             steps: Vec::new(),
             refusals: Vec::new(),
             retries: 0,
+            stage: None,
             gates,
             passed: 0,
             end: None,
@@ -164,13 +169,17 @@ impl Chronicle {
         let at = event.at_ms;
         let Some(story) = event.guest.and_then(|id| self.guests.get_mut(&id)) else { return };
         match &event.kind {
+            EventKind::StepStarted { stage, .. } => story.stage = Some(*stage),
+            EventKind::StepFinished { .. } => story.stage = None,
+            _ => {}
+        }
+        match &event.kind {
             EventKind::StepStarted { summary, .. } => story.doing = Some((at, summary.clone())),
-            EventKind::GateAsked { gate, attempt, of, passed: false, detail } => {
+            EventKind::GateAsked { gate, attempt, counted, of, passed: false, detail } => {
                 let (gate, attempt) = (gate.clone(), *attempt);
                 story.refusals.push(Refusal { at, gate: gate.clone(), attempt, said: detail.clone() });
-                let of = of.map_or_else(String::new, |of| format!(" of {of}"));
                 let since = story.doing.as_ref().map_or(at, |(since, _)| *since);
-                story.doing = Some((since, format!("gate `{gate}`, attempt {attempt}{of}")));
+                story.doing = Some((since, format!("gate `{gate}`, {}", attempt_of(attempt, *counted, *of))));
             }
             EventKind::StepFinished { stage, summary, ms, error } => {
                 story.doing = None;
@@ -187,7 +196,11 @@ impl Chronicle {
                 stage: Stage::WaitFor | Stage::Health | Stage::Agent | Stage::CloudInit, ..
             } => story.turn(at, Some(Activity::Gated)),
             EventKind::GuestStarted { .. } | EventKind::StepStarted { .. } => story.turn(at, Some(Activity::Working)),
-            EventKind::GatePassed { gate, .. } if story.gates.contains(gate) => story.passed += 1,
+            EventKind::GatePassed { gate, .. }
+                if story.gates.contains(gate) && story.stage.is_none_or(|stage| stage == Stage::Health) =>
+            {
+                story.passed += 1;
+            }
             EventKind::GuestFinished { outcome } => {
                 story.turn(at, None);
                 story.end = Some((at, outcome.clone()));

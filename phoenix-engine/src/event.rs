@@ -97,6 +97,8 @@ pub enum EventKind {
         gate: String,
         /// Which attempt this was, from 1.
         attempt: u32,
+        /// How many attempts counted against `of` up to and with this one. Attempts in the start period do not count.
+        counted: u32,
         /// How many are allowed, when that is limited.
         #[serde(skip_serializing_if = "Option::is_none")]
         of: Option<u32>,

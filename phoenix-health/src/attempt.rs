@@ -20,6 +20,8 @@ pub struct Attempt {
     pub took: Duration,
     /// Whether it was counted against the schedule's `attempts`.
     pub counting: Counting,
+    /// How many attempts were counted up to and with this one.
+    pub counted: u32,
     /// Passes in a row up to and with this one.
     pub streak: u32,
     /// What the probe found.

@@ -125,7 +125,7 @@ pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(
         counted = counted.saturating_add(u32::from(counting == Counting::Counted));
         let took = begun.elapsed().saturating_sub(started);
         let number = attempts.made.saturating_add(1);
-        let attempt = Attempt { number, started, took, counting, streak, answer };
+        let attempt = Attempt { number, started, took, counting, counted, streak, answer };
         tracing::debug!(guest = %around.guest, gate = gate.name, number, verdict = ?attempt.answer.verdict, "attempt");
         observer(&attempt);
         let verdict = attempt.answer.verdict;
@@ -176,7 +176,15 @@ pub async fn ask_once(gate: &Gate, around: &Surroundings) -> Attempt {
     let begun = Instant::now();
     let answer: Answer = gate.probe.ask(around, gate.schedule.timeout).await;
     let streak = u32::from(answer.verdict == Verdict::Yes);
-    Attempt { number: 1, started: Duration::ZERO, took: begun.elapsed(), counting: Counting::Counted, streak, answer }
+    Attempt {
+        number: 1,
+        started: Duration::ZERO,
+        took: begun.elapsed(),
+        counting: Counting::Counted,
+        counted: 1,
+        streak,
+        answer,
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,14 @@ impl Script {
             let passed = attempt == attempts;
             let detail =
                 if passed { "" } else { "nc: connect to localhost port 9000 (tcp) failed: Connection refused\n" };
-            let kind = EventKind::GateAsked { gate: name.into(), attempt, of: Some(30), passed, detail: detail.into() };
+            let kind = EventKind::GateAsked {
+                gate: name.into(),
+                attempt,
+                counted: attempt,
+                of: Some(30),
+                passed,
+                detail: detail.into(),
+            };
             self.at(at, guest, kind);
             at += if passed { 0 } else { 10_000 };
         }
@@ -192,8 +199,14 @@ fn nothing_that_a_page_tells_of_is_markup() {
         story.name = hostile.to_owned();
     }
     script.step(0, 10, 103, Stage::Provision, hostile);
-    let asked =
-        EventKind::GateAsked { gate: hostile.into(), attempt: 1, of: None, passed: false, detail: hostile.into() };
+    let asked = EventKind::GateAsked {
+        gate: hostile.into(),
+        attempt: 1,
+        counted: 1,
+        of: None,
+        passed: false,
+        detail: hostile.into(),
+    };
     script.at(20, 103, asked);
     let failure = Failure {
         stage: Stage::Health,
