@@ -6,17 +6,19 @@ use crate::source::{MAX_DEPTH, Walker, unquote};
 use super::fault::Fault;
 use super::node::{Member, Node, Value, place};
 
-/// The text with blanks in place of comments and of commas before a closing bracket: strict JSON in which everything keeps
-/// its place.
+/// The text with blanks in place of comments and of commas between a value and a closing bracket: strict JSON in which
+/// everything keeps its place.
 pub(super) fn uncommented(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut comma: Option<usize> = None;
+    let mut after_value = false;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let next = bytes.get(at + 1).copied();
         match (byte, next) {
             (b'"', _) => {
                 comma = None;
+                after_value = true;
                 at += 1;
                 while let Some(&byte) = bytes.get(at) {
                     at += if byte == b'\\' { 2 } else { 1 };
@@ -40,14 +42,21 @@ pub(super) fn uncommented(text: &str) -> String {
                 at = end;
                 continue;
             }
-            (b',', _) => comma = Some(at),
+            (b',', _) => {
+                comma = after_value.then_some(at);
+                after_value = false;
+            }
             (b'}' | b']', _) => {
                 if let Some(comma) = comma.take() {
                     bytes[comma] = b' ';
                 }
+                after_value = true;
             }
             (b' ' | b'\n' | b'\r' | b'\t', _) => {}
-            _ => comma = None,
+            _ => {
+                comma = None;
+                after_value = !matches!(byte, b'{' | b'[' | b':');
+            }
         }
         at += 1;
     }
@@ -169,8 +178,10 @@ mod tests {
 
     #[test_case("{\"a\": 1, // \"x\"\n \"b\": [1, 2,], /* , */ }", "{\"a\": 1,       \n \"b\": [1, 2 ]          }"; "all of it")]
     #[test_case(r#"{"url": "http://x/*y*/", "c": ",}"}"#, r#"{"url": "http://x/*y*/", "c": ",}"}"#; "texts stay")]
-    #[test_case("[,]", "[ ]"; "a comma alone")]
-    #[test_case("[1,,]", "[1, ]"; "two commas stay wrong")]
+    #[test_case("[,]", "[,]"; "a comma alone stays wrong")]
+    #[test_case("{ , }", "{ , }"; "a comma alone in an object stays wrong")]
+    #[test_case("[1,,]", "[1,,]"; "two commas stay wrong")]
+    #[test_case("[[], {\"a\": {},},]", "[[], {\"a\": {} } ]"; "after brackets")]
     #[test_case("/* open", "/* open"; "no end")]
     #[test_case("// ä\n{}", "     \n{}"; "bytes")]
     fn comments_become_blanks(text: &str, expected: &str) {
