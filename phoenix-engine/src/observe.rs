@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{FileStat, Host, HostError};
-use phoenix_pve::{GuestError, ObservedGuest};
+use phoenix_pve::{GuestError, ObservedGuest, Storages};
 use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
@@ -68,6 +68,8 @@ pub struct Observed {
     /// The paths of the node that guests need: directories that containers mount or VMs get over NFS, and images that are
     /// fetched; absent ones have no entry.
     pub paths: BTreeMap<Utf8PathBuf, FileStat>,
+    /// The node's storages.
+    pub storages: Storages,
     /// Where vendor data for cloud-init can stand; absent when no storage holds snippets, or no VM is made from an image.
     pub agent_snippet: Option<AgentSnippet>,
     /// The empty shells of guests that a run was making or destroying when it died
@@ -116,8 +118,12 @@ pub async fn observe(site: &Site, desired: &Desired) -> Result<Observed, Observe
     }
     let from_image =
         |guest: &DesiredGuest| matches!(&guest.spec, Spec::Vm(vm) if matches!(vm.origin, VmOrigin::Image(_)));
-    let agent_snippet = if desired.guests.values().any(from_image) { crate::snippets::find(host).await? } else { None };
-    Ok(Observed { present, elsewhere, paths, agent_snippet, ..Observed::default() })
+    let storages = Storages::read(host).await?;
+    let agent_snippet = match desired.guests.values().any(from_image) {
+        true => crate::snippets::find(host, &storages).await?,
+        false => None,
+    };
+    Ok(Observed { present, elsewhere, paths, agent_snippet, storages, ..Observed::default() })
 }
 
 /// The guests of other nodes, from the cluster's own list (`/etc/pve/.vmlist`, pve-cluster). A node that is alone, or a

@@ -16,6 +16,7 @@ mod files;
 mod guests;
 mod push;
 mod reader;
+mod storage;
 mod tool;
 mod values;
 
@@ -27,6 +28,7 @@ pub use files::{ConfEdit, ConfFile, GuestFiles, firewall_path};
 pub use guests::{CloneGuest, CloneMode, Guests, ObservedGuest, Purge};
 pub use push::{Push, push};
 pub use reader::{PropertyReader, PropertyWriter};
+pub use storage::{DiskFormat, Feature, Plugin, Storage, Storages};
 pub use tool::{Deadlines, Tool};
 pub use values::{
     NOTES_LIMIT, blanks, check_item, check_net, check_notes, check_ssh_keys, check_value, index, list, tags, typed,

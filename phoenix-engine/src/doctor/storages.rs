@@ -2,32 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use phoenix_config::model::{CloudImage, ContainerSource, Guest, Kind, VmSource};
 use phoenix_config::source::Segment;
 use phoenix_host::HostError;
+use phoenix_pve::{Storage, Storages};
 use phoenix_types::{DiskSize, GuestId, VolumeId};
 
 use super::{Check, Gravity, Patient};
 use crate::observe::Observed;
 
-/// A storage of the node.
+/// What `pvesm status` says of a storage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Storage {
-    /// What its section in `storage.cfg` says.
-    settings: BTreeMap<String, String>,
-    /// What `pvesm status` says, and how much room there is.
-    status: String,
+struct Status {
+    word: String,
     available_kib: u64,
 }
 
-impl Storage {
-    /// Whether it may hold this; nothing is said where the file says nothing.
-    fn holds(&self, content: &str) -> bool {
-        let listed = self.settings.get("content").map(|text| text.split(',').any(|one| one.trim() == content));
-        listed.unwrap_or(true)
-    }
-}
+/// The contents that guests are made from.
+const SOURCES: [&str; 3] = ["vztmpl", "iso", "import"];
 
 /// What guests want of a storage.
 #[derive(Debug, Clone, Default)]
@@ -43,9 +36,11 @@ struct Wish {
 /// Looks at the storages that guests name, and at what they are made from.
 pub(super) async fn examine(patient: &mut Patient<'_>, observed: &Observed) -> Result<(), HostError> {
     let wishes = wishes(&patient.guests, observed);
-    let storages = storages(patient, wishes.keys().map(String::as_str)).await?;
+    let statuses = statuses(patient, wishes.keys().map(String::as_str)).await?;
+    // A storage of the simulated node may come into being when it is asked for, so the list is read after that.
+    let storages = Storages::read(patient.look.host()).await?;
     for (name, wish) in &wishes {
-        judge(patient, name, wish, &storages);
+        judge(patient, name, wish, &statuses, storages.get(name));
     }
     sources(patient, observed, &storages).await
 }
@@ -87,10 +82,10 @@ fn wishes(guests: &[&Guest], observed: &Observed) -> BTreeMap<String, Wish> {
 
 /// The storages of the node. One that the list does not have is asked for by name once more: what the tool says then is the
 /// last word.
-async fn storages(
+async fn statuses(
     patient: &Patient<'_>,
     wanted: impl Iterator<Item = &str>,
-) -> Result<BTreeMap<String, Storage>, HostError> {
+) -> Result<BTreeMap<String, Status>, HostError> {
     let mut storages = BTreeMap::new();
     if let Some(output) = patient.look.ask("pvesm", &["status"]).await? {
         status(&output.stdout_text(), &mut storages);
@@ -101,77 +96,61 @@ async fn storages(
             status(&output.stdout_text(), &mut storages);
         }
     }
-    let text = patient.look.text("/etc/pve/storage.cfg").await?.unwrap_or_default();
-    for (name, settings) in sections(&text) {
-        storages.entry(name).or_default().settings = settings;
-    }
     Ok(storages)
 }
 
 /// Reads what `pvesm status` prints: name, type, status, total, used and available KiB, per cent.
-fn status(text: &str, storages: &mut BTreeMap<String, Storage>) {
+fn status(text: &str, storages: &mut BTreeMap<String, Status>) {
     for line in text.lines().skip(1) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [name, _, status, _, _, available, ..] = words.as_slice() else { continue };
-        let storage: &mut Storage = storages.entry((*name).to_owned()).or_default();
-        (*status).clone_into(&mut storage.status);
+        let storage: &mut Status = storages.entry((*name).to_owned()).or_default();
+        (*status).clone_into(&mut storage.word);
         storage.available_kib = available.parse().unwrap_or(0);
     }
 }
 
-/// Reads `storage.cfg`: a line `type: name`, then settings that are indented (pve-common, `PVE/SectionConfig.pm`).
-fn sections(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
-    let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let mut current = None;
-    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
-        if line.starts_with([' ', '\t']) {
-            let (key, value) = line.trim().split_once([' ', '\t']).unwrap_or((line.trim(), "1"));
-            if let Some(settings) = current.as_ref().and_then(|name: &String| sections.get_mut(name)) {
-                settings.insert(key.to_owned(), value.trim().to_owned());
-            }
-        } else if let Some((kind, name)) = line.split_once(':') {
-            let name = name.trim().to_owned();
-            sections.insert(name.clone(), [("type".to_owned(), kind.trim().to_owned())].into());
-            current = Some(name);
-        }
-    }
-    sections
-}
-
-fn judge(patient: &mut Patient<'_>, name: &str, wish: &Wish, storages: &BTreeMap<String, Storage>) {
+fn judge(
+    patient: &mut Patient<'_>,
+    name: &str,
+    wish: &Wish,
+    statuses: &BTreeMap<String, Status>,
+    storage: Option<&Storage>,
+) {
     let Some((_, path)) = wish.guests.iter().min() else { return };
     let ids: Vec<GuestId> = wish.guests.iter().map(|(id, _)| *id).collect();
     let mut note = |check: Check, gravity: Gravity, message: String, advice: String| {
         patient.note_of((check, gravity), ids.iter().copied(), path, message, advice);
     };
-    let Some(storage) = storages.get(name).filter(|storage| !storage.status.is_empty()) else {
-        let known: Vec<&str> = storages.keys().map(String::as_str).collect();
+    let Some(status) = statuses.get(name) else {
+        let known: Vec<&str> = statuses.keys().map(String::as_str).collect();
         let message = format!("the node has no storage `{name}`");
         let advice = format!("name one that it has (`{}`), or add it with `pvesm add`", known.join("`, `"));
         return note(Check::Storage, Gravity::Error, message, advice);
     };
-    if storage.status != "active" {
-        let message = format!("the storage `{name}` is {}", storage.status);
-        let advice = match storage.status.as_str() {
+    if status.word != "active" {
+        let message = format!("the storage `{name}` is {}", status.word);
+        let advice = match status.word.as_str() {
             "disabled" => format!("enable it: `pvesm set {name} --disable 0`"),
             _ => format!("look why: `pvesm status --storage {name}`"),
         };
         return note(Check::Storage, Gravity::Error, message, advice);
     }
-    let refused: Vec<&str> = wish.contents.iter().copied().filter(|content| !storage.holds(content)).collect();
+    let refused = |content: &&str| storage.is_some_and(|storage| !storage.holds(content));
+    let refused: Vec<&str> = wish.contents.iter().copied().filter(refused).collect();
     if !refused.is_empty() {
-        let listed = storage.settings.get("content").cloned().unwrap_or_default();
+        let listed = storage.and_then(|storage| storage.option("content")).unwrap_or_default();
         let message = format!("the storage `{name}` may not hold `{}`, only {listed}", refused.join("`, `"));
         let advice = format!("allow it: `pvesm set {name} --content {listed},{}`", refused.join(","));
         return note(Check::StorageContent, Gravity::Error, message, advice);
     }
     let wanted_kib = wish.bytes.div_ceil(1024);
-    if wanted_kib > storage.available_kib {
+    if wanted_kib > status.available_kib {
         let gib = |kib: u64| format!("{:.1} GiB", kib as f64 / f64::from(1 << 20));
         let message = format!(
             "disks of up to {} are to be made on the storage `{name}`, which has {} left",
             gib(wanted_kib),
-            gib(storage.available_kib)
+            gib(status.available_kib)
         );
         let advice =
             "make room or the disks smaller; disks that grow as they are filled may fit all the same".to_owned();
@@ -179,34 +158,17 @@ fn judge(patient: &mut Patient<'_>, name: &str, wish: &Wish, storages: &BTreeMap
     }
 }
 
-/// Where a storage with a folder keeps a volume (pve-storage, `PVE/Storage/Plugin.pm`, `get_subdir`); nothing for others.
-fn file_of(volume: &VolumeId, storage: &Storage) -> Option<Utf8PathBuf> {
-    let (content, name) = volume.volume().split_once('/')?;
-    let below = match content {
-        "vztmpl" => "template/cache",
-        "iso" => "template/iso",
-        "import" => "import",
-        _ => return None,
-    };
-    let usual = format!("/mnt/pve/{}", volume.storage());
-    let folder = match storage.settings.get("type").map(String::as_str) {
-        Some("dir" | "btrfs") => storage.settings.get("path")?.clone(),
-        Some("nfs" | "cifs" | "cephfs") => storage.settings.get("path").cloned().unwrap_or(usual),
-        _ => return None,
-    };
-    Some(Utf8Path::new(&folder).join(below).join(name))
+/// The file of a volume, on a storage with folders.
+fn file_of(volume: &VolumeId, storages: &Storages) -> Option<Utf8PathBuf> {
+    let (content, name) = volume.volume().split_once('/').filter(|(content, _)| SOURCES.contains(content))?;
+    Some(storages.get(volume.storage())?.folder(content)?.join(name))
 }
 
 /// Looks for what the guests that are still to be made are made from.
-async fn sources(
-    patient: &mut Patient<'_>,
-    observed: &Observed,
-    storages: &BTreeMap<String, Storage>,
-) -> Result<(), HostError> {
+async fn sources(patient: &mut Patient<'_>, observed: &Observed, storages: &Storages) -> Result<(), HostError> {
     let mut wanted: BTreeMap<(Check, Utf8PathBuf, String), BTreeSet<GuestId>> = BTreeMap::new();
     for guest in patient.guests.iter().filter(|guest| !observed.present.contains_key(&guest.id)) {
-        let of_volume =
-            |volume: &VolumeId| Some((file_of(volume, storages.get(volume.storage())?)?, volume.to_string()));
+        let of_volume = |volume: &VolumeId| Some((file_of(volume, storages)?, volume.to_string()));
         let of_path = |path: &Utf8PathBuf| Some((path.clone(), path.to_string()));
         let source = match &guest.kind {
             Kind::Container(container) => match &container.source {
@@ -257,18 +219,13 @@ old               dir   disabled               0               0               0
 
     #[test]
     fn storages_are_read_from_what_the_node_says() {
-        let mut storages = BTreeMap::new();
-        status(STATUS, &mut storages);
+        let mut statuses = BTreeMap::new();
+        status(STATUS, &mut statuses);
         let seen: Vec<(&str, &str, u64)> =
-            storages.iter().map(|(name, one)| (name.as_str(), one.status.as_str(), one.available_kib)).collect();
+            statuses.iter().map(|(name, one)| (name.as_str(), one.word.as_str(), one.available_kib)).collect();
         assert_eq!(seen, [("local", "active", 1_069_547_520), ("nas", "inactive", 0), ("old", "disabled", 0)]);
-        let text = "dir: local\n\tpath /var/lib/vz\n\tcontent iso,vztmpl\n\n# a comment\nnfs: nas\n\tdisable\n\texport /x y\nbroken\n";
-        let sections = sections(text);
-        assert_eq!(sections["local"]["path"], "/var/lib/vz");
-        assert_eq!((sections["nas"]["disable"].as_str(), sections["nas"]["export"].as_str()), ("1", "/x y"));
-        let local = Storage { settings: sections["local"].clone(), ..Storage::default() };
-        assert!(local.holds("iso") && !local.holds("images") && Storage::default().holds("images"));
-        let file = |text: &str| file_of(&text.parse().unwrap(), &local).map(Utf8PathBuf::into_string);
+        let storages = Storages::parse("dir: local\n\tpath /var/lib/vz\n\tcontent iso,vztmpl\n");
+        let file = |text: &str| file_of(&text.parse().unwrap(), &storages).map(Utf8PathBuf::into_string);
         assert_eq!(file("local:vztmpl/a.tar.zst").as_deref(), Some("/var/lib/vz/template/cache/a.tar.zst"));
         assert_eq!(file("local:import/a.qcow2").as_deref(), Some("/var/lib/vz/import/a.qcow2"));
         assert_eq!(file("local:103/vm-103-disk-0.raw"), None);
