@@ -297,7 +297,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__converge)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --skip-check --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -317,6 +317,10 @@ _phoenix() {
                     ;;
                 --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-check)
+                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -363,7 +367,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__create)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --skip-check --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -383,6 +387,10 @@ _phoenix() {
                     ;;
                 --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-check)
+                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -999,7 +1007,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__plan)
-            opts="-C -v -h --exit-code --commands --out --force-provision --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --exit-code --commands --out --force-provision --skip-check --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1007,6 +1015,10 @@ _phoenix() {
             case "${prev}" in
                 --out)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-check)
+                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1351,7 +1363,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__up)
-            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --jobs-per-storage --force-provision --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --jobs-per-storage --force-provision --skip-check --config --var --host --world --pace --format --command-log --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1375,6 +1387,10 @@ _phoenix() {
                     ;;
                 --jobs-per-storage)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-check)
+                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
                     return 0
                     ;;
                 --config)

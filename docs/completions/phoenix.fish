@@ -106,6 +106,30 @@ never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l out -d 'Also write the plan as JSON to this file' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l skip-check -d 'Go on although this check of `phoenix doctor` finds an error; may be given several times' -r -f -a "programs\t''
+version\t''
+user\t''
+quorum\t''
+node-name\t''
+clock\t''
+lock\t''
+memory\t''
+kvm\t''
+storage\t''
+storage-content\t''
+storage-feature\t''
+storage-space\t''
+template\t''
+image\t''
+snippets\t''
+ownership\t''
+bridge\t''
+address\t''
+mount-point\t''
+id-map\t''
+gpu\t''
+nfs-server\t''
+nfs-export\t''"
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -127,6 +151,30 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l plan -d 'Do only 
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l skip-check -d 'Go on although this check of `phoenix doctor` finds an error; may be given several times' -r -f -a "programs\t''
+version\t''
+user\t''
+quorum\t''
+node-name\t''
+clock\t''
+lock\t''
+memory\t''
+kvm\t''
+storage\t''
+storage-content\t''
+storage-feature\t''
+storage-space\t''
+template\t''
+image\t''
+snippets\t''
+ownership\t''
+bridge\t''
+address\t''
+mount-point\t''
+id-map\t''
+gpu\t''
+nfs-server\t''
+nfs-export\t''"
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -148,6 +196,30 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l plan -d 'Do o
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l skip-check -d 'Go on although this check of `phoenix doctor` finds an error; may be given several times' -r -f -a "programs\t''
+version\t''
+user\t''
+quorum\t''
+node-name\t''
+clock\t''
+lock\t''
+memory\t''
+kvm\t''
+storage\t''
+storage-content\t''
+storage-feature\t''
+storage-space\t''
+template\t''
+image\t''
+snippets\t''
+ownership\t''
+bridge\t''
+address\t''
+mount-point\t''
+id-map\t''
+gpu\t''
+nfs-server\t''
+nfs-export\t''"
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -168,6 +240,30 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s h -l help -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l skip-check -d 'Go on although this check of `phoenix doctor` finds an error; may be given several times' -r -f -a "programs\t''
+version\t''
+user\t''
+quorum\t''
+node-name\t''
+clock\t''
+lock\t''
+memory\t''
+kvm\t''
+storage\t''
+storage-content\t''
+storage-feature\t''
+storage-space\t''
+template\t''
+image\t''
+snippets\t''
+ownership\t''
+bridge\t''
+address\t''
+mount-point\t''
+id-map\t''
+gpu\t''
+nfs-server\t''
+nfs-export\t''"
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -187,6 +283,30 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s h -l help -d 
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s j -l jobs -d 'How many commands may change the node at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l skip-check -d 'Go on although this check of `phoenix doctor` finds an error; may be given several times' -r -f -a "programs\t''
+version\t''
+user\t''
+quorum\t''
+node-name\t''
+clock\t''
+lock\t''
+memory\t''
+kvm\t''
+storage\t''
+storage-content\t''
+storage-feature\t''
+storage-space\t''
+template\t''
+image\t''
+snippets\t''
+ownership\t''
+bridge\t''
+address\t''
+mount-point\t''
+id-map\t''
+gpu\t''
+nfs-server\t''
+nfs-export\t''"
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r

@@ -1,12 +1,14 @@
 //! What can be typed. What it means is decided in [`crate::settings`].
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use camino::Utf8PathBuf;
 use clap::builder::styling::{AnsiColor, Effects, Styles};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use phoenix_engine::Provision;
+use phoenix_engine::{Check, Provision};
 use phoenix_host::{InvalidSshAddress, Ssh};
 use phoenix_types::Span;
 
@@ -166,6 +168,8 @@ pub(crate) struct Plan {
     pub(crate) out: Option<Utf8PathBuf>,
     #[command(flatten)]
     pub(crate) provision: ProvisionArgs,
+    #[command(flatten)]
+    pub(crate) checks: CheckArgs,
 }
 
 #[derive(Debug, Args)]
@@ -179,6 +183,8 @@ pub(crate) struct Up {
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) provision: ProvisionArgs,
+    #[command(flatten)]
+    pub(crate) checks: CheckArgs,
 }
 
 #[derive(Debug, Args)]
@@ -188,6 +194,8 @@ pub(crate) struct UpOf {
     pub(crate) guests: Vec<String>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) checks: CheckArgs,
 }
 
 #[derive(Debug, Args)]
@@ -207,6 +215,24 @@ pub(crate) struct RunArgs {
     /// How many guests may be made on one storage at the same time
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs_per_storage: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Go on although this check of `phoenix doctor` finds an error; may be given several times
+    #[arg(long, value_name = "CHECK", value_parser = check_names())]
+    skip_check: Vec<Check>,
+}
+
+fn check_names() -> impl TypedValueParser<Value = Check> {
+    PossibleValuesParser::new(Check::ALL.map(Check::name)).try_map(|name| name.parse())
+}
+
+impl CheckArgs {
+    /// The checks that do not hold guests back.
+    pub(crate) fn skipped(&self) -> BTreeSet<Check> {
+        self.skip_check.iter().copied().collect()
+    }
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use phoenix_config::State;
-use phoenix_engine::{Desired, GuestHealth, Holder, Node, NodeLock, Observed, observe};
+use phoenix_engine::{
+    Check, Desired, GuestHealth, Holder, Node, NodeLock, Observed, Provision, observe, obstacles, plan,
+};
 use phoenix_host::Changes;
 use phoenix_types::GuestId;
 
@@ -89,6 +91,25 @@ impl<'a> Session<'a> {
     pub(crate) async fn observe(&self, node: &Node) -> Result<Observed, CliError> {
         let site = node.labelled(None, "observe");
         Ok(observe(&site, &self.desired).await?)
+    }
+
+    /// Runs the checks of `phoenix doctor` that could stop the guests that a plan would change, and notes what they found.
+    /// A fleet that is as it should be costs nothing.
+    pub(crate) async fn check(
+        &self,
+        node: &Node,
+        observed: &mut Observed,
+        skipped: Option<&BTreeSet<Check>>,
+    ) -> Result<(), CliError> {
+        let Some(skipped) = skipped else { return Ok(()) };
+        let planned = plan(&self.desired, observed, Provision::WhenChanged);
+        let busy: BTreeSet<GuestId> =
+            planned.guests.iter().filter(|guest| !guest.is_empty()).map(|guest| guest.id).collect();
+        if !busy.is_empty() {
+            let subject = (&self.configuration.fleet, &*self.desired);
+            observed.obstacles = obstacles(node, subject, observed, &busy, skipped).await?;
+        }
+        Ok(())
     }
 
     /// Takes the node's lock.

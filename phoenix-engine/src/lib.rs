@@ -40,6 +40,7 @@
 //! ```
 
 mod adopt;
+mod check;
 mod converge;
 mod decide;
 mod desired;
@@ -60,6 +61,7 @@ mod succession;
 mod tasks;
 
 pub use adopt::{AdoptError, Adoptee, Adoption, NotAdoptable, Provisioned, plan_adoption};
+pub use check::{Check, UnknownCheck};
 pub use converge::{Options, Summary, converge};
 pub use decide::{PowerAction, PowerRefused, Provision, RemovalRefused, plan, plan_power, plan_removal};
 pub use desired::{
@@ -67,7 +69,7 @@ pub use desired::{
     LowerError, NfsMount, NfsServer, Spec, VmOrigin,
 };
 pub use digest::Digest;
-pub use doctor::{Check, Examination, Finding, Gravity, examine};
+pub use doctor::{Examination, Finding, Gravity, examine, obstacles};
 pub use event::{Event, EventKind, EventSink, Failure, GuestOutcome};
 pub use export::{Export, export, remaining};
 pub use guest::{Debt, Passage, RanScript, Record, Undo};
@@ -76,8 +78,8 @@ pub use lock::{Holder, LOCK, LockError, NodeLock, Witness};
 pub use node::{Node, Site};
 pub use observe::{ObserveError, Observed, Present, observe};
 pub use plan::{
-    Attitude, Difference, Effect, GuestPlan, Outage, OutagePart, Plan, PlannedCommand, PlannedGate, Stage, Step,
-    Unmanaged,
+    Attitude, Difference, Effect, GuestPlan, Obstacle, Outage, OutagePart, Plan, PlannedCommand, PlannedGate, Stage,
+    Step, Unmanaged,
 };
 pub use snippets::AgentSnippet;
 pub use status::{GuestStatus, Ownership, status};

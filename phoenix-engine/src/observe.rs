@@ -10,6 +10,7 @@ use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::guest::{Proof, Record, check_value};
 use crate::node::Site;
+use crate::plan::Obstacle;
 use crate::snippets::AgentSnippet;
 use crate::tasks::TasksError;
 
@@ -68,6 +69,8 @@ pub struct Observed {
     /// The paths of the node that guests need: directories that containers mount or VMs get over NFS, and images that are
     /// fetched; absent ones have no entry.
     pub paths: BTreeMap<Utf8PathBuf, FileStat>,
+    /// What stops guests before their first change, as [`obstacles`](crate::obstacles) found it.
+    pub obstacles: BTreeMap<GuestId, Vec<Obstacle>>,
     /// The node's storages.
     pub storages: Storages,
     /// Where vendor data for cloud-init can stand; absent when no storage holds snippets, or no VM is made from an image.

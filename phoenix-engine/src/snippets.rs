@@ -59,7 +59,8 @@ mod tests {
         let text = "zfspool: tank\n\tpool rpool\n\tcontent images,rootdir\n\nnfs: share\n\tserver 10.0.0.9\n\tcontent iso,snippets\n\n\
                     dir: old\n\tpath /old\n\tcontent snippets\n\tdisable\n\ndir: other\n\tpath /srv/o\n\tcontent-dirs iso=i,snippets=a/b\n\tcontent snippets\n\n\
                     dir: local\n\tpath /var/lib/vz\n\tcontent iso,vztmpl, snippets\n\ndir: plain\n\tpath /p\n\tcontent iso\n";
-        let found: Vec<String> = folders(&Storages::parse(text)).into_iter().map(|(id, path)| format!("{id} {path}")).collect();
+        let found: Vec<String> =
+            folders(&Storages::parse(text)).into_iter().map(|(id, path)| format!("{id} {path}")).collect();
         assert_eq!(found, ["local /var/lib/vz/snippets", "share /mnt/pve/share/snippets", "other /srv/o/a/b"]);
         assert!(folders(&Storages::default()).is_empty());
     }

@@ -73,9 +73,12 @@ pub fn status(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<GuestS
                 template: present.is_some_and(|present| present.conf.is_template()),
                 ownership: match planned.attitude {
                     Attitude::Create => Ownership::Absent,
+                    Attitude::Held if present.is_none() => Ownership::Absent,
                     Attitude::NotOurs => Ownership::NotOurs,
                     Attitude::Elsewhere => Ownership::Elsewhere,
-                    Attitude::Finish | Attitude::Update | Attitude::Keep | Attitude::Destroy => Ownership::Ours,
+                    Attitude::Finish | Attitude::Update | Attitude::Keep | Attitude::Held | Attitude::Destroy => {
+                        Ownership::Ours
+                    }
                 },
                 lock: present.and_then(|present| present.conf.lock()).map(str::to_owned),
                 pending: planned.steps.len(),

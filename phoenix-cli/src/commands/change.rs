@@ -1,17 +1,17 @@
 //! What every verb that changes a node does: show the plan, ask, run it, tell how it went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use camino::Utf8PathBuf;
 use phoenix_config::State;
-use phoenix_engine::{Node, NodeLock, Observed, Options, Plan, Summary, converge};
+use phoenix_engine::{Check, Node, NodeLock, Observed, Options, Plan, Summary, converge};
 use phoenix_host::{Changes, Host as _};
 use phoenix_types::GuestId;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{Format, RunArgs};
+use crate::args::{CheckArgs, Format, RunArgs};
 use crate::chronicle::Chronicle;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
@@ -30,6 +30,8 @@ pub(crate) struct Change {
     pub(crate) consent: Consent,
     pub(crate) extent: Extent,
     pub(crate) goal: Goal,
+    /// Which checks are not asked before it; `None` when none is.
+    pub(crate) skipped_checks: Option<BTreeSet<Check>>,
     /// Where a page about the run is written.
     pub(crate) report: Option<Utf8PathBuf>,
     /// How many commands may change the node at the same time.
@@ -86,10 +88,18 @@ impl RunArgs {
             consent: if self.yes { Consent::Given } else { Consent::Ask },
             extent: if self.dry_run { Extent::PlanOnly } else { Extent::Whole },
             goal,
+            skipped_checks: None,
             report: self.report.clone(),
             jobs: usize::from(self.jobs),
             jobs_per_storage: usize::from(self.jobs_per_storage),
         }
+    }
+}
+
+impl Change {
+    /// The same change, made only to guests for which no check finds an error.
+    pub(super) fn checked(self, checks: &CheckArgs) -> Self {
+        Self { skipped_checks: Some(checks.skipped()), ..self }
     }
 }
 
@@ -111,7 +121,8 @@ pub(super) fn carry_out(
 ) -> Result<ExitStatus, CliError> {
     if change.extent == Extent::PlanOnly {
         return session.work(Changes::Refused, async |node| {
-            let observed = session.observe(node).await?;
+            let mut observed = session.observe(node).await?;
+            session.check(node, &mut observed, change.skipped_checks.as_ref()).await?;
             let plan = make(&observed)?.rehearsed(&session.desired, &observed);
             show(session, &plan)?;
             show_result(session, &plan, None)?;
@@ -153,7 +164,8 @@ async fn under_lock(
     page: Option<OutputFile>,
     make: impl FnOnce(&Observed) -> Result<Plan, CliError>,
 ) -> Result<End, CliError> {
-    let observed = session.observe_under(lock, node).await?;
+    let mut observed = session.observe_under(lock, node).await?;
+    session.check(node, &mut observed, change.skipped_checks.as_ref()).await?;
     let plan = make(&observed)?.rehearsed(&session.desired, &observed);
     show(session, &plan)?;
     if !plan.is_empty() {

@@ -15,7 +15,8 @@ pub(super) fn run(args: &Plan, settings: &Settings) -> Result<ExitStatus, CliErr
     let out = args.out.as_deref().map(OutputFile::create).transpose()?;
     let session = Session::open(settings, &args.guests.guests, Scope::Named)?;
     let plan = session.work(Changes::Refused, async |node| {
-        let observed = session.observe(node).await?;
+        let mut observed = session.observe(node).await?;
+        session.check(node, &mut observed, Some(&args.checks.skipped())).await?;
         Ok(plan(&session.desired, &observed, args.provision.get()).rehearsed(&session.desired, &observed))
     })?;
     if let (Some(path), Some(file)) = (&args.out, out) {

@@ -15,7 +15,7 @@ use crate::settings::Settings;
 pub(super) fn up(args: &Up, settings: &Settings) -> Result<ExitStatus, CliError> {
     let session = Session::open(settings, &args.guests.guests, Scope::Named)?;
     let approved = args.plan.as_deref().map(Approved::read).transpose()?;
-    change::carry_out(&session, &args.run.change("up", Goal::Configured), |observed| {
+    change::carry_out(&session, &args.run.change("up", Goal::Configured).checked(&args.checks), |observed| {
         let plan = plan(&session.desired, observed, args.provision.get());
         match approved {
             Some(approved) => approved.compare(plan),
@@ -49,7 +49,7 @@ impl Approved {
 /// `phoenix converge`
 pub(super) fn converge(args: &UpOf, settings: &Settings) -> Result<ExitStatus, CliError> {
     let session = Session::open(settings, &args.guests, Scope::Named)?;
-    change::carry_out(&session, &args.run.change("converge", Goal::Configured), |observed| {
+    change::carry_out(&session, &args.run.change("converge", Goal::Configured).checked(&args.checks), |observed| {
         Ok(plan(&session.desired, observed, Provision::Always))
     })
 }
@@ -57,7 +57,7 @@ pub(super) fn converge(args: &UpOf, settings: &Settings) -> Result<ExitStatus, C
 /// `phoenix create`
 pub(super) fn create(args: &UpOf, settings: &Settings) -> Result<ExitStatus, CliError> {
     let session = Session::open(settings, &args.guests, Scope::Named)?;
-    change::carry_out(&session, &args.run.change("create", Goal::Configured), |observed| {
+    change::carry_out(&session, &args.run.change("create", Goal::Configured).checked(&args.checks), |observed| {
         Ok(plan(&session.desired, observed, Provision::WhenChanged).leaving(|id| !session.is_named(id)))
     })
 }

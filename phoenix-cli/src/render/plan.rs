@@ -1,6 +1,6 @@
 //! A plan for people: quiet when there is nothing to do, exact when there is.
 
-use phoenix_engine::{Attitude, Difference, Effect, GuestPlan, Outage, Plan, Stage, Step};
+use phoenix_engine::{Attitude, Difference, Effect, GuestPlan, Obstacle, Outage, Plan, Stage, Step};
 
 use super::progress::Detail;
 use super::style::{columns, tame, wrap};
@@ -47,6 +47,10 @@ fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
             }
         }
         text.push_str(&unmet(guest, canvas));
+        for Obstacle { check, message, advice, .. } in &guest.obstacles {
+            push_wrapped(&mut text, "      ", &format!("{message} [{check}]"), Tone::Bad, canvas);
+            push_wrapped(&mut text, "      ", &format!("fix: {advice}"), Tone::Plain, canvas);
+        }
         for remark in &guest.remarks {
             push_wrapped(&mut text, "      ", &format!("note: {}", tame(remark)), Tone::Warn, canvas);
         }
@@ -68,7 +72,7 @@ fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
 }
 
 fn is_left_alone(attitude: Attitude) -> bool {
-    matches!(attitude, Attitude::NotOurs | Attitude::Elsewhere)
+    matches!(attitude, Attitude::NotOurs | Attitude::Elsewhere | Attitude::Held)
 }
 
 /// What a plan does that only switches a guest on or off.
@@ -99,6 +103,7 @@ fn heading(guest: &GuestPlan, canvas: Canvas) -> String {
         Attitude::Keep => (Tone::Plain, " ", "is as it should be"),
         Attitude::NotOurs => (Tone::Warn, "!", "exists, but not by Phoenix: left alone"),
         Attitude::Elsewhere => (Tone::Warn, "!", "is on another node of the cluster: left alone"),
+        Attitude::Held => (Tone::Bad, canvas.glyph("✗", "X"), "is held back: nothing of it is changed"),
         Attitude::Destroy => (Tone::Bad, "-", "is destroyed, with its disks"),
     };
     let id = canvas.paint(Tone::Strong, format!("{:>4} {}", guest.id, guest.name));
@@ -248,7 +253,7 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
     let all = plan.guests.len();
     let noun = if all == 1 { "guest" } else { "guests" };
     let stay = plan.guests.iter().filter(|guest| guest.attitude == Attitude::Keep && !guest.unmet.is_empty()).count();
-    if plan.is_empty() && of(&[Attitude::NotOurs, Attitude::Elsewhere]) + stay == 0 {
+    if plan.is_empty() && of(&[Attitude::NotOurs, Attitude::Elsewhere, Attitude::Held]) + stay == 0 {
         let sign = canvas.glyph("✓", "OK");
         let text = if all == 0 {
             format!("{sign} nothing to do")
@@ -263,6 +268,7 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
         (of(&[Attitude::Create, Attitude::Finish]), "to create"),
         (of(&[Attitude::Update]), "to change"),
         (of(&[Attitude::Destroy]), "to destroy"),
+        (of(&[Attitude::Held]), "held back"),
         (of(&[Attitude::NotOurs, Attitude::Elsewhere]), "left alone"),
         (stay, "different and left so"),
         (of(&[Attitude::Keep]) - stay, "as they should be"),

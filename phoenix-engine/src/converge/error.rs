@@ -7,6 +7,7 @@ use phoenix_pve::{GuestError, InvalidSettings};
 use phoenix_types::GuestId;
 
 use crate::guest::AGENT_GATE;
+use crate::plan::Obstacle;
 use crate::tasks::TasksError;
 
 /// A step that could not be done.
@@ -54,6 +55,8 @@ pub(crate) enum StepError {
         #[source]
         source: SecretError,
     },
+    #[error("it is held back before its first change: {}", .0.message)]
+    Obstacle(Obstacle),
     #[error("cancelled")]
     Cancelled,
 }
@@ -84,6 +87,9 @@ impl StepError {
             Self::Taken(id) => Some(format!("choose another id, or remove guest {id} by hand when it is not needed")),
             Self::Locked { guest, .. } => {
                 Some(format!("wait until that is done; when nothing works on it any more, unlock {guest} by hand"))
+            }
+            Self::Obstacle(Obstacle { check, advice, .. }) => {
+                Some(format!("{advice}; or, if you know better, `--skip-check {check}`"))
             }
             Self::NotesFull { .. } => Some("shorten the guest's notes".to_owned()),
             Self::Script { .. } => Some(

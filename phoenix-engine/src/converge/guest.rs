@@ -49,10 +49,19 @@ async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, voice: &Voice) 
     match plan.attitude {
         Attitude::NotOurs => return GuestOutcome::NotOurs,
         Attitude::Elsewhere => return GuestOutcome::Elsewhere,
-        Attitude::Create | Attitude::Finish | Attitude::Update | Attitude::Keep | Attitude::Destroy => {}
+        Attitude::Create
+        | Attitude::Finish
+        | Attitude::Update
+        | Attitude::Keep
+        | Attitude::Held
+        | Attitude::Destroy => {}
     }
     if let Err(outcome) = wait_for_needs(run, &plan, voice).await {
         return outcome;
+    }
+    if let Some(obstacle) = plan.obstacles.first() {
+        let error = StepError::Obstacle(obstacle.clone());
+        return GuestOutcome::Failed { failure: report(Stage::Define, &error, Duration::ZERO) };
     }
     voice.say(EventKind::GuestStarted { name: plan.name.clone(), steps: plan.steps.len() });
     if !plan.steps.is_empty()

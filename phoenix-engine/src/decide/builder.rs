@@ -47,6 +47,7 @@ impl Builder<'_> {
             gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
             steps: self.steps,
             unmet: self.unmet,
+            obstacles: Vec::new(),
             remarks: self.remarks,
             outage: None,
             unmanaged: self.unmanaged,

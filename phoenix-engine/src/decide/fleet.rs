@@ -2,6 +2,7 @@
 
 use super::finish::finish;
 use super::guest::plan_guest;
+use super::obstacle::hold_back;
 use super::scripts::Provision;
 use crate::desired::Desired;
 use crate::observe::Observed;
@@ -16,5 +17,6 @@ pub fn plan(desired: &Desired, observed: &Observed, provision: Provision) -> Pla
             guests.push(plan_guest(guest, desired, observed, provision));
         }
     }
+    hold_back(&mut guests, observed);
     finish(desired, observed, guests)
 }

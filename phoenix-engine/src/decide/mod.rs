@@ -10,6 +10,7 @@ mod fleet;
 mod guest;
 mod judge;
 mod leftovers;
+mod obstacle;
 mod outage;
 mod power;
 mod provisioning;

@@ -197,6 +197,7 @@ fn plan_one(
         gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
         steps,
         unmet: Vec::new(),
+        obstacles: Vec::new(),
         remarks,
         outage: None,
         unmanaged: Vec::new(),

@@ -101,6 +101,7 @@ pub fn plan_removal(
                 steps,
                 gates: Vec::new(),
                 unmet: Vec::new(),
+                obstacles: Vec::new(),
                 remarks: Vec::new(),
                 outage: None,
                 unmanaged: Vec::new(),

@@ -3,25 +3,27 @@
 //!
 //! It costs a constant number of processes, whatever the size of the fleet; everything else is read from files.
 
-mod check;
+mod features;
 mod guests;
 mod look;
 mod node;
 mod shares;
 mod storages;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_config::model::{Fleet, Guest};
 use phoenix_config::source::{Location, Segment};
+use phoenix_host::HostError;
 use phoenix_types::GuestId;
 use serde::Serialize;
 
+use crate::check::Check;
 use crate::desired::Desired;
 use crate::node::Node;
-use crate::observe::{ObserveError, observe};
+use crate::observe::{ObserveError, Observed, observe};
+use crate::plan::Obstacle;
 
-pub use check::Check;
 use look::Look;
 
 /// How bad a finding is.
@@ -120,10 +122,49 @@ pub async fn examine(node: &Node, fleet: &Fleet, desired: &Desired) -> Result<Ex
         return Ok(Examination { version, findings: patient.findings });
     }
     let observed = observe(&site, desired).await?;
-    storages::examine(&mut patient, &observed).await?;
-    guests::examine(&mut patient, &observed).await?;
-    shares::examine(&mut patient, desired).await?;
+    needs(&mut patient, desired, &observed).await?;
     let mut findings = patient.findings;
     findings.sort_by(|a, b| (a.gravity, a.check, &a.guests).cmp(&(b.gravity, b.check, &b.guests)));
     Ok(Examination { version, findings })
+}
+
+/// Checks what guests need of the node.
+async fn needs(patient: &mut Patient<'_>, desired: &Desired, observed: &Observed) -> Result<(), HostError> {
+    storages::examine(patient, desired, observed).await?;
+    guests::examine(patient, observed).await?;
+    shares::examine(patient, desired).await
+}
+
+/// What stops `guests` before their first change: the errors that [`examine`] would report for them, without the checks in
+/// `skip`. Put them into [`Observed::obstacles`], and [`plan`](crate::plan) holds back the guests concerned and those that
+/// need them.
+///
+/// # Errors
+/// When the node cannot be read.
+///
+/// Cancel safety: it changes nothing, so it can be dropped at any time.
+pub async fn obstacles(
+    node: &Node,
+    (fleet, desired): (&Fleet, &Desired),
+    observed: &Observed,
+    guests: &BTreeSet<GuestId>,
+    skip: &BTreeSet<Check>,
+) -> Result<BTreeMap<GuestId, Vec<Obstacle>>, ObserveError> {
+    let site = node.labelled(None, "check");
+    let concerned = guests.iter().filter_map(|id| fleet.guest(*id)).collect();
+    let mut patient = Patient { look: Look::new(&*site.host), fleet, guests: concerned, findings: Vec::new() };
+    node::basics(&mut patient).await?;
+    needs(&mut patient, desired, observed).await?;
+    let mut obstacles: BTreeMap<GuestId, Vec<Obstacle>> = BTreeMap::new();
+    let is_obstacle = |finding: &Finding| finding.gravity == Gravity::Error && !skip.contains(&finding.check);
+    for finding in patient.findings.into_iter().filter(is_obstacle) {
+        let Finding { check, guests: about, message, advice, .. } = finding;
+        let obstacle = Obstacle { check, message, advice };
+        // A finding about the node itself stops them all.
+        let stopped = if about.is_empty() { guests.iter().copied().collect() } else { about };
+        for id in stopped {
+            obstacles.entry(id).or_default().push(obstacle.clone());
+        }
+    }
+    Ok(obstacles)
 }

@@ -17,14 +17,19 @@ const OLDEST: u32 = 9;
 pub(super) async fn examine(patient: &mut Patient<'_>) -> Result<Option<String>, HostError> {
     programs(patient).await?;
     let version = version(patient).await?;
-    user(patient).await?;
-    quorum(patient).await?;
+    basics(patient).await?;
     name(patient).await?;
     clock(patient).await?;
     under_way(patient).await?;
     memory(patient).await?;
-    kvm(patient).await?;
     Ok(version)
+}
+
+/// Looks at what every change needs.
+pub(super) async fn basics(patient: &mut Patient<'_>) -> Result<(), HostError> {
+    user(patient).await?;
+    quorum(patient).await?;
+    kvm(patient).await
 }
 
 async fn programs(patient: &mut Patient<'_>) -> Result<(), HostError> {

@@ -9,7 +9,8 @@ use phoenix_host::HostError;
 use phoenix_pve::{Storage, Storages};
 use phoenix_types::{DiskSize, GuestId, VolumeId};
 
-use super::{Check, Gravity, Patient};
+use super::{Check, Gravity, Patient, features};
+use crate::desired::Desired;
 use crate::observe::Observed;
 
 /// What `pvesm status` says of a storage.
@@ -34,18 +35,23 @@ struct Wish {
 }
 
 /// Looks at the storages that guests name, and at what they are made from.
-pub(super) async fn examine(patient: &mut Patient<'_>, observed: &Observed) -> Result<(), HostError> {
-    let wishes = wishes(&patient.guests, observed);
+pub(super) async fn examine(
+    patient: &mut Patient<'_>,
+    desired: &Desired,
+    observed: &Observed,
+) -> Result<(), HostError> {
+    let wishes = wishes(&patient.guests, desired, observed);
     let statuses = statuses(patient, wishes.keys().map(String::as_str)).await?;
     // A storage of the simulated node may come into being when it is asked for, so the list is read after that.
     let storages = Storages::read(patient.look.host()).await?;
     for (name, wish) in &wishes {
         judge(patient, name, wish, &statuses, storages.get(name));
     }
+    features::examine(patient, &features::Situation { desired, observed, storages: &storages });
     sources(patient, observed, &storages).await
 }
 
-fn wishes(guests: &[&Guest], observed: &Observed) -> BTreeMap<String, Wish> {
+fn wishes(guests: &[&Guest], desired: &Desired, observed: &Observed) -> BTreeMap<String, Wish> {
     let mut wishes: BTreeMap<String, Wish> = BTreeMap::new();
     let mut wish = |storage: &str, guest: &Guest, path: &[Segment], content: &'static str, size: Option<DiskSize>| {
         let wish = wishes.entry(storage.to_owned()).or_default();
@@ -57,7 +63,13 @@ fn wishes(guests: &[&Guest], observed: &Observed) -> BTreeMap<String, Wish> {
     };
     for guest in guests {
         let disks = if guest.vm().is_some() { "images" } else { "rootdir" };
-        if let Some(storage) = &guest.storage {
+        // A guest that is there keeps its disks where they are.
+        let made_on = desired.guests.get(&guest.id).and_then(|wanted| match wanted.clone_source() {
+            None => desired.storage_of(wanted),
+            Some(_) => None,
+        });
+        let absent = !observed.present.contains_key(&guest.id);
+        if let Some(storage) = guest.storage.as_ref().or_else(|| made_on.filter(|_| absent)) {
             wish(storage.as_str(), guest, &["storage_pool".into()], disks, guest.disk);
         }
         match &guest.kind {

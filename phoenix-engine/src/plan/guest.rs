@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use phoenix_types::{GuestId, GuestKind, Hostname, Power};
 use serde::Serialize;
 
+use super::obstacle::Obstacle;
 use super::step::{Difference, Step};
 use crate::guest::Record;
 
@@ -24,6 +25,8 @@ pub enum Attitude {
     NotOurs,
     /// It exists on another node of the cluster: left alone.
     Elsewhere,
+    /// It would be made or changed, and an obstacle, its own or that of a guest that it needs, stops it.
+    Held,
     /// It is destroyed.
     Destroy,
 }
@@ -48,6 +51,9 @@ pub struct GuestPlan {
     /// What differs and stays so: changes that cannot be made, or only by making the guest anew. The reason says what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unmet: Vec<Difference>,
+    /// What stops it before its first change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<Obstacle>,
     /// What a person should know: what a rollback means, what is left alone.
     pub remarks: Vec<String>,
     /// How long it is down, and who is without it, when it runs and is stopped or restarted.

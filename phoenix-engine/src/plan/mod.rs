@@ -2,12 +2,14 @@
 
 mod fleet;
 mod guest;
+mod obstacle;
 mod stage;
 mod step;
 mod work;
 
 pub use fleet::Plan;
 pub use guest::{Attitude, GuestPlan, Outage, OutagePart, Unmanaged};
+pub use obstacle::Obstacle;
 pub use stage::Stage;
 pub use step::{Difference, Effect, PlannedCommand, PlannedGate, Step};
 pub(crate) use work::{Restart, SnapshotPurpose, Work};

@@ -102,6 +102,11 @@ impl State {
             "/etc/hosts",
             b"127.0.0.1 localhost.localdomain localhost\n192.0.2.10 pve.example.net pve\n".to_vec(),
         );
+        // What a fleet needs of the node is granted unless the world says otherwise.
+        state.write_file("/etc/exports", b"/ *(rw,sync,no_subtree_check,no_root_squash)\n".to_vec());
+        for file in ["/etc/subuid", "/etc/subgid"] {
+            state.write_file(file, b"root:0:4294967295\n".to_vec());
+        }
         state.write_file("/etc/resolv.conf", b"search example.net\nnameserver 192.0.2.53\n".to_vec());
         crate::storage::set_up(&mut state, world);
         for (path, text) in &world.files {

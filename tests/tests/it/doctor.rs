@@ -91,7 +91,7 @@ fn a_sick_node_is_told_at_a_glance() {
     let sick = json!({
         "bridges": [], "images": "listed", "devices": [],
         "storages": {"local": {"type": "dir", "path": "/var/lib/vz"}},
-        "files": {"/etc/exports": null, "/etc/hosts": "127.0.0.1 localhost\n", "/tank/shared/ca/": null},
+        "files": {"/etc/exports": "", "/etc/hosts": "127.0.0.1 localhost\n", "/tank/shared/ca/": null},
     });
     assert_snapshot!("sick", examine("step-ca", &sick, &[]).all());
     // Of the guests that are named, and of what they need.

@@ -23,6 +23,8 @@ mod lab;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod obstacles;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod program;

@@ -52,7 +52,17 @@ impl Remote {
     /// The same behind another configuration.
     fn with(place: Place, world: &str) -> Self {
         fs::create_dir(place.beside("node")).unwrap();
-        fs::write(place.beside("node/world.json"), world).unwrap();
+        let mut world: Value = serde_json::from_str(world).unwrap();
+        // A shell on the node sees what a file stands for, and nothing that is taken for granted.
+        let files = world.as_object_mut().unwrap().entry("files").or_insert_with(|| json!({})).as_object_mut().unwrap();
+        for path in ["/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst", "/dev/kvm", "/proc/fs/nfsd/"]
+        {
+            files.entry(path).or_insert_with(|| json!(""));
+        }
+        for interface in ["vmbr0", "vmbr1"] {
+            files.entry(format!("/sys/class/net/{interface}/bridge/")).or_insert_with(|| json!(""));
+        }
+        fs::write(place.beside("node/world.json"), world.to_string()).unwrap();
         fs::create_dir(place.beside("bin")).unwrap();
         symlink(env!("CARGO_BIN_EXE_ssh-to-simulated-node"), place.beside("bin/ssh")).unwrap();
         Self { place }

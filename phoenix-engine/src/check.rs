@@ -1,6 +1,7 @@
 //! What is looked at.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
@@ -31,11 +32,15 @@ pub enum Check {
     /// See [`Check::meaning`].
     StorageContent,
     /// See [`Check::meaning`].
+    StorageFeature,
+    /// See [`Check::meaning`].
     StorageSpace,
     /// See [`Check::meaning`].
     Template,
     /// See [`Check::meaning`].
     Image,
+    /// See [`Check::meaning`].
+    Snippets,
     /// See [`Check::meaning`].
     Ownership,
     /// See [`Check::meaning`].
@@ -56,7 +61,7 @@ pub enum Check {
 
 impl Check {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Programs,
         Self::Version,
         Self::User,
@@ -68,9 +73,11 @@ impl Check {
         Self::Kvm,
         Self::Storage,
         Self::StorageContent,
+        Self::StorageFeature,
         Self::StorageSpace,
         Self::Template,
         Self::Image,
+        Self::Snippets,
         Self::Ownership,
         Self::Bridge,
         Self::Address,
@@ -106,9 +113,13 @@ impl Check {
             Self::Kvm => ("kvm", "VMs have hardware virtualisation."),
             Self::Storage => ("storage", "Every storage exists, is enabled, and is active."),
             Self::StorageContent => ("storage-content", "Every storage may hold what is put there."),
+            Self::StorageFeature => {
+                ("storage-feature", "Every storage can take the snapshots and hold the templates that are asked of it.")
+            }
             Self::StorageSpace => ("storage-space", "There is room for the disks of guests that are still to be made."),
             Self::Template => ("template", "The templates that containers are made from are there."),
             Self::Image => ("image", "The images that VMs are made from are there, or can be fetched."),
+            Self::Snippets => ("snippets", "A storage holds snippets, with which cloud-init installs the guest agent."),
             Self::Ownership => ("ownership", "Nobody else has guests with the configured ids."),
             Self::Bridge => ("bridge", "Every bridge exists."),
             Self::Address => ("address", "No other guest of the node has a configured address or MAC address."),
@@ -127,6 +138,19 @@ impl fmt::Display for Check {
     }
 }
 
+/// A name that no check has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no check `{0}`")]
+pub struct UnknownCheck(pub String);
+
+impl FromStr for Check {
+    type Err = UnknownCheck;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|check| check.name() == text).ok_or_else(|| UnknownCheck(text.to_owned()))
+    }
+}
+
 impl Serialize for Check {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
@@ -142,5 +166,6 @@ mod tests {
         assert!(Check::ALL.is_sorted_by(|a, b| a < b));
         let names: std::collections::BTreeSet<&str> = Check::ALL.iter().map(|check| check.name()).collect();
         assert_eq!(names.len(), Check::ALL.len());
+        assert!(Check::ALL.iter().all(|check| check.name().parse() == Ok(*check)));
     }
 }
