@@ -82,6 +82,11 @@ impl Choice {
         matches!(self.node, ChosenNode::Simulated { .. })
     }
 
+    /// Whether nothing is left of the node when the program ends.
+    pub(crate) fn is_thrown_away(&self) -> bool {
+        matches!(self.node, ChosenNode::Simulated { folder: None, .. })
+    }
+
     /// What is worth knowing about the node before work begins on it.
     pub(crate) fn introduction(&self, canvas: Canvas) -> String {
         let ChosenNode::Simulated { folder, world, file } = &self.node else { return String::new() };
@@ -152,11 +157,15 @@ fn world(path: &Utf8Path) -> Result<World, CliError> {
         path: path.to_owned(),
         source,
     })?;
-    serde_json::from_str(&text).map_err(|error| {
+    let world: World = serde_json::from_str(&text).map_err(|error| {
         let place =
             if error.line() == 0 { path.to_string() } else { format!("{path}:{}:{}", error.line(), error.column()) };
         let reason = error.to_string();
         let reason = reason.split(" at line ").next().unwrap_or(&reason).to_owned();
         CliError::World { path: place, reason }
-    })
+    })?;
+    match world.check() {
+        Ok(()) => Ok(world),
+        Err(idle) => Err(CliError::World { path: path.to_string(), reason: idle.to_string() }),
+    }
 }

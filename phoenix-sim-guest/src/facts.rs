@@ -1,7 +1,6 @@
 //! What a guest's configuration means for its inside: disks, mounts, addresses, name.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use phoenix_types::{ConfSection, GuestKind, PropertyString};
 
@@ -14,7 +13,7 @@ pub(crate) fn refresh(state: &mut dyn HeldNode, vmid: u32) {
     let Some(kind) = state.guest_kind(vmid) else { return };
     let Ok(text) = state.files.read(&conf_path(kind, vmid)) else { return };
     let known = state.inside.get(&vmid).and_then(|running| running.facts.text.as_ref());
-    if known.is_some_and(|known| Arc::ptr_eq(known, &text)) {
+    if known.is_some_and(|known| known.is_same(&text)) {
         return;
     }
     let Some(conf) = state.conf(kind, vmid) else { return };

@@ -39,6 +39,9 @@ pub struct Ground {
     /// What the world says of guests.
     #[serde(skip)]
     pub worlds: Arc<Worlds>,
+    /// Before this, nothing that is planned inside of any guest is due.
+    #[serde(skip)]
+    pub nothing_before: Duration,
     /// Seconds since 1970 now by the node's clock, for the times of files.
     #[serde(skip)]
     pub now: i64,

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use phoenix_host::ByteStream;
-use phoenix_sim_shell::files::FileError;
+use phoenix_sim_shell::files::{Bytes, FileError};
 
 use crate::console::Console;
 
@@ -36,7 +35,7 @@ pub trait Inside: fmt::Debug + Send + Sync {
     async fn exec(&self, exec: Exec<'_>, console: &mut Console) -> Ended;
 
     /// The bytes of a file.
-    async fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError>;
+    async fn read(&self, path: &str) -> Result<Bytes, FileError>;
 
     /// Writes a file. What is not given stays as it is.
     async fn write(&self, path: &str, bytes: &[u8], given: Given) -> Result<(), FileError>;

@@ -37,7 +37,7 @@ struct Budget {
 }
 
 /// Steps that the programs of one command may take without time passing: more is an endless loop.
-const STEPS: u64 = 400_000;
+const STEPS: u64 = 2_000_000;
 /// Bytes that they may make without time passing.
 const BYTES: u64 = 256 << 20;
 

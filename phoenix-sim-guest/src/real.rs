@@ -3,9 +3,8 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, symlink};
-use std::sync::Arc;
 
-use phoenix_sim_shell::files::{Content, Entry, FileError};
+use phoenix_sim_shell::files::{Bytes, Content, Entry, FileError};
 
 /// How large one file may become, in bytes.
 pub(crate) const FILE_LIMIT: usize = 32 << 20;
@@ -41,13 +40,13 @@ pub(super) fn head(path: &str, limit: usize) -> Result<(Vec<u8>, u64), FileError
 }
 
 /// The bytes of a regular file.
-pub(super) fn read(path: &str) -> Result<Arc<[u8]>, FileError> {
+pub(super) fn read(path: &str) -> Result<Bytes, FileError> {
     let meta = fs::metadata(path).map_err(|error| reason(&error))?;
     match meta {
         meta if meta.is_dir() => Err(FileError::IsAFolder),
         meta if !meta.is_file() => Err(FileError::Invalid),
         meta if meta.len() > FILE_LIMIT as u64 => Err(FileError::TooLarge),
-        _ => fs::read(path).map(Arc::from).map_err(|error| reason(&error)),
+        _ => fs::read(path).map(Bytes::from).map_err(|error| reason(&error)),
     }
 }
 

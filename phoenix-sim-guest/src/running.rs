@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_sim_shell::files::FileTree;
+use phoenix_sim_shell::files::{Bytes, FileTree};
 use phoenix_sim_shell::process::Processes;
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ pub struct Running {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     /// The configuration file that this was read from.
-    pub(crate) text: Option<Arc<[u8]>>,
+    pub(crate) text: Option<Bytes>,
     /// The volume of its root file system.
     pub(crate) root: Option<String>,
     /// Mount points of a container.

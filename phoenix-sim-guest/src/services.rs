@@ -9,7 +9,7 @@ use phoenix_sim_shell::process::{End, Processes, signal_name};
 use phoenix_types::GuestKind;
 
 use crate::cloud_config::CloudConfig;
-use crate::ground::{HeldNode, Node};
+use crate::ground::{Ground, HeldNode, Node};
 use crate::journal;
 use crate::running::{AGENT, Effect, Listening, Planned, Running};
 use crate::shares;
@@ -104,6 +104,7 @@ pub(crate) fn stop_agent(state: &mut dyn HeldNode, vmid: u32) {
 }
 
 fn plan(state: &mut dyn HeldNode, vmid: u32, at: Duration, service: &str, effect: Effect) {
+    state.nothing_before = state.nothing_before.min(at);
     if let Some(running) = state.inside.get_mut(&vmid) {
         // After all that is planned for the same time: the order of the world's file counts.
         let place = running.planned.partition_point(|planned| planned.at <= at);
@@ -204,24 +205,21 @@ pub(crate) enum Cause<'a> {
 
 /// Lets happen what is due in all guests.
 pub fn catch_up(state: &mut dyn HeldNode, now: Duration) {
-    let due = |running: &Running| running.planned.first().is_some_and(|planned| planned.at <= now);
-    if !state.inside.values().any(due) {
+    if now < state.nothing_before {
         return;
     }
-    state.changed = true;
-    loop {
-        // In the order of time over all guests: they may share folders.
-        let next = state
-            .inside
-            .iter()
-            .filter(|(_, running)| due(running))
-            .min_by_key(|(_, running)| running.planned.first().map(|planned| planned.at))
-            .map(|(vmid, running)| (*vmid, running.planned.first().map(|planned| planned.at)));
-        let Some((vmid, Some(at))) = next else { return };
+    while let Some((at, vmid)) = next_planned(state).filter(|(at, _)| *at <= now) {
+        state.changed = true;
         state.go_to(at);
         catch_up_guest(state, vmid, at);
         state.go_to(now);
     }
+    state.nothing_before = next_planned(state).map_or(Duration::MAX, |(at, _)| at);
+}
+
+/// When something is planned next, and in which guest. All guests have one order of time: they may share folders.
+fn next_planned(ground: &Ground) -> Option<(Duration, u32)> {
+    ground.inside.iter().filter_map(|(vmid, running)| Some((running.planned.first()?.at, *vmid))).min()
 }
 
 fn catch_up_guest(state: &mut dyn HeldNode, vmid: u32, now: Duration) {

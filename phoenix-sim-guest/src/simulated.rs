@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use phoenix_host::Stream as Channel;
-use phoenix_sim_shell::files::{FileError, Offset};
+use phoenix_sim_shell::files::{Bytes, FileError, Offset};
 use phoenix_sim_shell::process::{End, KILL};
 use phoenix_sim_shell::streams::Stream;
 use phoenix_sim_shell::system::{Invocation, Role};
@@ -78,7 +78,7 @@ impl Inside for Simulated {
         run(machine, exec, Place { folder: "/", unit: if is_vm { AGENT } else { "" } }, console).await
     }
 
-    async fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
+    async fn read(&self, path: &str) -> Result<Bytes, FileError> {
         View::new(&mut *self.node.quiet_state(), Some(self.vmid)).read(path)
     }
 

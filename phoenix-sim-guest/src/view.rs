@@ -1,9 +1,8 @@
 //! The files that a guest sees: its root disk, and over it the disks, host folders and network shares that are mounted.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use phoenix_sim_shell::files::{Content, Entry, FileError, FileTree, Follow, Offset};
+use phoenix_sim_shell::files::{Bytes, Content, Entry, FileError, FileTree, Follow, Offset};
 
 use crate::ground::HeldNode;
 use crate::running::MountSource;
@@ -222,7 +221,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// When there is no such file.
-    pub fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
+    pub fn read(&self, path: &str) -> Result<Bytes, FileError> {
         let place = self.place(path, Follow::Last)?;
         if let Store::Machine { .. } = place.store {
             return real::read(&place.path);
@@ -258,31 +257,37 @@ impl<'a> View<'a> {
         }
         let now = self.now();
         let old = self.entry_of(&place.store, &place.path);
-        let content: Arc<[u8]> = match (&old, at) {
-            (Some(Entry { content: Content::Folder, .. }), _) => return Err(FileError::IsAFolder),
-            (Some(entry), Offset::End) => match entry.bytes() {
-                Some(old) if bytes.is_empty() => Arc::clone(old),
-                Some(old) => [old, bytes].concat().into(),
-                None => bytes.into(),
-            },
-            (Some(entry), Offset::At(offset)) => {
-                let mut content = entry.bytes().map(|bytes| bytes.to_vec()).unwrap_or_default();
-                if offset.saturating_add(bytes.len()) > FILE_LIMIT {
-                    return Err(FileError::NoSpace);
-                }
-                if content.len() < offset + bytes.len() {
-                    content.resize(offset + bytes.len(), 0);
-                }
-                content[offset..offset + bytes.len()].copy_from_slice(bytes);
+        if old.as_ref().is_some_and(Entry::is_folder) {
+            return Err(FileError::IsAFolder);
+        }
+        let known = old.as_ref().and_then(Entry::bytes);
+        let length = known.map_or(0, |bytes| bytes.len());
+        let start = match at {
+            Offset::Replace => 0,
+            Offset::End => length,
+            Offset::At(offset) => offset,
+        };
+        let end = start.saturating_add(bytes.len());
+        if end > FILE_LIMIT {
+            return Err(FileError::NoSpace);
+        }
+        let is_machines = place.store.is_machines()?;
+        if known.is_some() && at != Offset::Replace && start == length && !is_machines {
+            // The entry shares its bytes with the tree's, which would have to be copied to be written to.
+            drop(old);
+            return self.tree_mut(&place.store)?.append(&place.path, bytes, now);
+        }
+        let content: Bytes = match (known, at) {
+            (Some(known), Offset::End | Offset::At(_)) => {
+                let mut content = known.to_vec();
+                content.resize(length.max(end), 0);
+                content[start..end].copy_from_slice(bytes);
                 content.into()
             }
             _ => bytes.into(),
         };
-        if content.len() > FILE_LIMIT {
-            return Err(FileError::NoSpace);
-        }
         let is_new = old.is_none();
-        if place.store.is_machines()? {
+        if is_machines {
             return real::write(&place.path, &content, mode);
         }
         let tree = self.tree_mut(&place.store)?;

@@ -348,7 +348,7 @@ impl Shell {
     /// Writes to standard output. A broken pipe ends the shell, as the signal does.
     pub(crate) async fn print(&mut self, bytes: &[u8]) -> Result<(), Unwind> {
         if !self.system.spend(1, bytes.len()) {
-            return Err(self.exhausted());
+            return Err(self.exhausted().await);
         }
         let Some(out) = self.files.get(&1).cloned() else {
             self.complain("write error: Bad file descriptor").await;
@@ -395,7 +395,8 @@ impl Shell {
     }
 
     /// The end of a shell that would never end, or that eats all memory.
-    pub(crate) fn exhausted(&mut self) -> Unwind {
+    pub(crate) async fn exhausted(&mut self) -> Unwind {
+        self.complain("the simulated machine ends this script: it did too much without letting time pass").await;
         self.status = 128 + KILL;
         Unwind::Killed(KILL)
     }

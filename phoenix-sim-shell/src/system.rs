@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::files::{Entry, FileError, Follow, Offset};
+use crate::files::{Bytes, Entry, FileError, Follow, Offset};
 use crate::process::{End, Process, Processes};
 use crate::streams::Handle;
 
@@ -46,7 +46,7 @@ pub trait System: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// When there is no such file.
-    fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError>;
+    fn read(&self, path: &str) -> Result<Bytes, FileError>;
 
     /// Puts bytes into a file. A new file has the given mode.
     ///

@@ -49,7 +49,7 @@ mod storage;
 pub mod world;
 
 pub use phoenix_sim_guest::{Console, Dialled, Ended, Exec, Given, Inside};
-pub use phoenix_sim_shell::files::FileError;
+pub use phoenix_sim_shell::files::{Bytes, FileError};
 
 pub use self::node::{Between, SimNode, StoreError};
 pub use self::world::World;

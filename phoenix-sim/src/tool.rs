@@ -72,6 +72,7 @@ pub(crate) fn run(argv: &[String]) -> Result<ExitCode, String> {
             },
         };
         node.settle(LEFT_RUNNING).await;
+        node.kept_whole().map_err(|error| crate::report::chain("", &error))?;
         Ok::<i32, String>(exit)
     })?;
     Ok(ExitCode::from(u8::try_from(exit & 0xff).unwrap_or(u8::MAX)))
@@ -116,7 +117,10 @@ fn world(folder: &Utf8Path) -> Result<World, String> {
     let path = folder.join("world.json");
     match std::fs::read_to_string(&path) {
         Ok(text) => {
-            serde_json::from_str(&text).map_err(|error| format!("`{path}` does not describe a simulated node: {error}"))
+            let fault = |reason: String| format!("`{path}` does not describe a simulated node: {reason}");
+            let world: World = serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
+            world.check().map_err(|idle| fault(idle.to_string()))?;
+            Ok(world)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(World::default()),
         Err(error) => Err(format!("cannot read `{path}`: {error}")),

@@ -6,7 +6,7 @@ use phoenix_types::{GuestId, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::grammar::Locale;
+use crate::grammar::{Locale, Tool, has_command};
 use phoenix_sim_guest::ground::Worlds;
 pub use phoenix_sim_guest::world::{
     AgentWorld, Begins, BootStep, BootWorld, CloudInitResult, CommandWorld, EventWorld, Flapping, GuestWorld,
@@ -184,10 +184,11 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Whether a command line begins as the fault says.
+    /// Whether a command line begins as the fault says. A tool that is called by its path is still that tool.
     #[must_use]
     pub fn matches(&self, argv: &[String]) -> bool {
-        let mut words = argv.iter();
+        let tool = argv.first().map(|program| program.rsplit('/').next().unwrap_or(program));
+        let mut words = tool.into_iter().chain(argv.iter().skip(1).map(String::as_str));
         self.when.split_whitespace().all(|wanted| words.next().is_some_and(|word| wanted == "*" || wanted == word))
     }
 }
@@ -223,6 +224,103 @@ pub enum NamedFault {
     NoQuorum,
 }
 
+/// An entry of a world that can never act.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{entry}` can never act: {reason}")]
+pub struct IdleEntry {
+    /// Where it is: `faults[0].when`.
+    pub entry: String,
+    /// Why.
+    pub reason: String,
+}
+
+fn idle(entry: impl Into<String>, reason: impl Into<String>) -> Result<(), IdleEntry> {
+    Err(IdleEntry { entry: entry.into(), reason: reason.into() })
+}
+
+impl World {
+    /// Looks for entries that can never act.
+    ///
+    /// # Errors
+    /// The first one.
+    pub fn check(&self) -> Result<(), IdleEntry> {
+        for (at, fault) in self.faults.iter().enumerate() {
+            let entry = format!("faults[{at}]");
+            check_line(&format!("{entry}.when"), &fault.when, Words::Pattern)?;
+            if fault.nth == Some(0) {
+                idle(format!("{entry}.nth"), "the first command that matches is number 1")?;
+            }
+        }
+        for line in self.durations.keys() {
+            check_line(&format!("durations.{line}"), line, Words::Whole)?;
+        }
+        let single = self.guests.iter().map(|(id, guest)| (format!("guests.{id}"), guest));
+        for (entry, guest) in [("every_guest".to_owned(), &self.every_guest)].into_iter().chain(single) {
+            check_guest(&entry, guest)?;
+        }
+        Ok(())
+    }
+}
+
+/// How a text of the world names a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Words {
+    /// Its first words, each of which may be `*`.
+    Pattern,
+    /// All of its words.
+    Whole,
+}
+
+fn check_line(entry: &str, line: &str, words: Words) -> Result<(), IdleEntry> {
+    let mut parts = line.split_whitespace();
+    let Some(program) = parts.next() else { return idle(entry, "it names no command") };
+    let any = words == Words::Pattern;
+    if any && program == "*" {
+        return Ok(());
+    }
+    let Some(tool) = Tool::from_program(program).filter(|tool| tool.to_string() == program) else {
+        return idle(
+            entry,
+            format!("`{program}` is none of the node's tools pct, qm, pvesm, pveam, pvesh and ha-manager"),
+        );
+    };
+    let rest: Vec<&str> = parts.collect();
+    let is_known = match (rest.as_slice(), words) {
+        ([] | ["*", ..], Words::Pattern) => true,
+        ([first, ..], Words::Pattern) => has_command(tool, &[first]),
+        (rest, Words::Whole) => has_command(tool, rest),
+    };
+    if is_known { Ok(()) } else { idle(entry, format!("`{tool}` has no command `{}`", rest.join(" "))) }
+}
+
+fn check_guest(entry: &str, guest: &GuestWorld) -> Result<(), IdleEntry> {
+    const NEVER: &str = "it would hold 0 times; leave it out, or give 1 or more";
+    for (name, script) in &guest.scripts {
+        if script.times == Some(0) {
+            idle(format!("{entry}.scripts.{name}.times"), NEVER)?;
+        }
+        if script.times.is_some() && script.exit.is_none() {
+            idle(format!("{entry}.scripts.{name}.times"), "it counts how often `exit` holds, and there is no `exit`")?;
+        }
+    }
+    for (at, command) in guest.commands.iter().enumerate() {
+        if command.when.trim().is_empty() {
+            idle(format!("{entry}.commands[{at}].when"), "no command line is empty")?;
+        }
+        if command.times == Some(0) {
+            idle(format!("{entry}.commands[{at}].times"), NEVER)?;
+        }
+    }
+    for (name, service) in &guest.services {
+        for (at, event) in service.events.iter().enumerate() {
+            if event.flapping.is_some() && event.open.is_empty() {
+                idle(format!("{entry}.services.{name}.events[{at}].flapping"), "the event opens no port")?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The JSON Schema of `world.json`.
 #[must_use]
 pub fn schema() -> schemars::Schema {
@@ -231,12 +329,41 @@ pub fn schema() -> schemars::Schema {
 
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
 
     #[test]
     fn an_empty_world_is_the_default_and_unknown_keys_are_errors() {
         assert_eq!(serde_json::from_str::<World>("{}").unwrap(), World::default());
         assert!(serde_json::from_str::<World>(r#"{"sed": 1}"#).is_err());
+    }
+
+    #[test_case(r#"{"faults": [{"when": "wget x", "fail": "hang"}]}"#, "faults[0].when", "none of the node's tools"; "not a tool")]
+    #[test_case(r#"{"faults": [{"when": "pct strat 103", "fail": "hang"}]}"#, "faults[0].when", "no command `strat 103`"; "no command")]
+    #[test_case(r#"{"faults": [{"when": "", "fail": "hang"}]}"#, "faults[0].when", "names no command"; "empty")]
+    #[test_case(r#"{"faults": [{"when": "pct", "nth": 0, "fail": "hang"}]}"#, "faults[0].nth", "number 1"; "the 0th")]
+    #[test_case(r#"{"durations": {"pct": "2s"}}"#, "durations.pct", "no command"; "duration of a tool")]
+    #[test_case(r#"{"every_guest": {"scripts": {"a": {"exit": 1, "times": 0}}}}"#, "every_guest.scripts.a.times", "0 times"; "script")]
+    #[test_case(r#"{"every_guest": {"scripts": {"a": {"times": 2}}}}"#, "every_guest.scripts.a.times", "no `exit`"; "times of nothing")]
+    #[test_case(r#"{"guests": {"103": {"commands": [{"when": "x", "times": 0}]}}}"#, "guests.103.commands[0].times", "0 times"; "command")]
+    #[test_case(r#"{"guests": {"103": {"services": {"a": {"events": [{"flapping": {"open": "1s", "closed": "1s"}}]}}}}}"#, "guests.103.services.a.events[0].flapping", "opens no port"; "flapping")]
+    fn what_can_never_act_is_named(text: &str, entry: &str, reason: &str) {
+        let error = serde_json::from_str::<World>(text).unwrap().check().unwrap_err();
+        assert_eq!(error.entry, entry);
+        assert!(error.reason.contains(reason), "{error}");
+    }
+
+    #[test_case(r#"{"faults": [{"when": "* start", "fail": "hang"}, {"when": "qm guest exec", "fail": "hang"}, {"when": "pvesh get", "fail": "hang"}]}"#)]
+    #[test_case(r#"{"durations": {"qm guest exec": "2s", "pct start": "3s", "pvesh create": "1s"}}"#)]
+    fn what_can_act_is_taken(text: &str) {
+        assert_eq!(serde_json::from_str::<World>(text).unwrap().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_tool_that_is_called_by_its_path_fails_too() {
+        let fault: Fault = serde_json::from_str(r#"{"when": "pct start", "fail": "hang"}"#).unwrap();
+        assert!(fault.matches(&["/usr/sbin/pct", "start", "103"].map(str::to_owned)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use phoenix_host::Stream;
-use phoenix_sim::{Console, Dialled, Ended, Exec, FileError, Given, Inside, SimNode, World};
+use phoenix_sim::{Bytes, Console, Dialled, Ended, Exec, FileError, Given, Inside, SimNode, World};
 
 /// An inside that notes what reaches it.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl Inside for Noting {
         Ended::Exit(7)
     }
 
-    async fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
+    async fn read(&self, path: &str) -> Result<Bytes, FileError> {
         self.note(format!("read {path}"));
         Err(FileError::NotFound)
     }

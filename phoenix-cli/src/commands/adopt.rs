@@ -13,7 +13,7 @@ use phoenix_host::{Changes, Host as _};
 use phoenix_types::{GuestId, KnownSecrets};
 use serde::Serialize;
 
-use super::change::{Consent, agree};
+use super::change::{Consent, Stake, agree};
 use crate::args::{Adopt, Format};
 use crate::configuration::{Configuration, Place};
 use crate::error::CliError;
@@ -90,7 +90,7 @@ async fn under_lock(
         report(settings, adoption, &[])?;
         return Ok(ExitStatus::Done);
     }
-    agree(session, consent, node, "Write these records on").await?;
+    agree(session, consent, Stake::Settings, node, "Write these records on").await?;
     let results = adoption.carry_out(node).await;
     if settings.format == Format::Human {
         let text = adoption::outcome(&results, settings.terminal.out());

@@ -5,7 +5,7 @@ use std::io;
 
 use camino::Utf8PathBuf;
 use phoenix_config::State;
-use phoenix_engine::{Check, Node, NodeLock, Observed, Options, Plan, Summary, converge};
+use phoenix_engine::{Check, Effect, Node, NodeLock, Observed, Options, Plan, Summary, converge};
 use phoenix_host::{Changes, Host as _};
 use phoenix_types::GuestId;
 use serde::Serialize;
@@ -169,7 +169,7 @@ async fn under_lock(
     let plan = make(&observed)?.rehearsed(&session.desired, &observed);
     show(session, &plan)?;
     if !plan.is_empty() {
-        agree(session, change.consent, node, "Do this on").await?;
+        agree(session, change.consent, Stake::of(&plan), node, "Do this on").await?;
     } else if change.goal != Goal::Configured || plan.guests.is_empty() {
         show_result(session, &plan, None)?;
         return Ok(End::Ended(ExitStatus::Done));
@@ -266,14 +266,36 @@ fn show(session: &Session<'_>, planned: &Plan) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Makes sure that somebody wants a real node changed.
+/// What a change may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stake {
+    /// Nothing that another change could not bring back.
+    Settings,
+    /// Guests with all that is on their disks.
+    Guests,
+}
+
+impl Stake {
+    fn of(plan: &Plan) -> Self {
+        let destroys = plan.guests.iter().flat_map(|guest| &guest.steps).any(|step| step.effect == Effect::Destroy);
+        if destroys { Self::Guests } else { Self::Settings }
+    }
+}
+
+/// Makes sure that somebody wants the node changed. Nobody is asked about settings of a simulated node, nor about guests of one
+/// that is thrown away.
 pub(super) async fn agree(
     session: &Session<'_>,
     consent: Consent,
+    stake: Stake,
     node: &Node,
     question: &str,
 ) -> Result<(), CliError> {
-    if consent == Consent::Given || session.choice.is_simulated() {
+    let is_harmless = match stake {
+        Stake::Settings => session.choice.is_simulated(),
+        Stake::Guests => session.choice.is_thrown_away(),
+    };
+    if consent == Consent::Given || is_harmless {
         return Ok(());
     }
     let host = node.host().name();

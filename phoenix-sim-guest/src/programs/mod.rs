@@ -227,6 +227,7 @@ impl Call {
             return Ok(());
         }
         if !self.machine().spend(1, bytes.len()) {
+            self.complain("the simulated machine ends this program: it did too much without letting time pass").await;
             self.process.signal(phoenix_sim_shell::process::KILL);
             std::future::pending::<()>().await;
         }

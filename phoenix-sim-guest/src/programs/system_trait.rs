@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_sim_shell::System;
-use phoenix_sim_shell::files::{Entry, FileError, Follow, Offset};
+use phoenix_sim_shell::files::{Bytes, Entry, FileError, Follow, Offset};
 use phoenix_sim_shell::process::Processes;
 use phoenix_sim_shell::system::{Found, Invocation, Work};
 
@@ -35,7 +35,7 @@ impl System for Machine {
         self.files(|view| view.list(path))
     }
 
-    fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
+    fn read(&self, path: &str) -> Result<Bytes, FileError> {
         self.files(|view| view.read(path))
     }
 

@@ -170,7 +170,7 @@ impl Shell {
             all.push(plain(&field));
         }
         if !self.system.spend(1, all.last().map_or(0, String::len)) {
-            return Err(self.exhausted());
+            return Err(self.exhausted().await);
         }
         Ok(())
     }
@@ -281,7 +281,7 @@ impl Shell {
     /// Sets a variable, unless it is read-only.
     pub(super) async fn assign(&mut self, name: &str, text: &str) -> Result<(), Unwind> {
         if text.len() > TEXT_LIMIT || !self.system.spend(1, text.len()) {
-            return Err(self.exhausted());
+            return Err(self.exhausted().await);
         }
         if self.variables.get(name).is_some_and(|variable| variable.readonly) {
             let reason = match self.flavour {

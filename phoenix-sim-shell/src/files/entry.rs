@@ -1,6 +1,56 @@
 //! What a path is, and why it could not be used.
 
+use std::ops::Deref;
 use std::sync::Arc;
+
+/// The bytes of a file. Copies share them until one is written to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bytes(Arc<Vec<u8>>);
+
+impl Bytes {
+    /// Puts more bytes behind these.
+    pub fn append(&mut self, more: &[u8]) {
+        Arc::make_mut(&mut self.0).extend_from_slice(more);
+    }
+
+    /// Whether two are one in memory, and so equal.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(bytes))
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        bytes.to_vec().into()
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Bytes {
+    fn from(bytes: [u8; N]) -> Self {
+        bytes.to_vec().into()
+    }
+}
 
 /// What a path is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,7 +58,7 @@ pub enum Content {
     /// A folder.
     Folder,
     /// A regular file and its bytes.
-    File(Arc<[u8]>),
+    File(Bytes),
     /// A symbolic link and where it points.
     Link(String),
 }
@@ -48,13 +98,13 @@ impl Entry {
 
     /// A file with mode 0644 that belongs to root.
     #[must_use]
-    pub fn file(bytes: impl Into<Arc<[u8]>>, mtime: i64) -> Self {
+    pub fn file(bytes: impl Into<Bytes>, mtime: i64) -> Self {
         Self { content: Content::File(bytes.into()), mode: 0o644, uid: 0, gid: 0, mtime, born: mtime }
     }
 
     /// The bytes of a regular file.
     #[must_use]
-    pub fn bytes(&self) -> Option<&Arc<[u8]>> {
+    pub fn bytes(&self) -> Option<&Bytes> {
         match &self.content {
             Content::File(bytes) => Some(bytes),
             Content::Folder | Content::Link(_) => None,

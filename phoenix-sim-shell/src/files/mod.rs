@@ -7,6 +7,6 @@ mod mode;
 mod stored;
 mod tree;
 
-pub use self::entry::{Content, Entry, FileError, Follow, Offset};
+pub use self::entry::{Bytes, Content, Entry, FileError, Follow, Offset};
 pub use self::mode::symbolic_mode;
 pub use self::tree::FileTree;

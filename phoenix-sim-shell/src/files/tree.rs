@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Content, Entry, FileError, Follow};
+use super::{Bytes, Content, Entry, FileError, Follow};
 
 /// A tree of files. Paths are absolute; the root is always there.
 ///
@@ -130,9 +130,9 @@ impl FileTree {
     ///
     /// # Errors
     /// When there is no such file, or it is a folder.
-    pub fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
+    pub fn read(&self, path: &str) -> Result<Bytes, FileError> {
         match self.entries.get(path) {
-            Some(Entry { content: Content::File(bytes), .. }) => return Ok(Arc::clone(bytes)),
+            Some(Entry { content: Content::File(bytes), .. }) => return Ok(bytes.clone()),
             Some(Entry { content: Content::Folder, .. }) => return Err(FileError::IsAFolder),
             Some(_) | None => {}
         }
@@ -153,7 +153,7 @@ impl FileTree {
     ///
     /// # Errors
     /// When its folder does not exist, or the path is a folder.
-    pub fn write(&mut self, path: &str, bytes: impl Into<Arc<[u8]>>, mtime: i64) -> Result<(), FileError> {
+    pub fn write(&mut self, path: &str, bytes: impl Into<Bytes>, mtime: i64) -> Result<(), FileError> {
         let path = self.resolve(path)?;
         match self.get(Self::parent(&path)) {
             None => return Err(FileError::NotFound),
@@ -174,6 +174,26 @@ impl FileTree {
             }
         }
         Ok(())
+    }
+
+    /// Puts bytes behind those of a file.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn append(&mut self, path: &str, bytes: &[u8], mtime: i64) -> Result<(), FileError> {
+        let path = self.resolve(path)?;
+        match Arc::make_mut(&mut self.entries).get_mut(path.as_str()) {
+            Some(entry) => match &mut entry.content {
+                Content::File(content) => {
+                    content.append(bytes);
+                    entry.mtime = mtime;
+                    Ok(())
+                }
+                Content::Folder => Err(FileError::IsAFolder),
+                Content::Link(_) => Err(FileError::Loop),
+            },
+            None => Err(FileError::NotFound),
+        }
     }
 
     /// Puts an entry at a path in place of what was there. Its folder must exist; a folder that is replaced keeps its content.
@@ -319,6 +339,16 @@ mod tests {
         assert_eq!(tree.list("/usr/bin").unwrap(), ["sh"]);
         assert_eq!(tree.read("/round"), Err(FileError::NotFound));
         assert_eq!(tree.resolve("/round"), Err(FileError::Loop));
+    }
+
+    #[test]
+    fn what_is_appended_shows_in_no_copy() {
+        let mut tree = FileTree::default();
+        tree.write("/log", b"a".to_vec(), 1).unwrap();
+        let before = tree.clone();
+        tree.append("/log", b"b", 2).unwrap();
+        assert_eq!((&*tree.read("/log").unwrap(), &*before.read("/log").unwrap()), (&b"ab"[..], &b"a"[..]));
+        assert_eq!(tree.append("/none", b"b", 2), Err(FileError::NotFound));
     }
 
     #[test]

@@ -239,7 +239,7 @@ impl Shell {
     /// Counts a step, lets signals act.
     async fn step(&mut self) -> Result<(), Unwind> {
         if !self.system.spend(1, 0) {
-            return Err(self.exhausted());
+            return Err(self.exhausted().await);
         }
         if self.process.is_doomed() {
             // Whoever runs this process sees the signal and drops this future.
@@ -316,9 +316,9 @@ impl Shell {
             shell.finish(result.err()).await
         });
         let (end, bytes) = tokio::join!(work, reader.read_all(OUTPUT));
-        let Ok(bytes) = bytes else { return Err(self.exhausted()) };
+        let Ok(bytes) = bytes else { return Err(self.exhausted().await) };
         if !self.system.spend(1, bytes.len()) {
-            return Err(self.exhausted());
+            return Err(self.exhausted().await);
         }
         self.substituted = Some(end.status());
         self.status = end.status();

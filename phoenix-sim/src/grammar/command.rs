@@ -55,6 +55,22 @@ pub(crate) fn resolve(tool: Tool, words: &[String]) -> Option<Resolution<'_>> {
     Some(Resolution::Incomplete { group, name })
 }
 
+/// Whether a tool has a command, or a group of commands, with exactly these first words.
+pub(crate) fn has_command(tool: Tool, words: &[&str]) -> bool {
+    let Some(mut group) = commands(tool) else {
+        return matches!(words.first(), Some(&("get" | "set" | "create" | "delete" | "ls" | "usage")));
+    };
+    let mut is_command = false;
+    for word in words {
+        match group.get(*word) {
+            Some(Node::Group(inner)) => group = inner,
+            Some(Node::Command(_) | Node::Alias(_)) => is_command = true,
+            None => return is_command,
+        }
+    }
+    !words.is_empty()
+}
+
 /// The commands that a word may be short for; aliases only answer to their full name.
 fn candidates<'a>(group: &'a BTreeMap<String, Node>, word: &'a str) -> impl Iterator<Item = &'a String> {
     group

@@ -42,6 +42,7 @@ pub use self::property::{
 pub use self::schema::Reasons;
 pub use phoenix_sim_guest::ground::NODE;
 
+pub(crate) use self::command::has_command;
 pub(crate) use self::perl::split_list;
 
 use self::arguments::{Call, Refusal};

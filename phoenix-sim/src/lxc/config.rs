@@ -196,7 +196,7 @@ fn check_volume(call: &mut Call<'_>, vmid: u32, conf: &GuestConf, key: &str, val
 
 fn check_hookscript(call: &mut Call<'_>, volid: &str) -> Result<(), Failure> {
     let (id, name) = volid.split_once(':').unwrap_or((volid, ""));
-    let storage = call.state().storage(id)?;
+    let storage = call.state().storage_of(&VolumeRef { storage: id, name })?;
     if !name.starts_with("snippets/") {
         return Err(Failure::die(format!("'{volid}' is not in the snippets directory")));
     }

@@ -120,7 +120,7 @@ fn check_template(call: &mut Call<'_>, template: &str, restore: bool) -> Result<
     if template.starts_with('/') {
         return Ok(());
     }
-    let kind = call.state().storage(volume.storage)?.content_of(volume.name)?;
+    let kind = call.state().storage_of(&volume)?.content_of(volume.name)?;
     let wanted = if restore { "backup" } else { "vztmpl" };
     if kind != wanted {
         return Err(Failure::die(format!("unable to use volume {template} - content type needs to be '{wanted}'")));
@@ -242,7 +242,7 @@ async fn unpack(
 fn archive(call: &mut Call<'_>, template: &str) -> Result<String, Failure> {
     let mut state = call.state();
     let path = match VolumeRef::parse(template) {
-        Some(volume) if !template.starts_with('/') => state.storage(volume.storage)?.path(volume.name, None),
+        Some(volume) if !template.starts_with('/') => state.storage_of(&volume)?.path(volume.name, None),
         _ => template.to_owned(),
     };
     if node_files(&mut state).exists(&path) || state.any_image {

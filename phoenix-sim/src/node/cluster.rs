@@ -28,9 +28,12 @@ impl State {
 
     /// Why an id cannot be given to a new guest, when it cannot.
     pub(crate) fn taken(&self, vmid: u32) -> Option<String> {
-        let (kind, node) = self.cluster().remove(&vmid)?;
-        let kind = if kind == GuestKind::Container { "CT" } else { "VM" };
-        Some(format!("{kind} {vmid} already exists on node '{node}'"))
+        let nodes = self.files.list("/etc/pve/nodes").unwrap_or_default();
+        let kinds = [(GuestKind::Container, "CT"), (GuestKind::Vm, "VM")];
+        nodes.iter().flat_map(|node| kinds.map(|kind| (node, kind))).find_map(|(node, (kind, name))| {
+            let path = format!("/etc/pve/nodes/{node}/{}/{vmid}.conf", kind.conf_folder());
+            self.files.exists(&path).then(|| format!("{name} {vmid} already exists on node '{node}'"))
+        })
     }
 
     /// What [`LIST`] holds.

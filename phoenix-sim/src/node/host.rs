@@ -47,118 +47,146 @@ impl Host for SimNode {
     }
 
     async fn run(&self, command: Command) -> Result<Output, HostError> {
-        let _session = self.enter();
-        let begun = self.clock().now();
-        let mut console = Console::new(command.output_limit, command.tap.clone());
-        let argv = command.argv();
-        let stdin = command.stdin.as_ref().map_or(&[][..], Input::as_bytes);
-        let ended =
-            tokio::time::timeout(command.deadline, Box::pin(self.run_program(&argv, stdin, &mut console))).await;
-        let (stdout, stderr, dropped) = console.into_parts();
-        let status = match ended {
-            Ok(Some(Ended::Exit(status))) => Some(status),
-            Ok(Some(Ended::Signal(_))) => None,
-            Ok(Some(Ended::NotFound) | None) => {
-                return Err(HostError::NoSuchProgram { program: command.program, host: Host::name(self) });
-            }
-            Err(_) => {
-                let tail = [stdout, stderr].concat();
-                return Err(HostError::Deadline {
-                    command: redact(&argv).join(" "),
-                    deadline: command.deadline,
-                    tail: String::from_utf8_lossy(&tail).into_owned(),
-                });
-            }
-        };
-        Ok(Output { status, stdout, stderr, dropped, elapsed: self.clock().now().saturating_sub(begun) })
+        let session = self.begin()?;
+        let done = async {
+            let begun = self.clock().now();
+            let mut console = Console::new(command.output_limit, command.tap.clone());
+            let argv = command.argv();
+            let stdin = command.stdin.as_ref().map_or(&[][..], Input::as_bytes);
+            let ended =
+                tokio::time::timeout(command.deadline, Box::pin(self.run_program(&argv, stdin, &mut console))).await;
+            let (stdout, stderr, dropped) = console.into_parts();
+            let status = match ended {
+                Ok(Some(Ended::Exit(status))) => Some(status),
+                Ok(Some(Ended::Signal(_))) => None,
+                Ok(Some(Ended::NotFound) | None) => {
+                    return Err(HostError::NoSuchProgram { program: command.program, host: Host::name(self) });
+                }
+                Err(_) => {
+                    let tail = [stdout, stderr].concat();
+                    return Err(HostError::Deadline {
+                        command: redact(&argv).join(" "),
+                        deadline: command.deadline,
+                        tail: String::from_utf8_lossy(&tail).into_owned(),
+                    });
+                }
+            };
+            Ok(Output { status, stdout, stderr, dropped, elapsed: self.clock().now().saturating_sub(begun) })
+        }
+        .await;
+        session.end(done)
     }
 
     async fn read(&self, path: &Utf8Path, limit: u64) -> Result<Vec<u8>, HostError> {
-        let _session = self.enter();
-        let state = self.state();
-        let bytes = match state.files.read(path.as_str()) {
-            Err(FileError::NotFound) if path == LIST => state.cluster_list().into(),
-            read => read.map_err(|error| file_error("read", path, error))?,
-        };
-        drop(state);
-        if bytes.len() as u64 > limit {
-            let source = std::io::Error::new(
-                std::io::ErrorKind::FileTooLarge,
-                format!("it has {} bytes, at most {limit} are read", bytes.len()),
-            );
-            return Err(HostError::File { action: "read", path: path.to_owned(), source });
+        let session = self.begin()?;
+        let done = async {
+            let state = self.state();
+            let bytes = match state.files.read(path.as_str()) {
+                Err(FileError::NotFound) if path == LIST => state.cluster_list().into(),
+                read => read.map_err(|error| file_error("read", path, error))?,
+            };
+            drop(state);
+            if bytes.len() as u64 > limit {
+                let source = std::io::Error::new(
+                    std::io::ErrorKind::FileTooLarge,
+                    format!("it has {} bytes, at most {limit} are read", bytes.len()),
+                );
+                return Err(HostError::File { action: "read", path: path.to_owned(), source });
+            }
+            Ok(bytes.to_vec())
         }
-        Ok(bytes.to_vec())
+        .await;
+        session.end(done)
     }
 
     async fn write(&self, path: &Utf8Path, contents: &[u8], mode: u32) -> Result<(), HostError> {
-        let _session = self.enter();
-        let mut state = self.state();
-        let now = state.now;
-        if state.files.is_folder(path.as_str()) {
-            return Err(file_error("write", path, FileError::IsAFolder));
+        let session = self.begin()?;
+        let done = async {
+            let mut state = self.state();
+            let now = state.now;
+            if state.files.is_folder(path.as_str()) {
+                return Err(file_error("write", path, FileError::IsAFolder));
+            }
+            let entry = Entry { mode, ..Entry::file(contents.to_vec(), now) };
+            state.files.insert(path.as_str(), entry).map_err(|error| file_error("write", path, error))
         }
-        let entry = Entry { mode, ..Entry::file(contents.to_vec(), now) };
-        state.files.insert(path.as_str(), entry).map_err(|error| file_error("write", path, error))
+        .await;
+        session.end(done)
     }
 
     async fn create_new(&self, path: &Utf8Path, contents: &[u8]) -> Result<Created, HostError> {
-        let _session = self.enter();
-        let mut state = self.state();
-        if state.files.get_link(path.as_str()).is_some() {
-            return Ok(Created::Existed);
+        let session = self.begin()?;
+        let done = async {
+            let mut state = self.state();
+            if state.files.get_link(path.as_str()).is_some() {
+                return Ok(Created::Existed);
+            }
+            let now = state.now;
+            state
+                .files
+                .write(path.as_str(), contents.to_vec(), now)
+                .map(|()| Created::Made)
+                .map_err(|error| file_error("create", path, error))
         }
-        let now = state.now;
-        state
-            .files
-            .write(path.as_str(), contents.to_vec(), now)
-            .map(|()| Created::Made)
-            .map_err(|error| file_error("create", path, error))
+        .await;
+        session.end(done)
     }
 
     async fn remove(&self, path: &Utf8Path) -> Result<(), HostError> {
-        let _session = self.enter();
-        let mut state = self.state();
-        if state.files.get_link(path.as_str()).is_some_and(|entry| entry.is_folder()) {
-            return Err(file_error("remove", path, FileError::IsAFolder));
+        let session = self.begin()?;
+        let done = async {
+            let mut state = self.state();
+            if state.files.get_link(path.as_str()).is_some_and(|entry| entry.is_folder()) {
+                return Err(file_error("remove", path, FileError::IsAFolder));
+            }
+            match state.files.remove(path.as_str()) {
+                Ok(()) | Err(FileError::NotFound) => Ok(()),
+                Err(error) => Err(file_error("remove", path, error)),
+            }
         }
-        match state.files.remove(path.as_str()) {
-            Ok(()) | Err(FileError::NotFound) => Ok(()),
-            Err(error) => Err(file_error("remove", path, error)),
-        }
+        .await;
+        session.end(done)
     }
 
     async fn stat(&self, path: &Utf8Path) -> Result<Option<FileStat>, HostError> {
-        let _session = self.enter();
-        let entry = self.state().files.get(path.as_str());
-        let entry = match entry {
-            Some(entry) => entry,
-            None if path == LIST => Entry::file(self.state().cluster_list(), 0),
-            None => return Ok(self.assumed(path)),
-        };
-        Ok(Some(FileStat {
-            kind: match entry.content {
-                Content::Folder => FileKind::Folder,
-                Content::File(_) => FileKind::File,
-                Content::Link(_) => FileKind::Other,
-            },
-            size: entry.bytes().map_or(0, |bytes| bytes.len() as u64),
-            mode: entry.mode,
-            uid: entry.uid,
-            gid: entry.gid,
-        }))
+        let session = self.begin()?;
+        let done = async {
+            let entry = self.state().files.get(path.as_str());
+            let entry = match entry {
+                Some(entry) => entry,
+                None if path == LIST => Entry::file(self.state().cluster_list(), 0),
+                None => return Ok(self.assumed(path)),
+            };
+            Ok(Some(FileStat {
+                kind: match entry.content {
+                    Content::Folder => FileKind::Folder,
+                    Content::File(_) => FileKind::File,
+                    Content::Link(_) => FileKind::Other,
+                },
+                size: entry.bytes().map_or(0, |bytes| bytes.len() as u64),
+                mode: entry.mode,
+                uid: entry.uid,
+                gid: entry.gid,
+            }))
+        }
+        .await;
+        session.end(done)
     }
 
     async fn list(&self, path: &Utf8Path) -> Result<Vec<String>, HostError> {
-        let _session = self.enter();
-        let state = self.state();
-        match state.files.list(path.as_str()) {
-            Some(names) => Ok(names),
-            None if state.files.exists(&FileTree::normalise(path.as_str())) => {
-                Err(file_error("list", path, FileError::NotAFolder))
+        let session = self.begin()?;
+        let done = async {
+            let state = self.state();
+            match state.files.list(path.as_str()) {
+                Some(names) => Ok(names),
+                None if state.files.exists(&FileTree::normalise(path.as_str())) => {
+                    Err(file_error("list", path, FileError::NotAFolder))
+                }
+                None => Ok(Vec::new()),
             }
-            None => Ok(Vec::new()),
         }
+        .await;
+        session.end(done)
     }
 
     async fn dial(&self, address: &str, port: u16, deadline: Duration) -> Result<Box<dyn ByteStream>, HostError> {

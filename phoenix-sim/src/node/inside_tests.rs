@@ -419,3 +419,13 @@ async fn vm_lacking_the_agent(guest: &str, snippet: &str) -> SimNode {
     run(&node, "qm start 200").await;
     node
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_script_may_print_a_hundred_thousand_lines_and_an_endless_one_is_ended_with_its_reason() {
+    let node = node("{}").await;
+    let text = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo line $i; done > /tmp/log; wc -l < /tmp/log";
+    assert_eq!(sh(&node, 103, text).await, ("100000\n".to_owned(), 0));
+    let (said, exit) = sh(&node, 103, "while :; do :; done").await;
+    assert!(said.contains("it did too much without letting time pass"), "{said}");
+    assert_eq!(exit, 137);
+}

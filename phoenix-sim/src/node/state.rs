@@ -174,6 +174,6 @@ impl HeldNode for State {
 
     fn path_of(&mut self, volume: &str) -> Option<String> {
         let volume = VolumeRef::parse(volume)?;
-        Some(self.storage(volume.storage).ok()?.path(volume.name, None))
+        Some(self.storage_of(&volume).ok()?.path(volume.name, None))
     }
 }

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_sim_shell::files::FileTree;
+use phoenix_host::HostError;
+use phoenix_sim_shell::files::{Bytes, FileTree};
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
@@ -81,7 +82,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     modified: Option<SystemTime>,
-    bytes: Arc<[u8]>,
+    bytes: Bytes,
 }
 
 #[derive(Debug, Default)]
@@ -98,11 +99,33 @@ pub(super) struct Store {
     dir: Utf8PathBuf,
     between: Between,
     inner: Mutex<Inner>,
+    /// Why the folder does not have all that happened.
+    failure: Mutex<Option<StoreError>>,
 }
 
 /// A command in flight. The node's folder is locked until the last of them is gone.
 pub(crate) struct Session<'a> {
     node: &'a SimNode,
+}
+
+impl Session<'_> {
+    /// The end of what the command did. It has failed when the node could not be kept.
+    pub(super) fn end<T>(self, done: Result<T, HostError>) -> Result<T, HostError> {
+        let node = self.node.clone();
+        drop(self);
+        let done = done?;
+        node.kept_whole()?;
+        Ok(done)
+    }
+}
+
+impl From<StoreError> for HostError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::File { action, path, source } => Self::File { action, path, source },
+            StoreError::State { path, source } => Self::File { action: "read", path, source: io::Error::other(source) },
+        }
+    }
 }
 
 impl Drop for Session<'_> {
@@ -154,7 +177,7 @@ impl SimNode {
 
     fn open(dir: &Utf8Path, world: World, between: Between, state: State) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(file_error("make the folder", dir))?;
-        let store = Store { dir: dir.to_owned(), between, inner: Mutex::default() };
+        let store = Store { dir: dir.to_owned(), between, inner: Mutex::default(), failure: Mutex::default() };
         let node = Self::build(world, state, Clock::default(), Some(store));
         node.try_enter()?;
         node.try_leave()?;
@@ -163,17 +186,39 @@ impl SimNode {
 
     /// Begins a command: locks the folder and takes over what changed in it. Nothing for a node in memory.
     pub(crate) fn enter(&self) -> Session<'_> {
-        // The folder could be used when the node was opened. What is wrong now will be so when the command ends, and is told then.
         if let Err(error) = self.try_enter() {
-            tracing::error!(%error, "the simulated node's folder could not be read");
+            self.note_failure(error);
         }
         Session { node: self }
     }
 
+    /// As [`Self::enter`], unless the folder cannot be used.
+    pub(super) fn begin(&self) -> Result<Session<'_>, HostError> {
+        let session = self.enter();
+        self.kept_whole()?;
+        Ok(session)
+    }
+
     fn leave(&self) {
         if let Err(error) = self.try_leave() {
-            tracing::error!(%error, "the simulated node's folder could not be written");
+            self.note_failure(error);
         }
+    }
+
+    fn note_failure(&self, error: StoreError) {
+        if let Some(store) = self.store() {
+            store.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    /// Whether the folder has all that happened on the node.
+    ///
+    /// # Errors
+    /// The first reason why it has not. The next command tries once more.
+    pub fn kept_whole(&self) -> Result<(), StoreError> {
+        let failure =
+            self.store().and_then(|store| store.failure.lock().unwrap_or_else(PoisonError::into_inner).take());
+        failure.map_or(Ok(()), Err)
     }
 
     fn try_enter(&self) -> Result<(), StoreError> {
@@ -192,6 +237,10 @@ impl SimNode {
         let mut inner = store.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.in_flight = inner.in_flight.saturating_sub(1);
         let written = store.write(&mut inner, self);
+        if written.is_err() {
+            // What is not in the folder has yet to be written.
+            self.state().changed = true;
+        }
         if inner.in_flight == 0 {
             inner.lock = None;
         }
@@ -262,7 +311,7 @@ impl Store {
             if inner.seen.get(path) != Some(seen) {
                 state.make_folders(FileTree::parent(path));
                 // A folder is in the way only when somebody made one there by hand.
-                let _ = state.files.write(path, Arc::clone(&seen.bytes), now);
+                let _ = state.files.write(path, seen.bytes.clone(), now);
             }
         }
         inner.seen = found;
@@ -311,11 +360,11 @@ impl Store {
             let elapsed_ms = u64::try_from(node.clock().now().as_millis()).unwrap_or(u64::MAX);
             Kept { version: VERSION, elapsed_ms, state: state.clone() }
         };
-        let visible: BTreeMap<String, Arc<[u8]>> = kept
+        let visible: BTreeMap<String, Bytes> = kept
             .state
             .files
             .below(VISIBLE)
-            .filter_map(|(path, entry)| Some((path.to_owned(), Arc::clone(entry.bytes()?))))
+            .filter_map(|(path, entry)| Some((path.to_owned(), entry.bytes()?.clone())))
             .collect();
         for path in visible.keys() {
             // It exists: it was listed just now.
@@ -422,6 +471,27 @@ mod tests {
         assert!(config.ends_with("lxc.environment: A=b\n"), "{config}");
         fs::remove_file(&path).unwrap();
         assert_eq!(node.run(&words("pct status 100"), b"").await.exit, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_whose_effect_could_not_be_kept_has_failed_and_the_next_one_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(folder.path()).unwrap();
+        let node = SimNode::persistent(dir, World::default()).unwrap();
+        let create = || {
+            let argv = words(CREATE);
+            phoenix_host::Command::new(&argv[0], phoenix_host::Effect::Change, Duration::from_secs(60)).args(&argv[1..])
+        };
+        // A folder in the place of the file that is written first has the same effect as a full disk.
+        fs::create_dir(dir.join(".begun")).unwrap();
+        let error = phoenix_host::Host::run(&node, create()).await.unwrap_err();
+        assert!(matches!(error, HostError::File { action: "write", .. }), "{error}");
+        let error = phoenix_host::Host::write(&node, "/etc/pve/x".into(), b"x", 0o600).await.unwrap_err();
+        assert!(matches!(error, HostError::File { action: "write", .. }), "{error}");
+        fs::remove_dir(dir.join(".begun")).unwrap();
+        let status = phoenix_host::Command::new("pct", phoenix_host::Effect::Read, Duration::from_secs(60));
+        phoenix_host::Host::run(&node, status.args(["list"])).await.unwrap();
+        assert!(dir.join("etc/pve/lxc/100.conf").exists() && dir.join("etc/pve/x").exists());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use phoenix_types::{ConfSection, GuestConf, percent_decode};
 
 use crate::grammar::{parse_property_string, split_list};
 use crate::node::{Call, Failure, Random};
+use crate::storage::VolumeRef;
 
 use super::drive::{cloud_init_key, split_volume};
 use super::settings::{self, CLOUD_INIT_SECTION};
@@ -307,7 +308,7 @@ fn check_snippet(call: &Call<'_>, volume: &str) -> Result<(), Failure> {
     let unparsable = || Failure::die(format!("unable to parse volume ID '{volume}'"));
     let (storage, name) = split_volume(volume).ok_or_else(unparsable)?;
     let mut state = call.state();
-    let storage = state.storage(storage)?;
+    let storage = state.storage_of(&VolumeRef { storage, name })?;
     if storage.content_of(name)? != "snippets" {
         return Err(Failure::die(format!("{volume} is not in the snippets directory")));
     }

@@ -10,7 +10,7 @@ use phoenix_types::{ConfSection, GuestConf};
 
 use crate::grammar::parse_property_string;
 use crate::node::{Call, Failure};
-use crate::storage::Format;
+use crate::storage::{Format, VolumeRef};
 
 use super::drive::{self, Drive, NewDisk, cloud_init_key, split_volume};
 use super::settings;
@@ -68,7 +68,7 @@ pub(super) fn check_drives(call: &mut Call<'_>, settings: &mut Settings) -> Resu
             && name != "cloudinit"
         {
             let content = {
-                let storage = call.state().storage(storage)?;
+                let storage = call.state().storage_of(&VolumeRef { storage, name })?;
                 storage.content_of(name)?
             };
             if content == "iso" && !drive.is_medium() {
@@ -99,7 +99,7 @@ pub(super) fn check_storages(call: &mut Call<'_>, settings: &Settings, default: 
             }
         } else if let Some((id, name)) = volume {
             let content = {
-                let storage = call.state().storage(id)?;
+                let storage = call.state().storage_of(&VolumeRef { storage: id, name })?;
                 storage.content_of(name)?
             };
             if content != "images" && content != "iso" {
@@ -110,7 +110,7 @@ pub(super) fn check_storages(call: &mut Call<'_>, settings: &Settings, default: 
             && let Some((id, name)) = split_volume(source)
         {
             let content = {
-                let storage = call.state().storage(id)?;
+                let storage = call.state().storage_of(&VolumeRef { storage: id, name })?;
                 storage.content_of(name)?
             };
             if content != "images" && content != "import" {
@@ -277,7 +277,7 @@ pub(super) fn check_hook_script(call: &mut Call<'_>, volume: &str) -> Result<(),
     let Some((id, name)) = split_volume(volume) else {
         return Err(call.bad_param("hookscript", format!("unable to parse volume ID '{volume}'\n")));
     };
-    let storage = call.state().storage(id)?;
+    let storage = call.state().storage_of(&VolumeRef { storage: id, name })?;
     let content = match storage.content_of(name) {
         Ok(content) => content,
         Err(failure) => return Err(call.bad_param("hookscript", format!("{}\n", failure.message()))),

@@ -92,7 +92,7 @@ pub(super) fn size_of(state: &mut State, file: &str) -> Option<u64> {
         return Some(volume.space.size);
     }
     let path = match VolumeRef::parse(file) {
-        Some(parts) => state.storage(parts.storage).ok()?.path(parts.name, None),
+        Some(parts) => state.storage_of(&parts).ok()?.path(parts.name, None),
         None => file.to_owned(),
     };
     if let Ok((_, size)) = node_files(state).head(&path) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::VolumeRef;
 use crate::node::{Failure, State};
 use crate::world::{StorageKind, StorageWorld, World};
 
@@ -83,6 +84,11 @@ impl Storage {
         self.options.get("disable").is_some_and(|value| value == "1")
     }
 }
+
+/// How the names of files within a storage begin.
+const FILES: [&str; 5] = ["vztmpl/", "iso/", "import/", "snippets/", "backup/"];
+/// What a storage holds that comes into being for a file.
+const EVERYTHING: [&str; 7] = ["images", "rootdir", "vztmpl", "iso", "import", "snippets", "backup"];
 
 /// Writes the storages of a world.
 pub(crate) fn set_up(state: &mut State, world: &World) {
@@ -168,21 +174,38 @@ impl State {
 
     /// A storage, enabled or not. In a world without a list of storages one that is asked for comes into being.
     pub(crate) fn storage(&mut self, id: &str) -> Result<Storage, Failure> {
-        let mut storages = self.storages();
+        let storages = self.storages();
         if let Some(storage) = storages.iter().find(|storage| storage.id == id) {
             return Ok(storage.clone());
         }
         if !self.assumed_storages {
             return Err(Failure::die(format!("storage '{id}' does not exist")));
         }
-        let kind = StorageKind::Zfspool;
+        self.assume(id, StorageKind::Zfspool)
+    }
+
+    /// The storage of a volume, as [`Self::storage`]: one that comes into being for a file can hold files.
+    pub(crate) fn storage_of(&mut self, volume: &VolumeRef<'_>) -> Result<Storage, Failure> {
+        let is_new = self.assumed_storages && !self.storages().iter().any(|storage| storage.id == volume.storage);
+        let holds_files = FILES.iter().any(|content| volume.name.starts_with(content));
+        if is_new && holds_files {
+            self.assume(volume.storage, StorageKind::Btrfs)
+        } else {
+            self.storage(volume.storage)
+        }
+    }
+
+    /// Makes a storage that the world does not speak of.
+    fn assume(&mut self, id: &str, kind: StorageKind) -> Result<Storage, Failure> {
+        let is_folder = kind.is_folder();
         let world = StorageWorld {
             kind,
-            path: Some(format!("rpool/{id}")),
-            content: None,
+            path: (!is_folder).then(|| format!("rpool/{id}")),
+            content: is_folder.then(|| EVERYTHING.map(str::to_owned).into()),
             size_gib: 0,
             options: BTreeMap::new(),
         };
+        let mut storages = self.storages();
         let storage = described(id, &world);
         storages.push(storage.clone());
         self.write_storages(&storages);
@@ -199,5 +222,32 @@ impl State {
             return Err(Failure::die(format!("storage '{id}' is not available on node '{}'", crate::grammar::NODE)));
         }
         Ok(storage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use crate::{SimNode, World};
+
+    #[test_case(&["pct create 100 nas:vztmpl/debian-12.tar.zst --rootfs tank:4"]; "template")]
+    #[test_case(&["pct create 100 nas:vztmpl/debian-12.tar.zst --rootfs nas:4", "pct snapshot 100 one"]; "template and disk")]
+    #[test_case(&["qm create 100 --ide2 isos:iso/debian.iso,media=cdrom"]; "iso")]
+    #[test_case(&["qm create 100 --scsi0 tank:0,import-from=nas:import/image.qcow2"]; "image")]
+    #[test_case(&["qm create 100", "qm set 100 --cicustom user=other:snippets/user.yaml"]; "snippet")]
+    #[test_case(&["pct create 100 local:vztmpl/debian-12.tar.zst --rootfs tank:4 --hookscript other:snippets/hook.sh"]; "hook script")]
+    #[tokio::test(start_paused = true)]
+    async fn a_storage_that_is_asked_for_holds_what_is_asked_of_it(lines: &[&str]) {
+        let node = SimNode::new(World::default());
+        let mut state = node.state();
+        state.write_file("/srv/other/snippets/hook.sh", b"#!/bin/sh\n".to_vec());
+        state.files.change("/srv/other/snippets/hook.sh", |entry| entry.mode = 0o755).unwrap();
+        drop(state);
+        for line in lines {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let answer = node.run(&argv, b"").await;
+            assert_eq!(answer.exit, 0, "{line}: {}{}", answer.stdout, answer.stderr);
+        }
     }
 }

@@ -49,9 +49,9 @@ fn of_a_fleet_that_is_healthy() {
             ("delete 103", 2),
             // Nobody configured it.
             ("delete 104", 2),
-            ("delete 101", 0),
+            ("delete 101 --yes", 0),
             ("plan --exit-code", 3),
-            ("down", 0),
+            ("down --yes", 0),
         ],
     );
 }
@@ -72,7 +72,7 @@ fn of_a_fleet_that_is_not() {
             ("up --dry-run", 0),
             ("start 103", 1),
             ("up", 1),
-            ("down", 0),
+            ("down --yes", 0),
         ],
     );
 }
