@@ -263,6 +263,8 @@ impl Table<'_> {
         }
         let usual = [Fallback::File(&["vm_defaults", "storage_pool"]), Fallback::Source];
         self.plain("storage_pool", json!(guest.storage), &usual);
+        self.plain("guest_agent", json!(vm.agent), &[Fallback::Source]);
+        self.plain("cloud_init", json!(vm.cloud_init), &[Fallback::Source]);
         for (index, volume) in vm.volumes.iter().enumerate() {
             let at = |key: &str| ["volumes".into(), index.into(), key.into()] as [Segment; 3];
             self.add(format!("volumes[{index}].path"), json!(volume.path), &[&at("path")], &[]);

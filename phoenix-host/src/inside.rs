@@ -46,6 +46,14 @@ pub enum InsideError {
         /// The last output.
         tail: String,
     },
+    /// The guest's agent answers, but runs no programs (VMs only).
+    #[error("the guest agent of {guest} refuses to run programs: {reason}")]
+    ExecRefused {
+        /// The guest.
+        guest: GuestId,
+        /// The agent's words.
+        reason: String,
+    },
     /// The tool that carries commands into the guest refused.
     #[error("guest {guest}: {reason}")]
     Refused {

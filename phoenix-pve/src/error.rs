@@ -193,7 +193,7 @@ impl GuestError {
                 InsideError::NotRunning(_) => ErrorClass::NotRunning,
                 InsideError::AgentSilent { .. } => ErrorClass::AgentSilent,
                 InsideError::Deadline { .. } => ErrorClass::TimedOut,
-                InsideError::Refused { .. } => ErrorClass::Refused,
+                InsideError::Refused { .. } | InsideError::ExecRefused { .. } => ErrorClass::Refused,
                 InsideError::Host(error) => host_class(error),
             },
             Self::Host(error) => host_class(error),

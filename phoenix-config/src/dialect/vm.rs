@@ -15,7 +15,7 @@ use super::object::{self, Opaque};
 use super::secret::SecretEntry;
 use super::service::TraefikEntry;
 use super::text::{AbsolutePath, FeatureName, Line, Notes, Tag, UserName, WebAddress};
-use crate::model::{OnFailure, State};
+use crate::model::{AgentUse, OnFailure, State};
 
 object! {
     /// One virtual machine, driven by `qm`.
@@ -60,6 +60,10 @@ object! {
         "application_script" => application_script: Option<FeatureName>,
         /// Guests whose gates must have passed before this one's first step.
         "dependencies" => dependencies: Option<Vec<GuestId>>,
+        /// Whether it has the QEMU guest agent: `true`, `false`, or `{"exec": false}` for one that runs no programs. Default: a VM that is made from an image has it, every other one has it when its settings on the node say so.
+        "guest_agent" => guest_agent: Option<AgentEntry>,
+        /// Whether it has cloud-init, which is waited for after a start. Default: it is waited for where it is installed.
+        "cloud_init" => cloud_init: Option<bool>,
         /// NFS volumes that the VM mounts itself.
         "volumes" => volumes: Option<Vec<NfsVolumeEntry>>,
         /// The firewall.
@@ -98,6 +102,56 @@ object! {
         "dns_records" => dns_records: Option<Vec<Opaque>>,
         /// Whether a synchronisation of the stacks follows. Handed to scripts.
         "trigger_sync_on_completion" => trigger_sync_on_completion: Option<bool>,
+    }
+}
+
+object! {
+    /// What the guest agent does.
+    AgentObject {
+        /// Whether it runs programs. Default: true.
+        "exec" => exec: Option<bool>,
+    }
+}
+
+/// The guest agent: whether it is there, or what it does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AgentEntry(pub(crate) AgentUse);
+
+impl<'de> Deserialize<'de> for AgentEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AgentVisitor;
+        impl<'de> Visitor<'de> for AgentVisitor {
+            type Value = AgentEntry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false, or an object with `exec`")
+            }
+
+            fn visit_bool<E: de::Error>(self, present: bool) -> Result<AgentEntry, E> {
+                Ok(AgentEntry(if present { AgentUse::Exec } else { AgentUse::Absent }))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AgentEntry, A::Error> {
+                let object: AgentObject = object::from_map(map)?;
+                Ok(AgentEntry(if object.exec == Some(false) { AgentUse::Ping } else { AgentUse::Exec }))
+            }
+        }
+        deserializer.deserialize_any(AgentVisitor)
+    }
+}
+
+impl schemars::JsonSchema for AgentEntry {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AgentEntry".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let object = generator.subschema_for::<AgentObject>();
+        schemars::json_schema!({"anyOf": [{"type": "boolean"}, object], "examples": [false, {"exec": false}]})
     }
 }
 

@@ -18,4 +18,4 @@ pub use guest::{CloneSource, Guest, Kind, Lifecycle, OnFailure, State};
 pub use hypervisor::{Hypervisor, NfsExport, NodeNetwork};
 pub use network::Network;
 pub use script::{Script, ScriptPlace};
-pub use vm::{CloudImage, CloudUser, KeyFile, NfsVolume, Vm, VmSource};
+pub use vm::{AgentUse, CloudImage, CloudUser, KeyFile, NfsVolume, Vm, VmSource};

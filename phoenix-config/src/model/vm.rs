@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 use phoenix_types::VolumeId;
+use serde::Serialize;
 
 /// What only a VM has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,22 @@ pub struct Vm {
     pub volumes: Vec<NfsVolume>,
     /// The user that cloud-init makes. Absent: the source's, or the image's own.
     pub user: Option<CloudUser>,
+    /// What its guest agent does. Absent: what the VM has.
+    pub agent: Option<AgentUse>,
+    /// Whether it has cloud-init. Absent: it is waited for where it is installed.
+    pub cloud_init: Option<bool>,
+}
+
+/// What the guest agent of a VM does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentUse {
+    /// There is none.
+    Absent,
+    /// It answers, and runs no programs.
+    Ping,
+    /// It answers and runs programs.
+    Exec,
 }
 
 /// What a VM is made from.

@@ -10,8 +10,8 @@ use super::{
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{FileName, ImageRef, NfsVolumeEntry, UserEntry, VmEntry, VmNetworkEntry, Whole};
 use crate::model::{
-    CloneSource, CloudImage, CloudUser, Context, Guest, KeyFile, Kind, Lifecycle, Network, NfsVolume, State, Vm,
-    VmSource,
+    AgentUse, CloneSource, CloudImage, CloudUser, Context, Guest, KeyFile, Kind, Lifecycle, Network, NfsVolume, State,
+    Vm, VmSource,
 };
 
 pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, findings: &mut Vec<Finding>) -> Draft {
@@ -40,6 +40,24 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
         bridge: bridge.unwrap_or_else(defaults::bridge),
         ..network(entry.network_config, entry.mac_address, around, target, findings)
     };
+    let agent = entry.guest_agent.map(|agent| agent.0);
+    let inside = [
+        ("features", entry.features.as_ref().is_some_and(|features| !features.is_empty())),
+        ("application_script", entry.application_script.is_some()),
+        ("volumes", entry.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty())),
+    ];
+    if let Some(AgentUse::Absent | AgentUse::Ping) = agent {
+        for (key, _) in inside.into_iter().filter(|(_, written)| *written) {
+            let message = format!("`{key}` is carried out by the guest agent, which runs no programs in this VM");
+            findings.push(
+                Finding::error(Code::Conflict, target, message)
+                    .at([key])
+                    .on_key()
+                    .label(target, ["guest_agent"], "said here")
+                    .help(format!("remove `{key}`, or let the agent run programs")),
+            );
+        }
+    }
     let volumes = entry.volumes.unwrap_or_default();
     let volumes =
         volumes.into_iter().enumerate().filter_map(|(index, entry)| volume(entry, index, around, target, findings));
@@ -74,6 +92,8 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
             source,
             volumes,
             user: entry.user_config.map(|entry| user(entry, around, target, findings)),
+            agent,
+            cloud_init: entry.cloud_init,
         })),
         context,
     };

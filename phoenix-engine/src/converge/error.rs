@@ -97,7 +97,7 @@ impl StepError {
             ),
             Self::Gate(failure) if failure.gate == AGENT_GATE => Some(format!(
                 "look at its console with `qm terminal {}`: it may not boot, have no network, or its image may lack \
-                 `qemu-guest-agent`",
+                 `qemu-guest-agent`; of a VM that has no agent the files say `\"guest_agent\": false`",
                 failure.guest
             )),
             Self::Volumes { tail, .. } if tail.contains("busy") => Some(

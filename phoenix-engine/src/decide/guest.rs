@@ -206,7 +206,8 @@ fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed, record
         plan.step(Stage::Disk, format!("grow the disk to {size}"), reason, Effect::Create, Work::Grow);
     }
     let pending = (!guest.scripts.is_empty()).then(|| Pending { from: 0, reason: "it has not run yet".to_owned() });
-    let now = Now { power: Power::Stopped, have: &Snapshots::default(), record, vendor_data: VendorData::None };
+    let now =
+        Now { power: Power::Stopped, have: &Snapshots::default(), record, vendor_data: VendorData::None, live: None };
     provisioning(plan, &now, pending.as_ref(), Effect::Create);
 }
 
@@ -301,7 +302,7 @@ fn update(
         Some(_) => VendorData::Ours,
         None => VendorData::None,
     };
-    let now = Now { power: present.power, have: &snapshots, record, vendor_data };
+    let now = Now { power: present.power, have: &snapshots, record, vendor_data, live: Some(&present.conf.live) };
     provisioning(plan, &now, pending.as_ref(), Effect::Hot);
 }
 

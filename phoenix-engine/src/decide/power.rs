@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use phoenix_config::model::State;
-use phoenix_types::{GuestId, GuestKind, Power};
+use phoenix_config::model::{AgentUse, State};
+use phoenix_types::{GuestId, Power};
 
 use super::finish::finish;
 use crate::desired::{Desired, DesiredGuest};
-use crate::guest::{Debt, Record};
+use crate::guest::{Debt, Record, agent_use};
 use crate::observe::{Observed, Present};
 use crate::plan::{Attitude, Effect, GuestPlan, Plan, Stage, Step, Work};
 
@@ -227,7 +227,7 @@ fn steps(guest: &DesiredGuest, present: &Present, record: &Record, action: Power
     let unproven = runs && action == PowerAction::Start && record.owes.contains(&Debt::Proof);
     if starts || unproven {
         let reason = if starts { "it was just started" } else { "a run that ended early did not wait for it" };
-        if guest.kind() == GuestKind::Vm {
+        if agent_use(guest, Some(&present.conf.live)) != AgentUse::Absent {
             steps.push(step(Stage::Agent, "wait for the guest agent", reason, Work::AwaitAgent));
         }
         if !guest.health.is_empty() {

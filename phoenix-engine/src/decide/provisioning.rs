@@ -1,14 +1,14 @@
 //! From the start of a guest to its end state: gates, scripts, snapshots.
 
-use phoenix_config::model::State;
+use phoenix_config::model::{AgentUse, State};
 use phoenix_health::Gate;
-use phoenix_types::{GuestConf, GuestKind, Power, SnapshotName};
+use phoenix_types::{ConfSection, GuestConf, GuestKind, Power, SnapshotName};
 
 use super::builder::Builder;
 use super::scripts::{Pending, Provision, pending};
 use super::{differences, vm};
 use crate::desired::{DesiredGuest, Spec};
-use crate::guest::{Debt, Record, successor};
+use crate::guest::{Debt, Record, agent_use, awaits_cloud_init, successor};
 use crate::plan::{Effect, SnapshotPurpose, Stage, Step, Work};
 
 /// How a snapshot of the guest's own stands.
@@ -55,6 +55,8 @@ pub(super) struct Now<'a> {
     pub(super) have: &'a Snapshots,
     pub(super) record: &'a Record,
     pub(super) vendor_data: VendorData,
+    /// Its settings. None: it is not there yet.
+    pub(super) live: Option<&'a ConfSection>,
 }
 
 /// Whether its settings hold what cloud-init installs the guest agent by, which is taken out once that is done.
@@ -72,7 +74,7 @@ pub(super) fn owes_proof(guest: &DesiredGuest, record: &Record) -> bool {
 
 /// Everything from the start on.
 pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Option<&Pending>, effect: Effect) {
-    let Now { power, have, record, vendor_data } = *now;
+    let Now { power, have, record, vendor_data, live } = *now;
     let guest = plan.guest;
     let makes_snapshots = guest.can_snapshot();
     let wants = |name: &Option<SnapshotName>, has: Standing| {
@@ -123,8 +125,12 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
         || matches!(&guest.spec, Spec::Vm(spec) if must_run && vm::volumes_reason(spec, record).is_some());
     if is_vm && (starts || works_inside || owes_proof) {
         let reason = if starts { "it was just started" } else { "what follows needs it" };
-        plan.step(Stage::Agent, "wait for the guest agent", reason, Effect::None, Work::AwaitAgent);
-        plan.step(Stage::CloudInit, "wait for cloud-init", reason, Effect::None, Work::AwaitCloudInit);
+        if agent_use(guest, live) != AgentUse::Absent {
+            plan.step(Stage::Agent, "wait for the guest agent", reason, Effect::None, Work::AwaitAgent);
+        }
+        if awaits_cloud_init(guest, live) {
+            plan.step(Stage::CloudInit, "wait for cloud-init", reason, Effect::None, Work::AwaitCloudInit);
+        }
     }
     if owes_identity && !cleans {
         let summary = match guest.kind() {

@@ -45,13 +45,14 @@ impl DesiredScript {
 }
 
 /// Keys on which Phoenix itself acts and that mean nothing to what a script installs: changing one of them is no reason to
-/// run the scripts again. Everything else in the guest's configuration is.
-const NOT_FOR_SCRIPTS: [&str; 30] = [
+/// run the scripts again; nor is a key of the user's own (`x-…`). Everything else in the guest's configuration is.
+const NOT_FOR_SCRIPTS: [&str; 32] = [
     "application_script",
     "boot_delay",
     "boot_order",
     "clone_from_ctid",
     "clone_from_vmid",
+    "cloud_init",
     "cores",
     "dependencies",
     "description",
@@ -59,6 +60,7 @@ const NOT_FOR_SCRIPTS: [&str; 30] = [
     "enable_lifecycle_snapshots",
     "features",
     "firewall",
+    "guest_agent",
     "health_check",
     "health_checks",
     "mac_address",
@@ -87,7 +89,7 @@ pub(super) fn lower(guest: &Guest, context: &Value) -> Result<Vec<DesiredScript>
     let mut inputs = context.clone();
     for place in std::iter::once("").chain(DEFAULTS) {
         if let Some(Value::Object(members)) = inputs.pointer_mut(place) {
-            members.retain(|key, _| !NOT_FOR_SCRIPTS.contains(&key.as_str()));
+            members.retain(|key, _| !NOT_FOR_SCRIPTS.contains(&key.as_str()) && !key.starts_with("x-"));
         }
     }
     let inputs = serde_json::to_vec(&inputs).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use camino::Utf8PathBuf;
-use phoenix_config::model::{CloudImage, Fleet, Guest, Vm, VmSource};
+use phoenix_config::model::{AgentUse, CloudImage, Fleet, Guest, Vm, VmSource};
 use phoenix_pve::InvalidSettings;
 use phoenix_types::{GuestId, Ipv4Setting, SnapshotName, StorageId, VolumeId};
 use phoenix_vm::{Agent, CreateVm, CustomData, Image, IpConfig, VmNet, VmSettings};
@@ -24,6 +24,10 @@ pub struct DesiredVm {
     pub settings: VmSettings,
     /// NFS volumes that it mounts.
     pub volumes: Vec<NfsMount>,
+    /// What its guest agent does. Absent: what the VM has.
+    pub agent: Option<AgentUse>,
+    /// Whether it has cloud-init. Absent: it is waited for where it is installed.
+    pub cloud_init: Option<bool>,
 }
 
 /// What a VM is made from.
@@ -130,7 +134,15 @@ pub(super) fn lower(fleet: &Fleet, guest: &Guest, vm: &Vm) -> Result<DesiredVm, 
     // Whatever could not be written is found here, before the node is touched.
     settings.keys().map_err(invalid)?;
     let storage = guest.storage.clone().map_or_else(super::container::default_storage, Ok).map_err(invalid)?;
-    Ok(DesiredVm { origin, storage, clone_storage: guest.storage.clone(), settings, volumes: volumes(fleet, vm) })
+    Ok(DesiredVm {
+        origin,
+        storage,
+        clone_storage: guest.storage.clone(),
+        settings,
+        volumes: volumes(fleet, vm),
+        agent: vm.agent,
+        cloud_init: vm.cloud_init,
+    })
 }
 
 fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
@@ -138,7 +150,7 @@ fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
         name: Some(guest.name.clone()),
         cores: Some(guest.cores),
         memory: Some(guest.memory),
-        agent: Some(Agent::default()),
+        agent: Some(Agent { enabled: vm.agent != Some(AgentUse::Absent), ..Agent::default() }),
         onboot: Some(guest.start_at_boot),
         startup: super::container::startup(guest),
         protection: Some(guest.protection),

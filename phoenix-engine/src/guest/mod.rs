@@ -24,4 +24,6 @@ pub(crate) use settings::{changes, managed_keys, wanted_keys};
 pub(crate) use snapshot::{UNDO, successor, undo_snapshot};
 pub(crate) use vendor_data::{NAME as VENDOR_DATA_NAME, VENDOR_DATA, ours as our_vendor_data};
 pub(crate) use volumes::{fstab_field, mounted_by, mounts};
-pub(crate) use waits::{AGENT_GATE, AgentSource, Reboot, SHUTDOWN, agent_gate, cloud_init_gate};
+pub(crate) use waits::{
+    AGENT_GATE, AgentSource, Reboot, SHUTDOWN, agent_gate, agent_use, awaits_cloud_init, cloud_init_gate,
+};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use phoenix_config::model::AgentUse;
 use phoenix_pve::InvalidSettings;
 use phoenix_types::{ConfSection, KeyChange};
 
@@ -28,7 +29,13 @@ pub(crate) fn changes(
         Spec::Vm(spec) => {
             let mut settings = spec.settings.clone();
             settings.absent.extend(gone(settings.keys()?.into_keys().collect()));
-            settings.difference(live)?
+            let mut changes = settings.difference(live)?;
+            // The option is switched only where the files ask for the agent: switching it takes a restart, and a VM that somebody
+            // made without one has its reasons.
+            let is_new = live.keys.is_empty();
+            let asks = matches!(spec.agent, Some(AgentUse::Ping | AgentUse::Exec));
+            changes.retain(|change| change.key != "agent" || asks || is_new);
+            changes
         }
     };
     changes.sort_by(|a, b| a.key.cmp(&b.key));

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use phoenix_health::{CloudInitProbe, Gate, Probe, Recoverable, Schedule};
+use phoenix_config::model::AgentUse;
+use phoenix_health::{Absence, CloudInitProbe, Gate, Probe, Recoverable, Schedule};
+use phoenix_types::ConfSection;
+use phoenix_vm::VmSettings;
+
+use crate::desired::{DesiredGuest, Spec};
 
 /// How long a VM gets until its agent answers, and until cloud-init has finished. Cloud-init may upgrade all packages.
 const AGENT: Duration = Duration::from_secs(600);
@@ -59,5 +64,33 @@ pub(crate) fn cloud_init_gate(reboot: Reboot) -> Gate {
         Reboot::Possible => Recoverable::NeedsReboot,
         Reboot::Done => Recoverable::Passes,
     };
-    built_in("cloud-init", Probe::CloudInit(CloudInitProbe { recoverable }), CLOUD_INIT)
+    built_in("cloud-init", Probe::CloudInit(CloudInitProbe { recoverable, absent: Absence::Passes }), CLOUD_INIT)
+}
+
+/// What the guest agent of a VM does: what the configuration says, else what the settings on the node say. A guest that is not
+/// there yet has the agent that it will be made with.
+pub(crate) fn agent_use(guest: &DesiredGuest, live: Option<&ConfSection>) -> AgentUse {
+    let Spec::Vm(spec) = &guest.spec else { return AgentUse::Absent };
+    let enabled = |live: &ConfSection| {
+        VmSettings::from_conf(&only_agent(live))
+            .ok()
+            .and_then(|settings| settings.agent)
+            .is_some_and(|agent| agent.enabled)
+    };
+    match (spec.agent, live) {
+        (Some(agent), _) => agent,
+        (None, Some(live)) if !enabled(live) => AgentUse::Absent,
+        (None, _) => AgentUse::Exec,
+    }
+}
+
+fn only_agent(live: &ConfSection) -> ConfSection {
+    let keys = live.get("agent").map(|value| ("agent".to_owned(), value.to_owned()));
+    ConfSection { keys: keys.into_iter().collect(), ..ConfSection::default() }
+}
+
+/// Whether cloud-init is waited for after a start: a program asks for it.
+pub(crate) fn awaits_cloud_init(guest: &DesiredGuest, live: Option<&ConfSection>) -> bool {
+    let Spec::Vm(spec) = &guest.spec else { return false };
+    spec.cloud_init != Some(false) && agent_use(guest, live) == AgentUse::Exec
 }

@@ -74,6 +74,7 @@ pub(crate) fn from_inside(error: &InsideError, limit: Duration) -> Answer {
     match error {
         InsideError::Deadline { tail, .. } => late(tail, limit),
         InsideError::Host(error) => from_host(error, limit),
+        InsideError::ExecRefused { .. } => Answer::new(Verdict::Never, format!("{error}: {ALLOW_EXEC}")),
         _ => Answer::unanswered(chain(error)),
     }
 }
@@ -93,6 +94,10 @@ pub(crate) fn from_secret(error: &SecretError) -> Answer {
     };
     Answer::new(verdict, chain(error))
 }
+
+/// What to do about an agent that runs no programs.
+const ALLOW_EXEC: &str = "allow `guest-exec` and `guest-exec-status` in the guest (RHEL and its kin: `/etc/sysconfig/qemu-ga`; \
+    SELinux: `setsebool -P virt_qemu_ga_run_unconfined on`), or write `\"guest_agent\": {\"exec\": false}`";
 
 fn late(tail: &str, limit: Duration) -> Answer {
     Answer::no(format!("no answer within {}", seconds::display(limit))).with_output(clean(tail.as_bytes()))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use phoenix_host::{Command, Effect, Output};
-use phoenix_types::gate::{CloudInitProbe, Place, Recoverable};
+use phoenix_types::gate::{Absence, CloudInitProbe, Place, Recoverable};
 
 use super::answer::{self, OUTPUT_KEPT};
 use crate::{Answer, Ask, Surroundings, Verdict};
@@ -30,10 +30,14 @@ fn judge(probe: CloudInitProbe, output: &Output) -> Answer {
         None => what,
     };
     let degraded = status.contains("degraded") || extended.contains("degraded") || output.status == Some(2);
+    let absent = match probe.absent {
+        Absence::Fails => Verdict::Never,
+        Absence::Passes => Verdict::Yes,
+    };
     let finished = status == "done" || status == "degraded done";
     let (verdict, said) = match (status.as_str(), output.status) {
         ("error", _) => (Verdict::Never, with_errors("cloud-init failed".to_owned())),
-        ("disabled", _) => (Verdict::Never, "cloud-init is disabled in this guest".to_owned()),
+        ("disabled", _) => (absent, "cloud-init is disabled in this guest".to_owned()),
         (_, Some(0 | 2)) if finished && degraded => (
             match probe.recoverable {
                 Recoverable::NeedsReboot => Verdict::NeedsReboot,
@@ -42,7 +46,7 @@ fn judge(probe: CloudInitProbe, output: &Output) -> Answer {
             with_errors("done with errors".to_owned()),
         ),
         (_, Some(0)) if finished => (Verdict::Yes, "done".to_owned()),
-        (_, Some(127)) => (Verdict::Never, "cloud-init is not installed in this guest".to_owned()),
+        (_, Some(127)) => (absent, "cloud-init is not installed in this guest".to_owned()),
         ("", status) => (
             Verdict::No,
             match (status, answer::last_line(&text)) {
@@ -99,7 +103,8 @@ mod tests {
     #[test_case("status: done\n", 1, Verdict::No, "cloud-init: done"; "done but exit 1 is never taken for healthy")]
     fn its_words(stdout: &str, status: i32, verdict: Verdict, said: &str) {
         let output = Output { status: Some(status), stdout: stdout.into(), ..Output::default() };
-        let answer = judge(CloudInitProbe { recoverable: Recoverable::NeedsReboot }, &output);
+        let answer =
+            judge(CloudInitProbe { recoverable: Recoverable::NeedsReboot, ..CloudInitProbe::default() }, &output);
         assert_eq!(answer.verdict, verdict);
         assert!(answer.said.starts_with(said), "{}", answer.said);
     }

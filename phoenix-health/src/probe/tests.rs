@@ -252,7 +252,7 @@ proptest::proptest! {
             file(Contents::Text("a".to_owned()), Age::SinceStart),
             log("a".to_owned()),
             Probe::CloudInit(CloudInitProbe::default()),
-            Probe::CloudInit(CloudInitProbe { recoverable: Recoverable::NeedsReboot }),
+            Probe::CloudInit(CloudInitProbe { recoverable: Recoverable::NeedsReboot, ..CloudInitProbe::default() }),
         ];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {

@@ -161,7 +161,10 @@ async fn hopeless_states_end_the_wait_at_once(stdout: &str, status: i32, reason:
     let guest = Arc::new(FakeGuest::new(1001).answers(move |_| Reply::Ends(output.clone())));
     let failure = failure(
         times(
-            &gate(Probe::CloudInit(CloudInitProbe { recoverable: Recoverable::NeedsReboot }), Schedule::default()),
+            &gate(
+                Probe::CloudInit(CloudInitProbe { recoverable: Recoverable::NeedsReboot, ..CloudInitProbe::default() }),
+                Schedule::default(),
+            ),
             &guest,
         )
         .await

@@ -6,8 +6,8 @@ mod probe;
 mod schedule;
 
 pub use probe::{
-    Age, CloudInitProbe, CommandLine, CommandProbe, Contents, FileProbe, HttpProbe, LogProbe, LogSource, Place, Probe,
-    Recoverable, Scheme, TcpProbe, Tls, Trust,
+    Absence, Age, CloudInitProbe, CommandLine, CommandProbe, Contents, FileProbe, HttpProbe, LogProbe, LogSource,
+    Place, Probe, Recoverable, Scheme, TcpProbe, Tls, Trust,
 };
 pub use schedule::{Backoff, Jitter, Schedule};
 

@@ -192,6 +192,18 @@ pub enum LogSource {
 pub struct CloudInitProbe {
     /// What "done, with recoverable errors" (exit status 2) means.
     pub recoverable: Recoverable,
+    /// What a guest without cloud-init means.
+    pub absent: Absence,
+}
+
+/// What a guest means in which cloud-init is not installed or disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Absence {
+    /// The gate never passes.
+    #[default]
+    Fails,
+    /// There is nothing to wait for.
+    Passes,
 }
 
 /// What exit status 2 of `cloud-init status` means for the gate.

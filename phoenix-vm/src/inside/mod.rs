@@ -70,6 +70,14 @@ impl Pauses {
     }
 }
 
+/// Whether the agent answered that it runs no programs at all: RHEL and its kin block `guest-exec` (`/etc/sysconfig/qemu-ga`), and
+/// SELinux may keep the agent from starting anything (qemu `qga/main.c`, `qga/commands.c`).
+fn refuses_exec(words: &str) -> bool {
+    let blocked = words.contains("guest-exec")
+        && ["disabled", "not allowed", "not found"].iter().any(|word| words.contains(word));
+    blocked || (words.contains("execute child process") && words.contains("Permission denied"))
+}
+
 impl VmInside {
     pub(crate) fn new(host: Arc<dyn Host>, id: GuestId) -> Self {
         Self { host, id }
@@ -107,6 +115,7 @@ impl VmInside {
                     HostError::OutcomeUnknown { host: format!("the agent of {}", self.id), command: shown.display() }
                         .into()
                 }
+                _ if refuses_exec(&failure.tail) => InsideError::ExecRefused { guest: self.id, reason: failure.tail },
                 _ => InsideError::Refused { guest: self.id, reason: failure.tail },
             });
         }

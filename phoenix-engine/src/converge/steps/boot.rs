@@ -1,5 +1,6 @@
 //! What a guest is waited for after its start: its gates, and in a VM the guest agent and cloud-init.
 
+use phoenix_config::model::AgentUse;
 use phoenix_health::{Gate, Reason};
 use phoenix_pve::ConfEdit;
 
@@ -7,7 +8,7 @@ use crate::converge::error::StepError;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
 use crate::event::EventKind;
-use crate::guest::{AgentSource, Reboot, agent_gate, cloud_init_gate, our_vendor_data};
+use crate::guest::{AgentSource, Reboot, agent_gate, agent_use, awaits_cloud_init, cloud_init_gate, our_vendor_data};
 use crate::plan::{Stage, Work};
 
 impl Worker<'_> {
@@ -19,13 +20,22 @@ impl Worker<'_> {
             Work::AwaitAgent => {
                 // It takes longer where cloud-init has to install it first.
                 let site = self.run.node.at(self.id(), Stage::Agent);
-                let source = match our_vendor_data(&self.conf(&site).await?.conf.live) {
+                let live = self.conf(&site).await?.conf.live;
+                let source = match our_vendor_data(&live) {
                     Some(_) => AgentSource::CloudInit,
                     None => AgentSource::Image,
                 };
-                vec![agent_gate(source)]
+                match agent_use(self.guest, Some(&live)) {
+                    AgentUse::Absent => Vec::new(),
+                    AgentUse::Ping | AgentUse::Exec => vec![agent_gate(source)],
+                }
             }
-            Work::AwaitCloudInit => vec![cloud_init_gate(Reboot::Possible)],
+            Work::AwaitCloudInit => {
+                let site = self.run.node.at(self.id(), Stage::CloudInit);
+                let live = self.conf(&site).await?.conf.live;
+                let awaited = awaits_cloud_init(self.guest, Some(&live));
+                awaited.then(|| cloud_init_gate(Reboot::Possible)).into_iter().collect()
+            }
             _ => Vec::new(),
         })
     }

@@ -8,9 +8,9 @@ use crate::converge::record;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
 use crate::event::EventKind;
-use crate::guest::{AgentSource, Debt, Record, Undo, agent_gate, undo_snapshot};
+use crate::guest::{Debt, Record, Undo, undo_snapshot};
 use crate::node::Site;
-use crate::plan::Stage;
+use crate::plan::{Stage, Work};
 
 /// How large a firewall file may be that goes into the description of a snapshot: the tools get that as one argument, and Linux
 /// gives an argument 128 KiB.
@@ -82,7 +82,8 @@ impl Worker<'_> {
         self.start(site).await?;
         let around = gates::surroundings(&self.run.node, self.guest);
         if self.kind() == GuestKind::Vm {
-            gates::wait_all(&[agent_gate(AgentSource::Image)], &around, self.voice).await.map_err(StepError::Gate)?;
+            let agent = self.gates_of(&Work::AwaitAgent).await?;
+            gates::wait_all(&agent, &around, self.voice).await.map_err(StepError::Gate)?;
         }
         gates::wait_all(&self.guest.health, &around, self.voice).await.map_err(StepError::Gate)?;
         self.pay(Debt::Proof, site).await
