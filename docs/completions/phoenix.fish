@@ -39,6 +39,7 @@ never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_needs_command" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_needs_command" -s V -l version -d 'Print version'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "init" -d 'Write a first configuration: one container with one script and one gate'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "validate" -d 'Check the configuration; touches no node'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "config" -d 'Print the configuration with everything filled in: one JSON document, which is a configuration itself'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "schema" -d 'Print a JSON Schema'
@@ -56,10 +57,26 @@ complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "stop" -d 'Shut gues
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "restart" -d 'Stop and start guests, with everything that needs them'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "doctor" -d 'Look whether the node has what the configuration needs; changes nothing'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "graph" -d 'Draw who needs whom, and what holds whom back; touches no node'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "inventory" -d 'Print the guests as an inventory of Ansible; touches no node'
+complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "output" -d 'Print addresses and names for other programs; touches no node'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "adopt" -d 'Take over guests that exist and are configured, but that Phoenix did not make'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "delete" -d 'Destroy guests; refused while others need them'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "down" -d 'Destroy all guests of the configuration'
 complete -c phoenix -n "__fish_phoenix_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l var -d 'Set a variable of the configuration; may be given several times' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l var -d 'Set a variable of the configuration; may be given several times' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
@@ -473,6 +490,38 @@ always\t'Always'
 never\t'Never'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l var -d 'Set a variable of the configuration; may be given several times' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l list -d 'Print the whole inventory; Ansible asks with it, and it is what is printed anyway'
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l to -d 'The form of the output' -r -f -a "hosts\t'Lines of `/etc/hosts`'
+ssh-config\t'Hosts of `~/.ssh/config`'
+env\t'Variables for a shell: `NAME_ID` and `NAME_ADDRESS`'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l var -d 'Set a variable of the configuration; may be given several times' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l host -d 'The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a folder) [default: `local` where `pct` and `qm` are]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l world -d 'How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l pace -d 'Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l format -d 'How results are written to standard output' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'JSON, one object a line'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l write -d 'Instead of taking guests over, write configuration files that describe them as they are into this folder; without GUEST all guests of the node' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l var -d 'Set a variable of the configuration; may be given several times' -r
@@ -529,22 +578,25 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s y -l yes -d 'Do
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "validate" -d 'Check the configuration; touches no node'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "config" -d 'Print the configuration with everything filled in: one JSON document, which is a configuration itself'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "schema" -d 'Print a JSON Schema'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "plan" -d 'Show what `up` would do, and why'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "up" -d 'Bring guests to the state that the configuration describes'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "create" -d 'As `up` for these guests, but guests that they need and that exist are left as they are'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "converge" -d 'As `up` for these guests and what they need, with all their scripts run again'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "status" -d 'Show what is configured and what there is'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "health" -d 'Ask the gates once, now'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "wait" -d 'Wait until guests are healthy, run or are off; for scripts and service units'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "start" -d 'Start guests, after everything that they need runs and is healthy'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "stop" -d 'Shut guests down, after everything that needs them is off'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "restart" -d 'Stop and start guests, with everything that needs them'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "doctor" -d 'Look whether the node has what the configuration needs; changes nothing'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "graph" -d 'Draw who needs whom, and what holds whom back; touches no node'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "adopt" -d 'Take over guests that exist and are configured, but that Phoenix did not make'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "delete" -d 'Destroy guests; refused while others need them'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "down" -d 'Destroy all guests of the configuration'
-complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from validate config schema plan up create converge status health wait start stop restart doctor graph adopt delete down help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "init" -d 'Write a first configuration: one container with one script and one gate'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "validate" -d 'Check the configuration; touches no node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "config" -d 'Print the configuration with everything filled in: one JSON document, which is a configuration itself'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "schema" -d 'Print a JSON Schema'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "plan" -d 'Show what `up` would do, and why'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "up" -d 'Bring guests to the state that the configuration describes'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "create" -d 'As `up` for these guests, but guests that they need and that exist are left as they are'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "converge" -d 'As `up` for these guests and what they need, with all their scripts run again'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "status" -d 'Show what is configured and what there is'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "health" -d 'Ask the gates once, now'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "wait" -d 'Wait until guests are healthy, run or are off; for scripts and service units'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "start" -d 'Start guests, after everything that they need runs and is healthy'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "stop" -d 'Shut guests down, after everything that needs them is off'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "restart" -d 'Stop and start guests, with everything that needs them'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "doctor" -d 'Look whether the node has what the configuration needs; changes nothing'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "graph" -d 'Draw who needs whom, and what holds whom back; touches no node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "inventory" -d 'Print the guests as an inventory of Ansible; touches no node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "output" -d 'Print addresses and names for other programs; touches no node'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "adopt" -d 'Take over guests that exist and are configured, but that Phoenix did not make'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "delete" -d 'Destroy guests; refused while others need them'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "down" -d 'Destroy all guests of the configuration'
+complete -c phoenix -n "__fish_phoenix_using_subcommand help; and not __fish_seen_subcommand_from init validate config schema plan up create converge status health wait start stop restart doctor graph inventory output adopt delete down help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

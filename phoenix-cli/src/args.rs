@@ -88,6 +88,8 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Write a first configuration: one container with one script and one gate
+    Init(Init),
     /// Check the configuration; touches no node
     Validate(Validate),
     /// Print the configuration with everything filled in: one JSON document, which is a configuration itself
@@ -120,6 +122,10 @@ pub(crate) enum Verb {
     Doctor(Guests),
     /// Draw who needs whom, and what holds whom back; touches no node
     Graph(Graph),
+    /// Print the guests as an inventory of Ansible; touches no node
+    Inventory(Inventory),
+    /// Print addresses and names for other programs; touches no node
+    Output(Output),
     /// Take over guests that exist and are configured, but that Phoenix did not make
     Adopt(Adopt),
     /// Destroy guests; refused while others need them
@@ -127,6 +133,13 @@ pub(crate) enum Verb {
     Delete(Delete),
     /// Destroy all guests of the configuration
     Down(Down),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The folder that it is written to
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) dir: Utf8PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -189,7 +202,7 @@ pub(crate) struct Up {
 
 #[derive(Debug, Args)]
 pub(crate) struct UpOf {
-    /// The guests, by id or name
+    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and what needs it)
     #[arg(value_name = "GUEST", required = true)]
     pub(crate) guests: Vec<String>,
     #[command(flatten)]
@@ -251,7 +264,7 @@ impl ProvisionArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Guests {
-    /// The guests, by id or name [default: all]
+    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and what needs it) [default: all]
     #[arg(value_name = "GUEST")]
     pub(crate) guests: Vec<String>,
 }
@@ -285,6 +298,35 @@ pub(crate) enum Drawing {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Inventory {
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    /// Print the whole inventory; Ansible asks with it, and it is what is printed anyway
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    /// The form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = OutputForm::Hosts)]
+    pub(crate) to: OutputForm,
+}
+
+/// What guests are written down for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputForm {
+    /// Lines of `/etc/hosts`
+    Hosts,
+    /// Hosts of `~/.ssh/config`
+    SshConfig,
+    /// Variables for a shell: `NAME_ID` and `NAME_ADDRESS`
+    Env,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Health {
     #[command(flatten)]
     pub(crate) guests: Guests,
@@ -295,7 +337,7 @@ pub(crate) struct Health {
 
 #[derive(Debug, Args)]
 pub(crate) struct Wait {
-    /// The guests, by id or name
+    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and what needs it)
     #[arg(value_name = "GUEST", required = true)]
     pub(crate) guests: Vec<String>,
     /// What is waited for
@@ -339,7 +381,7 @@ pub(crate) struct Adopt {
 
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
-    /// The guests, by id or name
+    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and what needs it)
     #[arg(value_name = "GUEST", required = true)]
     pub(crate) guests: Vec<String>,
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_config::{Fleet, Loaded, Loader, Warnings, nearest};
+use phoenix_config::{Fleet, Loaded, Loader, SelectError, Warnings, nearest};
 use phoenix_types::GuestId;
 
 use crate::error::CliError;
@@ -94,20 +94,21 @@ impl Configuration {
         }
     }
 
-    /// The guests that were named, by id or name; `None` when none was: all of them.
+    /// The guests that were selected; `None` when none was: all of them.
     pub(crate) fn select(&self, named: &[String]) -> Result<Option<BTreeSet<GuestId>>, CliError> {
         if named.is_empty() {
             return Ok(None);
         }
-        let find = |asked: &String| {
-            self.fleet.find(asked).map(|guest| guest.id).ok_or_else(|| CliError::UnknownGuest {
-                asked: asked.clone(),
+        self.fleet.select(named.iter().map(String::as_str)).map(Some).map_err(|error| match error {
+            SelectError::NoMatch(asked) => CliError::UnknownGuest {
+                nearest: nearest(&asked, self.fleet.guests.values().map(|guest| guest.name.as_str()))
+                    .map(str::to_owned),
                 dir: self.dir.clone(),
-                nearest: nearest(asked, self.fleet.guests.values().map(|guest| guest.name.as_str())).map(str::to_owned),
                 known: self.known(),
-            })
-        };
-        named.iter().map(find).collect::<Result<_, _>>().map(Some)
+                asked,
+            },
+            other => CliError::Select(other),
+        })
     }
 
     /// The guests for a message; of many only the beginning.

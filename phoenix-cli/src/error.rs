@@ -44,6 +44,9 @@ pub enum CliError {
         /// The guests that there are: id and name.
         known: Vec<String>,
     },
+    /// The selection of guests is not possible.
+    #[error(transparent)]
+    Select(#[from] phoenix_config::SelectError),
     /// No node.
     #[error("this machine is not a Proxmox VE node: `pct` and `qm` are not on its path")]
     NotANode,
@@ -173,6 +176,7 @@ impl CliError {
             | Self::NoConfiguration { .. }
             | Self::InvalidConfiguration { .. }
             | Self::UnknownGuest { .. }
+            | Self::Select(_)
             | Self::Kept(_)
             | Self::SimulatedOnly { .. }
             | Self::World { .. }

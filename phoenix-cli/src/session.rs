@@ -59,6 +59,11 @@ impl<'a> Session<'a> {
         self.choice.work(self.settings, changes, work)
     }
 
+    /// The fixed address of a guest.
+    pub(crate) fn address(&self, id: GuestId) -> Option<std::net::IpAddr> {
+        self.desired.guests.get(&id)?.address
+    }
+
     /// Whether a guest was named, or all are meant.
     pub(crate) fn is_named(&self, id: GuestId) -> bool {
         self.named.as_ref().is_none_or(|named| named.contains(&id))

@@ -36,6 +36,7 @@ pub mod model;
 mod resolve;
 pub mod rules;
 pub mod schema;
+mod select;
 mod settings;
 pub mod source;
 
@@ -43,4 +44,5 @@ pub use diagnostic::{Code, Diagnostic, Severity, nearest};
 pub use graph::{Edge, EdgeKind, Graph};
 pub use load::{Loaded, Loader, ValueOrigin, Warnings, has_configuration, load};
 pub use model::{Fleet, Guest, Hypervisor, Kind, Script, ScriptPlace, State};
+pub use select::SelectError;
 pub use settings::{Origin, Setting};

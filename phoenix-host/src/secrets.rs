@@ -1,12 +1,13 @@
 //! Reading secrets from where they are kept.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::Utf8PathBuf;
 use phoenix_types::{Secret, SecretSource};
 
-use crate::{Host as _, HostError, Local};
+use crate::{Command, Effect, Host as _, HostError, Local};
 
 /// Reads secrets. A secret is read at the moment at which it is needed, and nothing keeps it longer.
 #[async_trait]
@@ -33,6 +34,29 @@ pub enum SecretError {
         #[source]
         source: HostError,
     },
+    /// A command without a program.
+    #[error("the command of the secret has no program")]
+    NoProgram,
+    /// The program that prints it cannot be run.
+    #[error("cannot run `{program}` for the secret")]
+    Command {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: HostError,
+    },
+    /// The program that prints it failed.
+    #[error("`{program}` gives no secret: {said}")]
+    Failed {
+        /// The program.
+        program: String,
+        /// What it said last.
+        said: String,
+    },
+    /// Phoenix does not run in a unit of systemd that has credentials.
+    #[error("no credential `{0}`: `$CREDENTIALS_DIRECTORY` is not set; add `LoadCredential=` to the unit")]
+    NoCredentials(String),
     /// It is empty, or has several lines, control characters or bytes that are not UTF-8.
     #[error("the secret {0} is not one line of text")]
     NotOneLine(String),
@@ -41,6 +65,9 @@ pub enum SecretError {
 /// The environment and the files of the machine that Phoenix runs on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalSecrets;
+
+/// How long a program may take to print a secret: a person may have to unlock it.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The largest file that is read as a secret, in bytes.
 const LARGEST: u64 = 64 * 1024;
@@ -54,6 +81,24 @@ impl Secrets for LocalSecrets {
                 let value = std::env::var_os(name).ok_or_else(|| SecretError::NotSet(name.clone()))?;
                 one_line(value.as_encoded_bytes())
                     .ok_or_else(|| SecretError::NotOneLine(format!("in the variable `{name}`")))
+            }
+            SecretSource::Command(argv) => {
+                let (program, args) = argv.split_first().ok_or(SecretError::NoProgram)?;
+                let command = Command::new(program, Effect::Read, DEADLINE).args(args);
+                let output = Local.run(command).await;
+                let output = output.map_err(|source| SecretError::Command { program: program.clone(), source })?;
+                if !output.succeeded() {
+                    let said = output.stderr_text();
+                    let said =
+                        said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_owned();
+                    return Err(SecretError::Failed { program: program.clone(), said });
+                }
+                one_line(&output.stdout).ok_or_else(|| SecretError::NotOneLine(format!("that `{program}` prints")))
+            }
+            SecretSource::Credential(name) => {
+                let folder = std::env::var("CREDENTIALS_DIRECTORY");
+                let folder = folder.map_err(|_| SecretError::NoCredentials(name.clone()))?;
+                self.read(&SecretSource::File(Utf8PathBuf::from(folder).join(name))).await
             }
             SecretSource::File(path) => {
                 let bytes = Local
@@ -91,6 +136,18 @@ mod tests {
         std::fs::write(&path, contents).unwrap();
         let read = LocalSecrets.read(&SecretSource::File(path)).await;
         assert_eq!(read.as_ref().map(Secret::expose).ok(), value);
+    }
+
+    #[test_case(&["printf", "token\\n"], Ok("token"); "a program")]
+    #[test_case(&["printf", "a\\nb"], Err("the secret that `printf` prints is not one line of text"); "two lines")]
+    #[test_case(&["sh", "-c", "echo locked >&2; exit 3"], Err("`sh` gives no secret: locked"); "a failure")]
+    #[test_case(&["/no/such/program"], Err("cannot run `/no/such/program` for the secret"); "no program")]
+    #[tokio::test]
+    async fn a_program_prints_a_secret(argv: &[&str], expected: Result<&str, &str>) {
+        let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+        let read = LocalSecrets.read(&SecretSource::Command(argv)).await;
+        let value = read.as_ref().map(Secret::expose).map_err(ToString::to_string);
+        assert_eq!(value, expected.map_err(str::to_owned));
     }
 
     #[tokio::test]

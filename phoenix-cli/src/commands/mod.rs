@@ -6,6 +6,8 @@ mod config;
 mod doctor;
 mod graph;
 mod health;
+mod init;
+mod inventory;
 mod plan;
 mod power;
 mod removal;
@@ -45,6 +47,7 @@ use crate::settings::Settings;
 /// Carries out what was typed.
 pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliError> {
     match verb {
+        Verb::Init(args) => init::run(&args, settings),
         Verb::Validate(args) => validate::run(&args, settings),
         Verb::Config(args) => config::run(&args, settings),
         Verb::Schema(args) => schema::run(&args, settings),
@@ -58,6 +61,8 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<ExitStatus, CliErro
         Verb::Stop(args) => power::run("stop", PowerAction::Stop, &args, settings),
         Verb::Restart(args) => power::run("restart", PowerAction::Restart, &args, settings),
         Verb::Doctor(args) => doctor::run(&args, settings),
+        Verb::Inventory(args) => inventory::inventory(&args, settings),
+        Verb::Output(args) => inventory::output(&args, settings),
         Verb::Graph(args) => graph::run(&args, settings),
         Verb::Wait(args) => wait::run(&args, settings),
         Verb::Adopt(args) => adopt::run(&args, settings),

@@ -20,6 +20,9 @@ use crate::settings::Settings;
 pub(crate) struct Standing {
     #[serde(flatten)]
     pub(crate) status: GuestStatus,
+    /// The fixed address that it is configured with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<std::net::IpAddr>,
     /// Absent where nothing was asked because it should not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) health: Option<GuestHealth>,
@@ -35,8 +38,9 @@ pub(super) fn run(args: &Guests, settings: &Settings) -> Result<ExitStatus, CliE
         let mut health: BTreeMap<GuestId, GuestHealth> = health.into_iter().map(|health| (health.id, health)).collect();
         let all = status(&session.desired, &observed, &plan).into_iter();
         let named = all.filter(|status| session.is_named(status.id));
-        let mut standings: Vec<Standing> =
-            named.map(|status| Standing { health: health.remove(&status.id), status }).collect();
+        let mut standings: Vec<Standing> = named
+            .map(|status| Standing { address: session.address(status.id), health: health.remove(&status.id), status })
+            .collect();
         standings.sort_by_key(|standing| standing.status.id);
         Ok(standings)
     })?;

@@ -19,6 +19,8 @@ pub(crate) struct Report<'a> {
     errors: usize,
     /// How many are warnings.
     warnings: usize,
+    /// How many warnings the files accept (`x-accept`).
+    accepted: usize,
     /// How many guests the configuration has; 0 when it is not valid.
     guests: usize,
     /// What is wrong, file by file.
@@ -59,6 +61,7 @@ pub(super) fn run(args: &Validate, settings: &Settings) -> Result<ExitStatus, Cl
             valid,
             errors: loaded.errors(),
             warnings: loaded.warnings(),
+            accepted: loaded.accepted,
             guests,
             diagnostics: &loaded.diagnostics,
             settings: resolved.clone(),

@@ -154,7 +154,12 @@ fn count(loaded: &Loaded, canvas: Canvas) -> String {
         1 => Some(format!("1 {what}")),
         count => Some(format!("{count} {what}s")),
     };
-    let parts: Vec<String> = [number(errors, "error"), number(warnings, "warning")].into_iter().flatten().collect();
+    let accepted = match loaded.accepted {
+        0 => None,
+        count => Some(format!("{count} accepted")),
+    };
+    let parts: Vec<String> =
+        [number(errors, "error"), number(warnings, "warning"), accepted].into_iter().flatten().collect();
     if parts.is_empty() {
         return String::new();
     }

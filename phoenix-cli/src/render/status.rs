@@ -17,7 +17,7 @@ pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
         Column::left("HEALTH"),
         Column::left("DRIFT").giving_way(8).with_room(),
     ]);
-    for Standing { status, health } in standings {
+    for Standing { status, health, .. } in standings {
         let wanted = status.configured.to_string();
         let actual = match status.power {
             None if status.ownership == Ownership::Elsewhere => "elsewhere".to_owned(),

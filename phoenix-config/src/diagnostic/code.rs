@@ -97,6 +97,8 @@ codes! {
     NoSource = "PHX0210", "a guest has nothing to be made from";
     /// The dependency is written twice.
     RepeatedDependency = "PHX0211", "a dependency is named twice";
+    /// It mounts a volume of the other guest or waits for it, so the other one has to be done first.
+    ImplicitDependency = "PHX0212", "a guest uses another one that is no dependency";
 
     /// Guests are also called by their names, so a name stands for one guest.
     DuplicateName = "PHX0301", "two guests have one name";

@@ -42,7 +42,7 @@ object! {
         "storage_pool" => storage_pool: Option<StorageId>,
         /// The size of the root disk in GiB. It only ever grows. Default: 8; for a clone its source's.
         "storage_size_gb" => storage_size_gb: Option<Whole<1, 131_072>>,
-        /// The network interface.
+        /// The network interface. Default: a container that is made from a template gets `eth0` on `vmbr0` with DHCP; a clone has its source's.
         "network_config" => network_config: Option<NetworkEntry>,
         /// The MAC address of the interface. Default: Proxmox makes one.
         "mac_address" => mac_address: Option<Mac>,
@@ -86,7 +86,7 @@ object! {
         "template_snapshot_name" => template_snapshot_name: Option<SnapshotName>,
         /// Whether it becomes a template. Default: false.
         "is_template" => is_template: Option<bool>,
-        /// What it should be in the end. Default: `running` with `start_at_boot`, `template` with `is_template`, else `stopped`.
+        /// What it should be in the end. Default: `template` with `is_template`, `stopped` where `start_at_boot` is false, else `running`.
         "state" => state: Option<State>,
         /// What happens when a change fails. Default: `rollback` with `behavior.rollback_on_failure` in the hypervisor file, else `keep`.
         "on_failure" => on_failure: Option<OnFailure>,

@@ -8,6 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::object;
 use super::text::{Line, Remark};
+use super::vm::FileName;
 
 /// A secret: `{"secret": {"file": "…"}}`, `{"secret": {"env": "…"}}`, or the text itself.
 #[derive(Debug, Clone)]
@@ -24,11 +25,13 @@ object! {
     }
 }
 
-/// Where a secret is: exactly one of `file` and `env`.
+/// Where a secret is: in exactly one place.
 #[derive(Debug, Clone)]
 pub(crate) enum SecretPlace {
     File(String),
     Env(String),
+    Command(Vec<String>),
+    Credential(String),
 }
 
 object! {
@@ -38,16 +41,24 @@ object! {
         "file" => file: Option<Line>,
         /// An environment variable of Phoenix.
         "env" => env: Option<Line>,
+        /// A program and its arguments: the secret is what it prints. For `pass`, `op read`, `bw get`, `sops -d --extract`.
+        "command" => command: Option<Vec<Line>>,
+        /// A credential of the systemd unit that Phoenix runs in: a file in `$CREDENTIALS_DIRECTORY`.
+        "credential" => credential: Option<FileName>,
     }
 }
 
 impl<'de> Deserialize<'de> for SecretPlace {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let entry = SecretPlaceEntry::deserialize(deserializer)?;
-        match (entry.file, entry.env) {
-            (Some(file), None) => Ok(Self::File(file.to_string())),
-            (None, Some(env)) => Ok(Self::Env(env.to_string())),
-            _ => Err(de::Error::custom("a secret has exactly one of `file` and `env`")),
+        match (entry.file, entry.env, entry.command, entry.credential) {
+            (Some(file), None, None, None) => Ok(Self::File(file.to_string())),
+            (None, Some(env), None, None) => Ok(Self::Env(env.to_string())),
+            (None, None, Some(command), None) if !command.is_empty() => {
+                Ok(Self::Command(command.iter().map(ToString::to_string).collect()))
+            }
+            (None, None, None, Some(credential)) => Ok(Self::Credential(credential.to_string())),
+            _ => Err(de::Error::custom("a secret has exactly one of `file`, `env`, `command` and `credential`")),
         }
     }
 }
@@ -59,13 +70,21 @@ impl schemars::JsonSchema for SecretPlace {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let mut schema = SecretPlaceEntry::json_schema(generator);
-        schema.insert(
-            "oneOf".into(),
-            serde_json::json!([
-                {"required": ["file"], "properties": {"file": {"type": "string"}, "env": {"type": "null"}}},
-                {"required": ["env"], "properties": {"env": {"type": "string"}, "file": {"type": "null"}}},
-            ]),
-        );
+        let places = [
+            ("file", serde_json::json!({"type": "string"})),
+            ("env", serde_json::json!({"type": "string"})),
+            ("command", serde_json::json!({"type": "array", "minItems": 1})),
+            ("credential", serde_json::json!({"type": "string"})),
+        ];
+        // One of them, and the others not written or null.
+        let only = |(key, form): &(&str, serde_json::Value)| {
+            let others = places.iter().map(|(other, _)| (*other).to_owned()).filter(|other| other != key);
+            let mut properties: serde_json::Map<_, _> =
+                others.map(|other| (other, serde_json::json!({"type": "null"}))).collect();
+            properties.insert((*key).to_owned(), form.clone());
+            serde_json::json!({"required": [key], "properties": properties})
+        };
+        schema.insert("oneOf".into(), places.iter().map(only).collect());
         schema
     }
 }
@@ -106,7 +125,7 @@ impl schemars::JsonSchema for SecretEntry {
         let text = generator.subschema_for::<Remark>();
         let reference = generator.subschema_for::<SecretReference>();
         schemars::json_schema!({
-            "description": "A secret: `{\"secret\": {\"file\": \"…\"}}` or `{\"secret\": {\"env\": \"…\"}}`; the plain text is taken too, with a warning.",
+            "description": "A secret: `{\"secret\": {\"file\": \"…\"}}`, or `env`, `command` or `credential` in place of `file`; the plain text is taken too, with a warning.",
             "anyOf": [text, reference],
             "errorMessage": "`{\"secret\": {\"file\": \"…\"}}` or `{\"secret\": {\"env\": \"…\"}}`",
             "examples": [{"secret": {"file": "/root/secrets/portainer"}}, {"secret": {"env": "PORTAINER_PASSWORD"}}],
@@ -156,7 +175,7 @@ impl schemars::JsonSchema for HeaderValue {
         let line = generator.subschema_for::<Line>();
         let reference = generator.subschema_for::<SecretReference>();
         schemars::json_schema!({
-            "description": "The value of a header: a line of text, or `{\"secret\": {\"file\": \"…\"}}` or `{\"secret\": {\"env\": \"…\"}}`.",
+            "description": "The value of a header: a line of text, or `{\"secret\": {\"file\": \"…\"}}` or `env`, `command` or `credential` in place of `file`.",
             "errorMessage": "a line of text, or `{\"secret\": {\"file\": \"…\"}}`",
             "anyOf": [line, reference],
             "examples": ["application/json", {"secret": {"file": "/root/secrets/token"}}],

@@ -78,7 +78,7 @@ object! {
         "enable_lifecycle_snapshots" => enable_lifecycle_snapshots: Option<bool>,
         /// Names for the snapshots before and after the features; one that is named is taken.
         "snapshots" => snapshots: Option<SnapshotsEntry>,
-        /// What it should be in the end. Default: `running` with `start_at_boot`, `template` with `is_template`, else `stopped`.
+        /// What it should be in the end. Default: `template` with `is_template`, `stopped` where `start_at_boot` is false, else `running`.
         "state" => state: Option<State>,
         /// What happens when a change fails. Default: `rollback` with `behavior.rollback_on_failure` in the hypervisor file, else `keep`.
         "on_failure" => on_failure: Option<OnFailure>,

@@ -36,7 +36,7 @@ use fill::{Filler, Own};
 use node::Node;
 pub(crate) use parts::WORDS;
 use profile::Profiles;
-pub(crate) use range::looks_like as is_range;
+pub(crate) use range::{looks_like as is_range, parse as parse_range};
 use variable::Variables;
 
 /// What a file is for.

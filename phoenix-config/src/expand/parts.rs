@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, FileKind, nearest};
 use crate::dialect::{LxcFrame, USER_PREFIX, VmFrame};
+use crate::rules::ACCEPT;
 use crate::source::Written;
 
 use super::Role;
@@ -83,8 +84,12 @@ pub(super) fn split(role: Role, node: Node, faults: &mut Vec<Fault>) -> (Parts, 
             (MACHINES, Role::Document(FileKind::Vm)) => parts.machines(member, faults),
             (_, Role::Document(kind)) => parts.add(kind, member, &top),
             (HYPERVISOR, _) => match member.value.value {
-                Value::Object(_) => {
-                    parts.documents.insert(FileKind::Hypervisor, member.value);
+                Value::Object(members) => {
+                    parts
+                        .documents
+                        .entry(FileKind::Hypervisor)
+                        .or_insert_with(|| Node::object(member.value.at.clone()));
+                    members.into_iter().for_each(|member| parts.add(FileKind::Hypervisor, member, &top));
                 }
                 _ => faults.push(
                     Fault::error(
@@ -99,6 +104,7 @@ pub(super) fn split(role: Role, node: Node, faults: &mut Vec<Fault>) -> (Parts, 
                 parts.containers(Member { key: CONTAINERS[0].to_owned(), ..member }, faults);
             }
             (MACHINES, _) => parts.machines(member, faults),
+            (ACCEPT, _) => parts.add(FileKind::Hypervisor, member, &top),
             (key, _) if key == "$schema" || key.starts_with(USER_PREFIX) => {}
             (key, _) if LxcFrame::KEYS.contains(&key) => parts.add(FileKind::Lxc, member, &top),
             (key, _) if VmFrame::KEYS.contains(&key) => parts.add(FileKind::Vm, member, &top),

@@ -13,7 +13,7 @@ pub(crate) fn looks_like(key: &str) -> bool {
 }
 
 /// The ids of a range; nothing for a text that is none. The error says what would be right.
-pub(super) fn parse(key: &str) -> Option<Result<RangeInclusive<u32>, String>> {
+pub(crate) fn parse(key: &str) -> Option<Result<RangeInclusive<u32>, String>> {
     let (first, last) = key.split_once("..")?;
     let id = |text: &str| text.trim().parse::<GuestId>().map(GuestId::get).ok();
     Some(match (id(first), id(last)) {

@@ -18,7 +18,7 @@ use crate::dialect::{HypervisorEntry, LxcFrame, VmFrame};
 use crate::expand::{Given, Role};
 use crate::model::{Fleet, Guest, Hypervisor};
 use crate::resolve::{Draft, Scripts, Surroundings};
-use crate::rules::{Completeness, FleetHoles, Rule, View};
+use crate::rules::{Accepting, Completeness, FleetHoles, Rule, View};
 use crate::source::{Holes, Source};
 
 use file::Document;
@@ -44,6 +44,8 @@ pub struct Loaded {
     pub fleet: Option<Fleet>,
     /// What is wrong, ordered by file and place.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many warnings are not among them because the files accept them (`x-accept`).
+    pub accepted: usize,
     /// The files that were read, for excerpts.
     pub sources: Vec<Arc<Source>>,
     /// The documents that the files were expanded to; none where that was not possible. Of plain files these are the files.
@@ -52,7 +54,7 @@ pub struct Loaded {
 
 impl Loaded {
     fn nothing(sources: Vec<Arc<Source>>) -> Self {
-        Self { fleet: None, diagnostics: Vec::new(), sources, documents: BTreeMap::new() }
+        Self { fleet: None, diagnostics: Vec::new(), accepted: 0, sources, documents: BTreeMap::new() }
     }
 
     /// The file of a diagnostic.
@@ -211,11 +213,12 @@ impl Loader {
             Loaded::nothing(expanded.files)
         };
         let mut diagnostics = expanded.diagnostics;
+        let accepted = loaded.accepted + Accepting::new(&expanded.documents).keep(&mut diagnostics);
         self.grade(&mut diagnostics);
         let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         diagnostics.extend(loaded.diagnostics);
         let fleet = loaded.fleet.filter(|_| !wrong);
-        Loaded { fleet, diagnostics, sources: loaded.sources, documents: expanded.documents }
+        Loaded { fleet, diagnostics, accepted, documents: expanded.documents, ..loaded }
     }
 
     /// Makes errors of warnings where they are denied.
@@ -303,8 +306,18 @@ impl Loader {
         }
         findings.extend(fleet_findings.into_iter().map(|finding| holes.in_the_whole(finding)));
 
-        let mut diagnostics = Places { sources, guests: &gathered.known }.locate(findings, &self.dir);
-        diagnostics.extend(read.strays(files));
+        findings.extend(crate::rules::unknown_codes(sources));
+        let places = Places { sources, guests: &gathered.known };
+        let before = findings.len();
+        let accepting = Accepting::new(sources);
+        findings.retain(|finding| {
+            finding.severity == Severity::Error || !accepting.accepts(places.base(finding.target), finding)
+        });
+        let mut accepted = before - findings.len();
+        let mut diagnostics = places.locate(findings, &self.dir);
+        let mut strays = read.strays(files);
+        accepted += accepting.keep(&mut strays);
+        diagnostics.extend(strays);
         self.grade(&mut diagnostics);
         let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         let fleet = match graph {
@@ -316,7 +329,7 @@ impl Loader {
             }
             _ => None,
         };
-        Loaded { fleet, diagnostics, ..Loaded::nothing(files.clone()) }
+        Loaded { fleet, diagnostics, accepted, ..Loaded::nothing(files.clone()) }
     }
 }
 

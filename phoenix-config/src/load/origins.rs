@@ -1,5 +1,8 @@
 //! The expanded configuration, and where its values were written.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use phoenix_types::GuestId;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -46,6 +49,13 @@ impl Loaded {
             }
         }
         Value::Object(whole)
+    }
+
+    /// The profiles of each guest, those that it extends and those that they extend.
+    #[must_use]
+    pub fn profiles(&self) -> BTreeMap<GuestId, BTreeSet<String>> {
+        let guests = self.fleet.iter().flat_map(|fleet| fleet.guests.values());
+        guests.map(|guest| (guest.id, guest.context.profiles())).collect()
     }
 
     /// Where every text, number, boolean and null of the documents was written.

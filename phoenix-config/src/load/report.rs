@@ -77,7 +77,7 @@ impl Places<'_> {
         Some(Through { profile: written.profile.as_deref().map(str::to_owned), guests: vec![guest] })
     }
 
-    fn base(&self, target: Target) -> (FileKind, usize) {
+    pub(super) fn base(&self, target: Target) -> (FileKind, usize) {
         match target {
             Target::Guest(id) => self.guests.get(&id).copied().unwrap_or((FileKind::Lxc, 0)),
             Target::File(kind) => (kind, 0),

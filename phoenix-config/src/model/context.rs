@@ -1,5 +1,6 @@
 //! A guest's own JSON, as it is written.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,6 +38,21 @@ impl Context {
     pub(crate) fn writes(&self, keys: &[&str]) -> bool {
         let path: Vec<Segment> = keys.iter().map(|key| (*key).into()).collect();
         find(self.text(), 0, &path).is_some_and(|place| self.text().get(place.value) != Some("null"))
+    }
+
+    /// The text that the guest's object has at this key.
+    #[must_use]
+    pub(crate) fn text_of(&self, key: &str) -> Option<String> {
+        let place = find(self.text(), 0, &[key.into()])?;
+        serde_json::from_str(self.text().get(place.value)?).ok()
+    }
+
+    /// The profiles whose text the guest has.
+    #[must_use]
+    pub(crate) fn profiles(&self) -> BTreeSet<String> {
+        let written = self.source.origins().map(|origins| origins.within(&self.range));
+        let profiles = written.into_iter().flatten().filter_map(|written| written.profile.as_deref());
+        profiles.map(str::to_owned).collect()
     }
 
     /// Where a value of the guest stands in its file, as a path of keys and indices; of a value that is not written, what

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use phoenix_types::{BridgeName, Hostname, Ipv4Setting, Mac};
 
+use crate::resolve::defaults;
+
 /// The one network interface that Phoenix configures (`net0`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -31,6 +33,23 @@ pub struct Network {
 }
 
 impl Network {
+    /// The interface of a container that is made from a template and says nothing about one: `eth0` on `vmbr0` with DHCP.
+    #[must_use]
+    pub fn usual() -> Self {
+        Self {
+            interface: defaults::INTERFACE.to_owned(),
+            bridge: defaults::bridge(),
+            ipv4: Ipv4Setting::Dhcp,
+            gateway: None,
+            nameservers: Vec::new(),
+            search_domain: None,
+            mac: None,
+            vlan: None,
+            mtu: None,
+            firewall: false,
+        }
+    }
+
     /// The fixed address, when it has one.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {

@@ -20,7 +20,6 @@ pub(crate) fn container(
     findings: &mut Vec<Finding>,
 ) -> Draft {
     let target = Target::Guest(id);
-    let start_at_boot = entry.start_at_boot.unwrap_or(false);
     let lxc_defaults = around.hypervisor_entry.and_then(|file| file.proxmox_defaults.as_ref()?.lxc.as_ref());
     let cores = entry.cores.or(lxc_defaults.and_then(|lxc| lxc.cores));
     let memory = entry.memory_mb.or(lxc_defaults.and_then(|lxc| lxc.memory_mb));
@@ -76,8 +75,8 @@ pub(crate) fn container(
         disk: disk.map(DiskSize::from_gib),
         storage: entry.storage_pool,
         network,
-        state: state(entry.state, entry.is_template, start_at_boot, target, findings),
-        start_at_boot,
+        state: state(entry.state, entry.is_template, entry.start_at_boot, target, findings),
+        start_at_boot: entry.start_at_boot.unwrap_or(false),
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,

@@ -56,11 +56,12 @@ pub(crate) struct Draft {
     pub(crate) unprivileged: Option<bool>,
 }
 
-/// What a guest should be in the end, from the three keys that say something about it.
+/// What a guest should be in the end, from the three keys that say something about it. It runs unless one of them says
+/// otherwise.
 fn state(
     written: Option<State>,
     is_template: Option<bool>,
-    start_at_boot: bool,
+    start_at_boot: Option<bool>,
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> State {
@@ -76,9 +77,10 @@ fn state(
     }
     let state = written.unwrap_or(match (is_template, start_at_boot) {
         (Some(true), _) => State::Template,
-        (_, true) => State::Running,
-        (_, false) => State::Stopped,
+        (_, None | Some(true)) => State::Running,
+        (_, Some(false)) => State::Stopped,
     });
+    let start_at_boot = start_at_boot.unwrap_or(false);
     if written == Some(State::Stopped) && start_at_boot {
         findings.push(
             Finding::warning(Code::Conflict, target, "`state` is `stopped`, but the node starts it when it boots")

@@ -95,6 +95,8 @@ impl Scripts {
     ) -> SecretSource {
         match reference.secret {
             SecretPlace::Env(name) => SecretSource::Env(name),
+            SecretPlace::Command(argv) => SecretSource::Command(argv),
+            SecretPlace::Credential(name) => SecretSource::Credential(name),
             SecretPlace::File(file) => {
                 let file = self.beside(&file);
                 let at = path.iter().cloned().chain(["secret".into(), "file".into()]);

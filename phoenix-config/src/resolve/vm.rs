@@ -17,11 +17,10 @@ use crate::model::{
 pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, findings: &mut Vec<Finding>) -> Draft {
     let id = entry.vmid;
     let target = Target::Guest(id);
-    let start_at_boot = entry.start_at_boot.unwrap_or(false);
     let usual = around.vm_defaults;
     let cores = entry.cores.or(usual.and_then(|usual| usual.cores));
     let memory = entry.memory_mb.or(usual.and_then(|usual| usual.memory_mb));
-    let state = state(entry.state, entry.is_template, start_at_boot, target, findings);
+    let state = state(entry.state, entry.is_template, entry.start_at_boot, target, findings);
     // A template keeps its image's size unless it says otherwise, so that its clones may have any.
     let usual_disk = usual.and_then(|usual| usual.disk_size_gb).filter(|_| state != State::Template);
     let disk = entry.disk_size_gb.or(usual_disk);
@@ -74,7 +73,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
         storage: entry.storage_pool.or_else(|| usual.and_then(|usual| usual.storage_pool.clone())),
         network: Some(network),
         state,
-        start_at_boot,
+        start_at_boot: entry.start_at_boot.unwrap_or(false),
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,

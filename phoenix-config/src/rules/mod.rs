@@ -26,9 +26,11 @@
 //! # let _ = loader;
 //! ```
 
+mod accept;
 mod firewall;
 mod gates;
 mod identity;
+mod implicit;
 mod network;
 mod order;
 mod resources;
@@ -39,6 +41,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use phoenix_types::{FirewallRule, GuestId};
+
+pub(crate) use accept::{ACCEPT, Accepting, unknown as unknown_codes};
 
 use crate::diagnostic::{Finding, Target};
 use crate::graph::Graph;
@@ -143,6 +147,7 @@ impl Completeness {
 pub(crate) fn all() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(order::Order),
+        Box::new(implicit::Implicit),
         Box::new(identity::Identity),
         Box::new(network::Addresses),
         Box::new(firewall::FirewallRules),

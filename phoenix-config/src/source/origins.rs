@@ -47,6 +47,14 @@ impl Origins {
         around.map(|(_, written)| written)
     }
 
+    /// Every key and value that begins in a range.
+    pub(crate) fn within(&self, range: &Range<usize>) -> impl Iterator<Item = &Written> {
+        let first = self.entries.partition_point(|(entry, _)| entry.start < range.start);
+        let inside = self.entries.get(first..).unwrap_or_default().iter();
+        let end = range.end;
+        inside.take_while(move |(entry, _)| entry.start < end).map(|(_, written)| written)
+    }
+
     /// Where a range was written.
     pub(super) fn location(&self, range: &Range<usize>) -> Option<Location> {
         let written = self.written(range)?;

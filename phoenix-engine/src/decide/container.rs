@@ -6,7 +6,10 @@ use crate::observe::Observed;
 /// What makes the container, and why.
 pub(super) fn origin_words(spec: &DesiredContainer) -> (String, &'static str) {
     let summary = match &spec.origin {
-        ContainerOrigin::Template(template) => format!("create from {template}"),
+        ContainerOrigin::Template(template) => match spec.first_net() {
+            Some(net) => format!("create from {template}, with {} on {} by DHCP", net.name, net.bridge),
+            None => format!("create from {template}"),
+        },
         ContainerOrigin::Clone { source, snapshot: Some(snapshot) } => {
             format!("clone guest {source} at snapshot {snapshot}")
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use phoenix_types::{FirewallText, GuestKind, mask_setting};
+use phoenix_lxc::Net;
+use phoenix_types::{FirewallText, GuestKind, PropertyString, mask_setting};
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::guest::{Record, is_mark, line_digest, managed_keys, root_disk};
@@ -99,6 +100,16 @@ pub(super) fn unmanaged(
     found
 }
 
+/// Whether an interface is still the one that a container is made with when the configuration says nothing about one.
+fn is_first_net(net: &Net, live: &str) -> bool {
+    let Ok(live) = live.parse::<PropertyString>() else { return false };
+    let is = |key: &str, value: &str| live.get(key) == Some(value);
+    is("name", net.name.as_str())
+        && is("bridge", net.bridge.as_str())
+        && is("ip", "dhcp")
+        && ["gw", "tag", "mtu", "firewall", "ip6"].iter().all(|key| live.get(key).is_none())
+}
+
 /// The keys that a guest begins with: those of the command that makes it, or of what it is cloned from.
 fn born_with(desired: &Desired, observed: &Observed, guest: &DesiredGuest) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
@@ -110,6 +121,13 @@ fn born_with(desired: &Desired, observed: &Observed, guest: &DesiredGuest) -> BT
             && let VmOrigin::Image(image) = &vm.origin
         {
             keys.extend(vm.create(image, String::new(), vendor_data).settings.keys().unwrap_or_default().into_keys());
+        }
+        if let Spec::Container(container) = &guest.spec
+            && let Some(net) = container.first_net()
+            && let Some(live) = observed.present.get(&guest.id).and_then(|present| present.conf.live.get("net0"))
+            && is_first_net(&net, live)
+        {
+            keys.insert("net0".to_owned());
         }
         let Some(source) = guest.clone_source() else { break };
         if let Some(present) = observed.present.get(&source) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use phoenix_config::model::{Container, ContainerSource, Guest, IdMapKind, PctFeature};
+use phoenix_config::model::{Container, ContainerSource, Guest, IdMapKind, Network, PctFeature};
 use phoenix_lxc::{ContainerSettings, CreateContainer, Features, MountPoint, MountSource, Net, Template};
 use phoenix_pve::InvalidSettings;
 use phoenix_types::{ConfSection, DiskSize, GuestId, SnapshotName, Startup, StorageId, Tag};
@@ -96,10 +96,21 @@ impl DesiredContainer {
         settings
     }
 
+    /// The interface that it is made with when the configuration says nothing about one. What it has of it later is its own.
+    pub(crate) fn first_net(&self) -> Option<Net> {
+        if !self.settings.nets.is_empty() || !matches!(self.origin, ContainerOrigin::Template(_)) {
+            return None;
+        }
+        net(&Network::usual()).ok()
+    }
+
     pub(crate) fn create(&self, template: &Template, disk: Option<DiskSize>, notes: String) -> CreateContainer {
         let source = MountSource::New { storage: self.storage.clone(), size: disk.unwrap_or(DEFAULT_DISK) };
-        let mut create =
-            CreateContainer::new(template.clone(), source.into(), self.settings_on(&ConfSection::default()));
+        let mut settings = self.settings_on(&ConfSection::default());
+        if let Some(net) = self.first_net() {
+            settings.nets.insert(0, net);
+        }
+        let mut create = CreateContainer::new(template.clone(), source.into(), settings);
         create.description = Some(notes);
         create
     }
@@ -149,31 +160,35 @@ fn settings(guest: &Guest, container: &Container) -> Result<ContainerSettings, I
         settings.features = Some(features(container));
     }
     if let Some(network) = &guest.network {
-        let name = network.interface.parse().map_err(|_| {
-            InvalidSettings::value(
-                "name",
-                network.interface.as_str(),
-                "an interface name has 2 to 15 letters, digits, `_`, `-`, `.`",
-            )
-        })?;
-        let mut net = Net::new(name, network.bridge.clone());
-        net.mac = network.mac;
-        net.ip = Some(network.ipv4);
-        match network.gateway {
-            Some(std::net::IpAddr::V4(gateway)) => net.gw = Some(gateway),
-            Some(std::net::IpAddr::V6(gateway)) => net.gw6 = Some(gateway),
-            None => {}
-        }
-        net.firewall = network.firewall;
-        net.tag = network.vlan;
-        net.mtu = network.mtu.map(u32::from);
-        settings.nets.insert(0, net);
+        settings.nets.insert(0, net(network)?);
         if !network.nameservers.is_empty() {
             settings.nameservers = Some(network.nameservers.clone());
         }
         settings.searchdomains = network.search_domain.as_ref().map(|domain| vec![domain.clone()]);
     }
     Ok(settings)
+}
+
+fn net(network: &Network) -> Result<Net, InvalidSettings> {
+    let name = network.interface.parse().map_err(|_| {
+        InvalidSettings::value(
+            "name",
+            network.interface.as_str(),
+            "an interface name has 2 to 15 letters, digits, `_`, `-`, `.`",
+        )
+    })?;
+    let mut net = Net::new(name, network.bridge.clone());
+    net.mac = network.mac;
+    net.ip = Some(network.ipv4);
+    match network.gateway {
+        Some(std::net::IpAddr::V4(gateway)) => net.gw = Some(gateway),
+        Some(std::net::IpAddr::V6(gateway)) => net.gw6 = Some(gateway),
+        None => {}
+    }
+    net.firewall = network.firewall;
+    net.tag = network.vlan;
+    net.mtu = network.mtu.map(u32::from);
+    Ok(net)
 }
 
 pub(super) fn startup(guest: &Guest) -> Option<Startup> {

@@ -66,7 +66,8 @@ async fn a_guest_that_changed_since_it_was_looked_at_is_not_written() {
 /// VMs of old nodes have no `vmgenid`, so there is nothing that would tell of a rollback.
 #[tokio::test(start_paused = true)]
 async fn a_vm_without_generation_id_is_taken_over_once() {
-    let vm = r#"{"vmid": 1001, "name": "old", "template_image": "local:import/x.qcow2", "network_config": {"ip": "manual"}}"#;
+    let vm = r#"{"vmid": 1001, "name": "old", "template_image": "local:import/x.qcow2", "network_config": {"ip": "manual"},
+        "state": "stopped"}"#;
     let desired = Folder::new("", vm, &[]).desired();
     let sim = SimNode::new(World::default());
     let conf = "agent: 1\nboot: order=scsi0\nmemory: 512\nname: old\nnet0: virtio=BC:24:11:00:00:01,bridge=vmbr0\nscsi0: local:1001/vm-1001-disk-0.raw,size=8G\n";

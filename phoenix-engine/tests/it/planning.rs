@@ -39,7 +39,10 @@ fn what_does_not_exist_is_made_from_the_bottom_up() {
     let folder = Folder::new(BASE, "", &["setup"]);
     let plan = plan(&folder.desired(), &node(&[]), Provision::WhenChanged);
     assert_eq!(plan.guests[0].attitude, Attitude::Create);
-    assert_eq!(summaries(&plan), ["create from local:vztmpl/debian-12.tar.zst", "start", "run setup"]);
+    assert_eq!(
+        summaries(&plan),
+        ["create from local:vztmpl/debian-12.tar.zst, with eth0 on vmbr0 by DHCP", "start", "run setup"]
+    );
 }
 
 #[test]
@@ -298,7 +301,8 @@ fn what_cannot_be_switched_is_refused_by_name_and_passed_over_without() {
 
 #[test]
 fn a_guest_that_should_be_off_is_started_when_it_is_named_and_its_clones_are_not_its_dependants() {
-    let fleet = r#""900": {"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "template_snapshot_name": "ready"},
+    let fleet = r#""900": {"name": "base", "template": "local:vztmpl/debian-12.tar.zst", "template_snapshot_name": "ready",
+        "start_at_boot": false},
         "901": {"name": "app", "clone_from_ctid": "900", "start_at_boot": true}"#;
     let desired = Folder::new(fleet, "", &[]).desired();
     let observed = node(&[(900, &ours(900), Power::Stopped), (901, &ours(901), Power::Running)]);

@@ -275,7 +275,8 @@ async fn a_replacement_that_was_cut_off_is_finished() {
 async fn guests_on_one_storage_are_made_so_many_at_a_time_while_others_go_on() {
     let on = |id: u32, storage: &str| {
         format!(
-            r#""{id}": {{"name": "g{id}", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "{storage}"}}"#
+            r#""{id}": {{"name": "g{id}", "template": "local:vztmpl/debian-12.tar.zst", "storage_pool": "{storage}",
+            "start_at_boot": false}}"#
         )
     };
     let guests: Vec<String> = (901..=904).map(|id| on(id, "local-zfs")).chain([on(905, "local-lvm")]).collect();

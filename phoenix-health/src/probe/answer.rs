@@ -89,8 +89,11 @@ pub(crate) fn from_host(error: &HostError, limit: Duration) -> Answer {
 /// What prevents a secret from being read. A variable of this process stays as it is; a file may still come.
 pub(crate) fn from_secret(error: &SecretError) -> Answer {
     let verdict = match error {
-        SecretError::NotSet(_) => Verdict::Never,
-        SecretError::File { .. } | SecretError::NotOneLine(_) => Verdict::Unanswered,
+        SecretError::NotSet(_) | SecretError::NoCredentials(_) | SecretError::NoProgram => Verdict::Never,
+        SecretError::File { .. }
+        | SecretError::NotOneLine(_)
+        | SecretError::Command { .. }
+        | SecretError::Failed { .. } => Verdict::Unanswered,
     };
     Answer::new(verdict, chain(error))
 }

@@ -58,6 +58,10 @@ pub enum SecretSource {
     File(Utf8PathBuf),
     /// In an environment variable of Phoenix.
     Env(String),
+    /// What a program of the machine that Phoenix runs on prints: a password manager, or `sops`.
+    Command(Vec<String>),
+    /// A credential that systemd hands to the unit that Phoenix runs in.
+    Credential(String),
     /// In the configuration itself, as plain text.
     Plain(Secret),
 }
