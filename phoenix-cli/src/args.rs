@@ -76,6 +76,10 @@ pub(crate) struct Global {
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) command_log: Option<Utf8PathBuf>,
 
+    /// How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) jobs_gates: Option<u16>,
+
     /// Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -225,6 +229,9 @@ pub(crate) struct RunArgs {
     /// How many commands may change the node at the same time
     #[arg(short, long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
+    /// How many scripts may run at the same time
+    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) jobs_scripts: u16,
     /// How many guests may be made on one storage at the same time
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs_per_storage: u16,

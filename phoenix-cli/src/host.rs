@@ -122,13 +122,24 @@ impl Choice {
         work: impl AsyncFnOnce(&Node) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
         let done = block_on(self.time, async {
-            let node = Node::new(self.connect(changes)?);
+            let node = Node::new(self.connect(changes)?).with_gates_at_once(self.gates_at_once(settings));
             work(&node).await
         })?;
         let done = done?;
         match (self.log.as_ref().and_then(|log| log.failure()), &settings.command_log) {
             (Some(source), Some(path)) => Err(CliError::Incomplete { what: "command log", path: path.clone(), source }),
             _ => Ok(done),
+        }
+    }
+
+    /// How many gates are asked at the same time.
+    fn gates_at_once(&self, settings: &Settings) -> usize {
+        let by_cores = || std::thread::available_parallelism().map_or(1, usize::from).saturating_mul(4).max(16);
+        match (settings.jobs_gates, &self.node) {
+            (Some(most), _) => most.into(),
+            (None, ChosenNode::Local) => by_cores(),
+            // How many cores it has is not known here; a simulated node is the same on every machine.
+            (None, ChosenNode::Ssh(_) | ChosenNode::Simulated { .. }) => 32,
         }
     }
 

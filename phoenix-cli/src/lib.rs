@@ -68,6 +68,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let settings = Settings::new(cli.global);
+    phoenix_host::Local::raise_file_limit();
     let result = trace(&settings).and_then(|()| commands::run(cli.verb, &settings));
     match result {
         Ok(status) => status.into(),

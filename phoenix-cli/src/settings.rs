@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) pace: Option<f64>,
     pub(crate) format: Format,
     pub(crate) command_log: Option<Utf8PathBuf>,
+    pub(crate) jobs_gates: Option<u16>,
     pub(crate) detail: Detail,
     /// Who runs the program, for whoever finds the node locked.
     pub(crate) user: String,
@@ -62,6 +63,7 @@ impl Settings {
             pace: global.pace,
             format: global.format,
             command_log: global.command_log,
+            jobs_gates: global.jobs_gates,
             detail: if global.verbose > 0 { Detail::Full } else { Detail::Brief },
             user: variable("USER").unwrap_or_else(|| "somebody".to_owned()),
             log: variable("PHOENIX_LOG").unwrap_or_else(|| default_log.to_owned()),

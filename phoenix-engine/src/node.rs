@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_host::{Host, Layered, LocalSecrets, Secrets};
+use phoenix_host::{Host, Layered, LocalSecrets, Recorder, Secrets};
 use phoenix_lxc::{Containers, Pct};
 use phoenix_pve::{GuestError, Guests};
 use phoenix_types::{GuestId, GuestKind, KnownSecrets, Power};
 use phoenix_vm::{Qm, VirtualMachines};
+
+use tokio::sync::Semaphore;
 
 use crate::plan::Stage;
 
@@ -23,7 +25,11 @@ pub struct Node {
     machines: Arc<MakeMachines>,
     secrets: Arc<dyn Secrets>,
     known: KnownSecrets,
+    turns: Arc<Semaphore>,
 }
+
+/// How many gates are asked at the same time, unless said otherwise.
+const GATES_AT_ONCE: usize = 32;
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,6 +47,7 @@ impl Node {
             machines: Arc::new(|host| Arc::new(Qm::new(host))),
             secrets: Arc::new(LocalSecrets),
             known: KnownSecrets::default(),
+            turns: Arc::new(Semaphore::new(GATES_AT_ONCE)),
         }
     }
 
@@ -61,6 +68,24 @@ impl Node {
     #[must_use]
     pub fn with_secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
         self.secrets = secrets;
+        self
+    }
+
+    /// The same node, of whose gates this many are asked at the same time, in turn among all guests. Default: 32.
+    #[must_use]
+    pub fn with_gates_at_once(mut self, most: usize) -> Self {
+        self.turns = Arc::new(Semaphore::new(most.max(1)));
+        self
+    }
+
+    /// Who may ask a gate now.
+    pub(crate) fn turns(&self) -> &Arc<Semaphore> {
+        &self.turns
+    }
+
+    /// The same node whose commands are heard by one more listener.
+    pub(crate) fn heard_by(mut self, listener: Arc<dyn Recorder>) -> Self {
+        self.host = self.host.recorded(listener);
         self
     }
 

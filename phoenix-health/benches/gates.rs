@@ -124,6 +124,7 @@ impl Inside for NoInside {
 /// All gates begin at the same moment. Without jitter they go on asking in step, which is the hardest case for a schedule.
 async fn by_gates(load: &Load, ports: &[u16], jitter: Option<f64>) -> Result<Row> {
     let around = Surroundings {
+        turns: Arc::new(tokio::sync::Semaphore::new(32)),
         guest: GuestId::new(103)?,
         kind: GuestKind::Container,
         host: Arc::new(Local),

@@ -35,6 +35,7 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         return Err("usage: wait-for-port ADDRESS PORT".into());
     };
     let around = Surroundings {
+        turns: Arc::new(tokio::sync::Semaphore::new(32)),
         guest: GuestId::new(100)?,
         kind: GuestKind::Container,
         host: Arc::new(Local),

@@ -175,6 +175,7 @@ impl FakeGuest {
     #[must_use]
     pub fn surrounded(self: &Arc<Self>) -> Surroundings {
         Surroundings {
+            turns: Arc::new(tokio::sync::Semaphore::new(32)),
             guest: self.id,
             kind: if self.agent_from.is_some() { GuestKind::Vm } else { GuestKind::Container },
             host: self.clone(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use phoenix_host::{Command, Effect, Host, Inside, InsideError, Secrets};
 use phoenix_types::{GuestId, GuestKind, KnownSecrets};
+use tokio::sync::Semaphore;
 
 /// A guest with everything by which it can be asked. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -21,6 +22,9 @@ pub struct Surroundings {
     pub inside: Arc<dyn Inside>,
     /// Where the guest is found on the network.
     pub addresses: Arc<dyn Addresses>,
+    /// Who may ask now: a process and a few file descriptors for each question add up. Guests that share it take turns, and the wait
+    /// for a turn is no part of an attempt.
+    pub turns: Arc<Semaphore>,
     /// The guest's agent, for VMs. Without one, "the agent answers" means that a program can be run inside.
     pub agent: Option<Arc<dyn Agent>>,
     /// Where the secrets that a probe sends are read.

@@ -110,12 +110,15 @@ pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(
     let mut last_output = String::new();
     let (mut counted, mut streak, mut failures) = (0_u32, 0_u32, 0_u32);
     let reason = loop {
+        // Only a semaphore that was closed gives none.
+        let turn = around.turns.acquire().await.ok();
         let started = begun.elapsed();
         let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(started));
         if left.is_zero() {
             break Reason::Deadline;
         }
         let answer = gate.probe.ask(around, schedule.timeout.min(left)).await;
+        drop(turn);
         if answer.verdict == Verdict::Yes {
             (streak, failures) = (streak.saturating_add(1), 0);
         } else {
@@ -173,6 +176,7 @@ pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(
 ///
 /// Cancel safety: as [`wait`].
 pub async fn ask_once(gate: &Gate, around: &Surroundings) -> Attempt {
+    let _turn = around.turns.acquire().await.ok();
     let begun = Instant::now();
     let answer: Answer = gate.probe.ask(around, gate.schedule.timeout).await;
     let streak = u32::from(answer.verdict == Verdict::Yes);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::Utf8Path;
-use phoenix_types::{GuestId, redact};
+use phoenix_types::{GuestId, mask_secrets, redact};
 use serde::Serialize;
 
 use crate::{ByteStream, Command, Created, Effect, FileStat, Host, HostError, Output, Scope};
@@ -44,6 +44,11 @@ pub struct CommandRecord {
 pub trait Recorder: fmt::Debug + Send + Sync {
     /// Called once for each command, after it ended.
     fn record(&self, record: CommandRecord);
+
+    /// Called before that when the command ended by itself, with what it printed.
+    fn output(&self, record: &CommandRecord, output: &Output) {
+        let _ = (record, output);
+    }
 }
 
 /// Any host, with a scope for its commands, a recorder and a switch for changes.
@@ -52,7 +57,7 @@ pub struct Layered {
     inner: Arc<dyn Host>,
     scope: Scope,
     changes: Changes,
-    recorder: Option<Arc<dyn Recorder>>,
+    recorders: Vec<Arc<dyn Recorder>>,
     count: Arc<std::sync::atomic::AtomicU64>,
 }
 
@@ -60,13 +65,13 @@ impl Layered {
     /// Wraps `inner` and changes nothing yet.
     #[must_use]
     pub fn new(inner: Arc<dyn Host>) -> Self {
-        Self { inner, scope: Scope::default(), changes: Changes::Allowed, recorder: None, count: Arc::default() }
+        Self { inner, scope: Scope::default(), changes: Changes::Allowed, recorders: Vec::new(), count: Arc::default() }
     }
 
-    /// The same host with its commands recorded.
+    /// The same host with its commands recorded, by this recorder too.
     #[must_use]
     pub fn recorded(mut self, recorder: Arc<dyn Recorder>) -> Self {
-        self.recorder = Some(recorder);
+        self.recorders.push(recorder);
         self
     }
 
@@ -104,9 +109,6 @@ impl Host for Layered {
         if command.scope == Scope::default() {
             command.scope = self.scope.clone();
         }
-        let Some(recorder) = &self.recorder else {
-            return self.inner.run(command).await;
-        };
         let started = tokio::time::Instant::now();
         let mut record = CommandRecord {
             seq: 0,
@@ -117,11 +119,28 @@ impl Host for Layered {
             exit: None,
             ms: 0,
         };
+        let shown = shell_words::join(&record.argv);
+        tracing::debug!(guest = record.guest.map(GuestId::get), stage = record.stage, command = shown, "run");
         let result = self.inner.run(command).await;
         record.exit = result.as_ref().ok().and_then(|output| output.status);
         record.ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         record.seq = self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-        recorder.record(record);
+        match &result {
+            Ok(output) => {
+                let (out, err) = (output.stdout_text(), output.stderr_text());
+                tracing::debug!(
+                    guest = record.guest.map(GuestId::get),
+                    exit = record.exit,
+                    ms = record.ms,
+                    command = shown,
+                    "ended"
+                );
+                tracing::trace!(command = shown, stdout = %mask_secrets(&out), stderr = %mask_secrets(&err), "printed");
+                self.recorders.iter().for_each(|recorder| recorder.output(&record, output));
+            }
+            Err(error) => tracing::debug!(ms = record.ms, command = shown, %error, "failed"),
+        }
+        self.recorders.iter().for_each(|recorder| recorder.record(record.clone()));
         result
     }
 

@@ -29,6 +29,29 @@ impl Local {
     pub fn is_node() -> bool {
         ["pct", "qm"].iter().all(|tool| which::which(tool).is_ok())
     }
+
+    /// Raises this process's limit of open files as far as it may, up to 8,192: each command takes several. Most systems begin with
+    /// 1,024.
+    pub fn raise_file_limit() {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        const ENOUGH: u64 = 8192;
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let wanted = maximum.unwrap_or(ENOUGH).min(ENOUGH);
+        if current.is_some_and(|current| current < wanted) {
+            // What is not allowed stays as it is: commands then wait for each other.
+            let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+        }
+    }
+}
+
+/// How long is waited before a process or a socket is tried again that this machine had no room for.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Whether this machine ran out of file descriptors, processes or memory.
+fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|errno| exhausted.contains(&errno))
 }
 
 /// The process group of a command. Dropping it kills the group, so a dropped future leaves nothing behind.
@@ -107,16 +130,26 @@ impl Host for Local {
         let program = which::which(&command.program)
             .map_err(|_| HostError::NoSuchProgram { program: command.program.clone(), host: self.name() })?;
         let started = Instant::now();
-        let mut child = tokio::process::Command::new(program)
-            .args(&command.args)
-            // The real tools decode their arguments with the locale; anything but UTF-8 damages them (PVE-CLI 1.1).
-            .env("LC_ALL", "C.UTF-8")
-            .stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(failed)?;
+        let spawn = || {
+            tokio::process::Command::new(&program)
+                .args(&command.args)
+                // The real tools decode their arguments with the locale; anything but UTF-8 damages them (PVE-CLI 1.1).
+                .env("LC_ALL", "C.UTF-8")
+                .stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .process_group(0)
+                .spawn()
+        };
+        let mut child = loop {
+            match spawn() {
+                // Our own limit, or the machine's: it says nothing about what is asked, so it is waited for.
+                Err(error) if is_exhausted(&error) && started.elapsed() < command.deadline => {
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+                spawned => break spawned.map_err(failed)?,
+            }
+        };
         let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (mut out, mut err) = (Tail::default(), Tail::default());
@@ -273,7 +306,15 @@ impl Host for Local {
 
     async fn dial(&self, address: &str, port: u16, deadline: Duration) -> Result<Box<dyn ByteStream>, HostError> {
         let failed = |reason: String| HostError::Dial { address: format!("{address}:{port}"), reason };
-        match tokio::time::timeout(deadline, tokio::net::TcpStream::connect((address, port))).await {
+        let connect = async {
+            loop {
+                match tokio::net::TcpStream::connect((address, port)).await {
+                    Err(error) if is_exhausted(&error) => tokio::time::sleep(EXHAUSTED).await,
+                    connected => break connected,
+                }
+            }
+        };
+        match tokio::time::timeout(deadline, connect).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed(format!("no answer within {} s", deadline.as_secs_f64()))),

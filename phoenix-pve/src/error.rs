@@ -5,11 +5,12 @@ use std::time::Duration;
 use phoenix_host::{Command, HostError, InsideError, Output};
 use phoenix_types::{GuestId, InvalidProperty};
 
+use crate::words::reason;
 use crate::{ErrorClass, classify};
 
 /// A command of `pct` or `qm` that ran and failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}`{command}` on {node} {} after {:.1} s: {tail}", named(.guest), ended(.status), .elapsed.as_secs_f64())]
+#[error("{}{}: `{}` on {node} {} after {:.1} s", named(.guest), .reason, brief(.command), ended(.status), .elapsed.as_secs_f64())]
 pub struct Failure {
     /// The host that it ran on.
     pub node: String,
@@ -19,7 +20,9 @@ pub struct Failure {
     pub command: String,
     /// The exit status; `None` when a signal ended it. Its value says nothing: the tools leave an arbitrary error number.
     pub status: Option<i32>,
-    /// The last lines of standard error, or of standard output when there are none.
+    /// The reason that the tool gave, in one line.
+    pub reason: String,
+    /// The last lines of its output: what it printed, then what it complained.
     pub tail: String,
     /// How long it took.
     pub elapsed: Duration,
@@ -44,13 +47,16 @@ impl Failure {
     #[must_use]
     pub fn of(node: String, command: &Command, output: &Output) -> Self {
         let (stderr, stdout) = (output.stderr_text(), output.stdout_text());
+        let reason = reason(&stdout, &stderr).unwrap_or_else(|| "no reason was given".to_owned());
+        let all = format!("{}\n{}", stdout.trim_end(), stderr.trim_end());
         let words = if stderr.trim().is_empty() { stdout } else { stderr };
         Self {
             node,
             guest: command.scope.guest,
             command: command.display(),
             status: output.status,
-            tail: tail(&words),
+            reason,
+            tail: tail(all.trim()),
             elapsed: output.elapsed,
             class: if output.status.is_none() { ErrorClass::OutcomeUnknown } else { classify(&words) },
         }
@@ -119,6 +125,16 @@ impl InvalidSettings {
     pub fn property(key: impl Into<String>, source: InvalidProperty) -> Self {
         Self::Property { key: key.into(), source }
     }
+}
+
+/// A command line in one line: arguments of several lines, such as notes, and long ones are cut.
+fn brief(command: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut line: String = command.lines().next().unwrap_or_default().chars().take(LONGEST).collect();
+    if line.len() < command.len() {
+        line.push('…');
+    }
+    line
 }
 
 fn named(guest: &Option<GuestId>) -> String {

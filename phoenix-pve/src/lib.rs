@@ -19,6 +19,7 @@ mod reader;
 mod storage;
 mod tool;
 mod values;
+mod words;
 
 pub use adapter::{Adapter, Dialect};
 pub use class::{ErrorClass, classify};
@@ -34,3 +35,4 @@ pub use values::{
     NOTES_LIMIT, blanks, check_item, check_net, check_notes, check_ssh_keys, check_value, index, list, tags, typed,
     within, yes_or_no,
 };
+pub use words::warnings;

@@ -36,6 +36,8 @@ pub(crate) struct Change {
     pub(crate) report: Option<Utf8PathBuf>,
     /// How many commands may change the node at the same time.
     pub(crate) jobs: usize,
+    /// How many scripts may run at the same time.
+    pub(crate) scripts: usize,
     /// How many guests may be made on one storage at the same time.
     pub(crate) jobs_per_storage: usize,
 }
@@ -91,6 +93,7 @@ impl RunArgs {
             skipped_checks: None,
             report: self.report.clone(),
             jobs: usize::from(self.jobs),
+            scripts: usize::from(self.jobs_scripts),
             jobs_per_storage: usize::from(self.jobs_per_storage),
         }
     }
@@ -177,6 +180,7 @@ async fn under_lock(
     let cancel = CancellationToken::new();
     let options = Options {
         jobs: change.jobs,
+        scripts: change.scripts,
         jobs_per_storage: change.jobs_per_storage,
         cancel: cancel.clone(),
         lock: Some(lock.clone()),

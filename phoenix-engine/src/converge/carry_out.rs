@@ -42,7 +42,10 @@ impl Worker<'_> {
         match &step.work {
             Work::AwaitCloudInit => self.await_cloud_init().await,
             Work::AwaitAgent | Work::WaitFor | Work::Health => self.pass(&self.gates_of(&step.work).await?).await,
-            Work::Script(at) => self.script(*at, site).await,
+            Work::Script(at) => {
+                let _slot = self.run.script_slot().await?;
+                self.script(*at, site).await
+            }
             Work::Clean => self.clean(site).await,
             Work::RenewIdentity => self.renew_identity(site).await,
             Work::Volumes => volumes::mount(self, site).await,

@@ -77,6 +77,7 @@ impl StepError {
             | Self::Identity { tail, .. }
             | Self::Volumes { tail, .. } => tail,
             Self::Gate(failure) => &failure.last_output,
+            Self::Guest(GuestError::Failed(failure)) => &failure.tail,
             _ => "",
         }
     }
@@ -102,6 +103,10 @@ impl StepError {
             )),
             Self::Volumes { tail, .. } if tail.contains("busy") => Some(
                 "something in the VM still uses it: `fuser -vm` and its mount point tell what; stop that and run `phoenix up` again"
+                    .to_owned(),
+            ),
+            Self::Guest(error) if error.class() == phoenix_pve::ErrorClass::TimedOut => Some(
+                "a guest that does not shut down can be switched off with `pct stop` or `qm stop`; what it has not saved is lost"
                     .to_owned(),
             ),
             Self::ScriptLost { .. } => Some("run `phoenix up` again: the script runs once more".to_owned()),

@@ -13,6 +13,7 @@ use super::guest::{self, broken};
 use super::run::{Gates, Run};
 use super::turnstile::Turnstile;
 use super::voice::Voice;
+use super::warnings::Warnings;
 use crate::desired::Desired;
 use crate::event::{Event, EventKind, EventSink, GuestOutcome, millis};
 use crate::lock::NodeLock;
@@ -24,6 +25,8 @@ use crate::plan::Plan;
 pub struct Options {
     /// How many commands may change the node at the same time. Gates and scripts do not count. Default: 8.
     pub jobs: usize,
+    /// How many scripts may run at the same time. Default: 16.
+    pub scripts: usize,
     /// How many guests may be made on one storage at the same time; those on others go on meanwhile. Default: 4.
     pub jobs_per_storage: usize,
     /// Cancelled: no new steps; running ones reach their end.
@@ -34,7 +37,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { jobs: 8, jobs_per_storage: 4, cancel: CancellationToken::new(), lock: None }
+        Self { jobs: 8, scripts: 16, jobs_per_storage: 4, cancel: CancellationToken::new(), lock: None }
     }
 }
 
@@ -75,7 +78,7 @@ pub async fn converge(
         EventKind::RunStarted { format: 1, guests: plan.guests.len(), steps: plan.step_count() },
     );
     let run = Arc::new(Run {
-        node: node.clone().learning(desired.secrets.clone()),
+        node: node.clone().learning(desired.secrets.clone()).heard_by(Arc::new(Warnings::new(&events))),
         cancel: options.cancel.clone(),
         lock: options.lock.clone(),
         shells: match &options.lock {
@@ -83,6 +86,7 @@ pub async fn converge(
             None => BTreeSet::new(),
         },
         slots: Semaphore::new(options.jobs.max(1)),
+        scripts: Semaphore::new(options.scripts.max(1)),
         clone_sources: desired
             .guests
             .values()

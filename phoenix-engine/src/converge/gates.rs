@@ -137,6 +137,7 @@ pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
         agent,
         secrets: node.secrets().clone(),
         known: node.known().clone(),
+        turns: node.turns().clone(),
     }
 }
 

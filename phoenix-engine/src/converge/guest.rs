@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use phoenix_config::model::{OnFailure, State};
 use phoenix_types::{GuestId, SecretSource};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::error::StepError;
 use super::gates;
@@ -19,9 +20,10 @@ use crate::plan::{Attitude, GuestPlan, Stage, Step};
 
 /// Runs a guest's part of the plan and tells its dependants how it went.
 pub(super) async fn run(run: &Run, guest: Option<&DesiredGuest>, plan: GuestPlan, voice: &Voice) -> GuestOutcome {
+    let span = tracing::info_span!("guest", id = voice.guest.get(), name = plan.name);
     let outcome = match guest {
         // A panic must not leave the dependants waiting: it ends as a failure of this guest.
-        Some(guest) => match AssertUnwindSafe(drive(run, guest, plan, voice)).catch_unwind().await {
+        Some(guest) => match AssertUnwindSafe(drive(run, guest, plan, voice).instrument(span)).catch_unwind().await {
             Ok(outcome) => outcome,
             Err(panic) => broken(panic_message(&*panic)),
         },
@@ -183,7 +185,7 @@ impl Worker<'_> {
     async fn step(&mut self, step: &Step) -> Result<(), GuestOutcome> {
         self.voice.say(EventKind::StepStarted { stage: step.stage, summary: step.summary.clone() });
         let started = Instant::now();
-        let result = self.work(step).await;
+        let result = self.work(step).instrument(tracing::info_span!("step", stage = step.stage.name())).await;
         self.voice.say(EventKind::StepFinished {
             stage: step.stage,
             summary: step.summary.clone(),

@@ -11,6 +11,7 @@ mod run;
 mod steps;
 mod turnstile;
 mod voice;
+mod warnings;
 mod worker;
 
 pub use fleet::{Options, Summary, converge};

@@ -38,6 +38,8 @@ pub(crate) struct Run {
     pub(super) shells: BTreeSet<GuestId>,
     /// Who may change the node now.
     pub(super) slots: Semaphore,
+    /// Whose scripts may run now.
+    pub(super) scripts: Semaphore,
     /// A container that is being cloned is locked by `pct` for the whole copy, so its clones are made one after the other.
     pub(super) clone_sources: BTreeMap<GuestId, Turnstile>,
     /// The storage that each guest is made on: copies to one storage hinder each other.
@@ -57,6 +59,7 @@ impl Run {
             lock: None,
             shells,
             slots: Semaphore::new(1),
+            scripts: Semaphore::new(1),
             clone_sources: BTreeMap::new(),
             storages: BTreeMap::new(),
             urgency: BTreeMap::new(),
@@ -71,10 +74,19 @@ impl Run {
 
     /// Leave to change the node now.
     pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, StepError> {
+        self.one_of(&self.slots).await
+    }
+
+    /// Leave to run a script now.
+    pub(super) async fn script_slot(&self) -> Result<SemaphorePermit<'_>, StepError> {
+        self.one_of(&self.scripts).await
+    }
+
+    async fn one_of<'a>(&self, slots: &'a Semaphore) -> Result<SemaphorePermit<'a>, StepError> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(StepError::Cancelled),
-            slot = self.slots.acquire() => slot.map_err(|_| StepError::Cancelled),
+            slot = slots.acquire() => slot.map_err(|_| StepError::Cancelled),
         }
     }
 }

@@ -36,10 +36,19 @@ pub(super) fn nearest(evidence: &Evidence, subject: &Subject, answer: Option<&An
 
 /// What the probe's own words give away.
 fn words(answer: &Answer) -> Option<String> {
-    // `sh: 1: nc: not found`, `bash: line 1: nc: command not found`, `env: ‘nc’: No such file or directory`
+    // `sh: 1: nc: not found`, `bash: line 1: nc: command not found`, `env: ‘nc’: No such file or directory`, and those that carry
+    // a command: `timeout: failed to run command ‘nc’: No such file or directory`, BusyBox's `timeout: can't execute 'nc': No …`,
+    // `lxc-attach: 103: … No such file or directory - Failed to exec "nc"`.
     let missing = |line: &str| {
+        const CARRIED: [&str; 5] =
+            ["env: ", "timeout: failed to run command ", "timeout: can't execute ", "nohup: ", "exec: "];
         let before = [": command not found", ": not found"].iter().find_map(|words| line.strip_suffix(words));
-        let before = before.or_else(|| line.strip_prefix("env: ")?.strip_suffix(": No such file or directory"));
+        let carried = || {
+            let bare = line.strip_suffix(": No such file or directory")?;
+            CARRIED.iter().find_map(|carrier| bare.strip_prefix(carrier))
+        };
+        let attached = || line.split_once("No such file or directory - Failed to exec ").map(|(_, name)| name);
+        let before = before.or_else(carried).or_else(attached);
         let name = before?.rsplit(": ").next()?.trim_matches(['‘', '’', '\'', '"']);
         Some(format!("`{name}` is not installed where the probe runs"))
     };

@@ -203,6 +203,7 @@ async fn an_address_that_changes_is_followed() {
     let addresses =
         [Ok("192.0.2.2".to_owned()), Ok("192.0.2.1".to_owned()), Err("no lease yet".to_owned())].map(Into::into);
     let around = Surroundings {
+        turns: Arc::new(tokio::sync::Semaphore::new(32)),
         addresses: Arc::new(Moving(std::sync::Mutex::new(addresses.into()))),
         ..FakeGuest::new(103).opens(80, Duration::ZERO).surroundings()
     };

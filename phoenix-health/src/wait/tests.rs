@@ -302,3 +302,36 @@ proptest! {
         })?;
     }
 }
+
+/// Counts how many commands run inside at the same time.
+#[derive(Debug, Default)]
+struct Crowd {
+    now: std::sync::atomic::AtomicUsize,
+    most: std::sync::atomic::AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl phoenix_host::Inside for Crowd {
+    async fn exec(&self, _: phoenix_host::Command) -> Result<phoenix_host::Output, phoenix_host::InsideError> {
+        use std::sync::atomic::Ordering::SeqCst;
+        let now = self.now.fetch_add(1, SeqCst) + 1;
+        self.most.fetch_max(now, SeqCst);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        self.now.fetch_sub(1, SeqCst);
+        Ok(phoenix_host::Output { status: Some(0), ..phoenix_host::Output::default() })
+    }
+}
+
+/// The wait for a turn is no part of an attempt: with a timeout of five seconds all of them pass.
+#[tokio::test(start_paused = true)]
+async fn no_more_gates_are_asked_at_once_than_may_be() {
+    let crowd = Arc::new(Crowd::default());
+    let turns = Arc::new(tokio::sync::Semaphore::new(3));
+    let around = Surroundings { inside: crowd.clone(), turns, ..FakeGuest::new(103).surroundings() };
+    let schedule = Schedule { attempts: Some(1), timeout: Duration::from_secs(5), ..Schedule::default() };
+    let gates: Vec<Gate> = (0..30).map(|_| gate(Probe::shell("true"), schedule.clone())).collect();
+    let waits = gates.iter().map(async |gate| wait(gate, &around, &mut |_| ()).await);
+    let outcomes = futures_util::future::join_all(waits).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Passed { .. })), "{outcomes:?}");
+    assert_eq!(crowd.most.load(std::sync::atomic::Ordering::SeqCst), 3);
+}

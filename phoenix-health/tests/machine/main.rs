@@ -40,6 +40,7 @@ impl Inside for ThisMachine {
 pub(crate) fn around() -> Surroundings {
     let guest = GuestId::new(103).unwrap();
     Surroundings {
+        turns: Arc::new(tokio::sync::Semaphore::new(32)),
         guest,
         kind: GuestKind::Container,
         host: Arc::new(Local),

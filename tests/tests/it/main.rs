@@ -48,3 +48,5 @@ mod streams;
 mod terminal;
 #[cfg(test)]
 mod troubles;
+#[cfg(test)]
+mod words;

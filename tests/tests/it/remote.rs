@@ -109,6 +109,18 @@ impl Remote {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// The program with so many open files at most.
+    fn phoenix_with_files(&self, args: &[&str], files: u32) -> Run {
+        let phoenix = self.command(args);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh", &files.to_string()]);
+        command.arg(phoenix.get_program()).args(phoenix.get_args()).env_clear();
+        command.envs(phoenix.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Run { exit: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
     /// The program again and again while another run holds the lock.
     pub(crate) fn until_free(&self, args: &[&str]) -> Run {
         loop {
@@ -300,4 +312,20 @@ fn a_node_that_cannot_be_reached_is_a_failure_with_its_cause() {
     let run = remote.phoenix(&["status"]);
     assert_eq!(run.exit, Some(1), "{}", run.all());
     assert!(run.stderr.contains("`ssh`"), "{}", run.all());
+}
+
+/// Gates that are asked at once need more files than the process may open: they wait for each other, and none is taken for a no.
+#[test]
+fn running_out_of_file_descriptors_is_never_an_unhealthy_answer() {
+    let remote = Remote::new(&json!({}));
+    let gates: Vec<Value> =
+        (0..24).map(|n| json!({"name": format!("g{n}"), "command": "true", "retries": 1, "timeout": 120})).collect();
+    let configuration = json!({"lxc_configs": {"103": {
+        "name": "step-ca", "template": "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
+        "storage_pool": "local-zfs", "storage_size_gb": 8, "start_at_boot": true, "health_check": gates,
+    }}});
+    remote.write("phoenix_lxc_configs.json", &configuration.to_string());
+    let run = remote.phoenix_with_files(&["up", "--yes"], 48);
+    assert_eq!(run.exit, Some(0), "{}", run.all());
+    assert!(run.stdout.contains("24/24"), "{}", run.all());
 }
