@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_phoenix_global_optspecs
-    string join \n C/config= var= host= world= pace= format= command-log= v/verbose color= h/help V/version
+    string join \n C/config= var= host= world= pace= format= command-log= jobs-gates= v/verbose color= h/help V/version
 end
 
 function __fish_phoenix_needs_command
@@ -33,6 +33,7 @@ complete -c phoenix -n "__fish_phoenix_needs_command" -l format -d 'How results 
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_needs_command" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_needs_command" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -86,6 +87,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l format -d '
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand validate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -102,6 +104,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l format -d 'Ho
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand config" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -117,6 +120,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l format -d 'Ho
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand schema" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -156,6 +160,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l format -d 'How 
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -167,6 +172,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s h -l help -d 'P
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l jobs-scripts -d 'How many scripts may run at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l skip-check -d 'Go on although this check of `phoenix doctor` finds an error; may be given several times' -r -f -a "programs\t''
 version\t''
@@ -201,6 +207,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l format -d 'How re
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -212,6 +219,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s h -l help -d 'Pri
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l jobs-scripts -d 'How many scripts may run at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l skip-check -d 'Go on although this check of `phoenix doctor` finds an error; may be given several times' -r -f -a "programs\t''
 version\t''
@@ -246,6 +254,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l format -d 'Ho
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -256,6 +265,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l jobs-scripts -d 'How many scripts may run at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l skip-check -d 'Go on although this check of `phoenix doctor` finds an error; may be given several times' -r -f -a "programs\t''
 version\t''
@@ -290,6 +300,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l format -d 'Ho
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -299,6 +310,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l jobs-scripts -d 'How many scripts may run at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l skip-check -d 'Go on although this check of `phoenix doctor` finds an error; may be given several times' -r -f -a "programs\t''
 version\t''
@@ -333,6 +345,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l format -d '
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand converge" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -349,6 +362,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l format -d 'Ho
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -364,6 +378,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l format -d 'Ho
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -379,6 +394,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l format 
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand health-check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -397,6 +413,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l format -d 'How 
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -404,6 +421,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s v -l verbose -d
 complete -c phoenix -n "__fish_phoenix_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l jobs-scripts -d 'How many scripts may run at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l var -d 'Set a variable of the configuration; may be given several times' -r
@@ -414,6 +432,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l format -d 'How
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -423,6 +442,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s v -l verbose -
 complete -c phoenix -n "__fish_phoenix_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l jobs-scripts -d 'How many scripts may run at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l var -d 'Set a variable of the configuration; may be given several times' -r
@@ -433,6 +453,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l format -d 'How 
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -442,6 +463,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s v -l verbose -d
 complete -c phoenix -n "__fish_phoenix_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l jobs-scripts -d 'How many scripts may run at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l var -d 'Set a variable of the configuration; may be given several times' -r
@@ -452,6 +474,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l format -d 'H
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand restart" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -468,6 +491,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l format -d 'Ho
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -485,6 +509,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l format -d 'How
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand graph" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -532,6 +557,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l format -d 'How
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -542,6 +568,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s v -l verbose -
 complete -c phoenix -n "__fish_phoenix_using_subcommand adopt" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l jobs-scripts -d 'How many scripts may run at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l var -d 'Set a variable of the configuration; may be given several times' -r
@@ -552,6 +579,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l format -d 'Ho
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -561,6 +589,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s v -l verbose 
 complete -c phoenix -n "__fish_phoenix_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s j -l jobs -d 'How many commands may change the node at the same time' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l jobs-scripts -d 'How many scripts may run at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l jobs-per-storage -d 'How many guests may be made on one storage at the same time' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -s C -l config -d 'The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or `/usr/local/phoenix_hypervisor/etc`, the first that has one]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l var -d 'Set a variable of the configuration; may be given several times' -r
@@ -571,6 +600,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l format -d 'How 
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand down" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

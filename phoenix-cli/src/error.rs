@@ -235,10 +235,9 @@ impl CliError {
             }
             Self::WouldOverwrite { .. } => "name a folder without configuration files".to_owned(),
             Self::Incomplete { .. } => "free some space, or name another file".to_owned(),
-            Self::Lock(LockError::Held(holder)) => format!(
-                "wait for it; when you know that it is gone, remove `{LOCK}` on the node (process {} cannot be seen from everywhere)",
-                holder.process.pid
-            ),
+            Self::Lock(LockError::Held(_)) => {
+                format!("wait until it ends; remove `{LOCK}` on the node when you know that it is gone")
+            }
             Self::CannotAsk { .. } => "look with `phoenix plan`, then add `--yes`".to_owned(),
             _ => return None,
         })

@@ -30,8 +30,9 @@ fn a_warning_of_a_tool_that_did_its_work_is_shown_once() {
         "template": "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst",
     }))}));
     let run = lab.done(&["up"]);
-    let warning = "`pct start 434` warns: Systemd 255 detected. You may need to enable nesting.";
-    assert_eq!(run.stderr.matches(warning).count(), 1, "{}", run.all());
+    let warning = "warns: Systemd 255 detected. You may need to enable nesting.";
+    assert_eq!(run.stderr.matches(&format!("`pct create 434` {warning}")).count(), 1, "{}", run.all());
+    assert_eq!(run.stderr.matches(warning).count(), 1, "the start says nothing new: {}", run.all());
     let events = lab.done(&["--format", "jsonl", "restart", "434"]);
-    assert!(events.stdout.contains(warning), "{}", events.all());
+    assert!(events.stdout.contains(&format!("`pct start 434` {warning}")), "{}", events.all());
 }
