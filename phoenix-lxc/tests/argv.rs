@@ -260,7 +260,7 @@ async fn refusals_that_mean_there_is_nothing_to_do() {
     assert_eq!(error.class(), ErrorClass::Busy);
     assert_eq!(
         error.to_string(),
-        "guest 103: `pct start 103` on fake: ended with status 255 after 0.0 s: CT is locked (backup)"
+        "guest 103: CT is locked (backup): `pct start 103` on fake: ended with status 255 after 0.0 s"
     );
 }
 
