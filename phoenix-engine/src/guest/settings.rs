@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use phoenix_config::model::AgentUse;
 use phoenix_pve::InvalidSettings;
 use phoenix_types::{ConfSection, KeyChange};
 
@@ -30,11 +29,10 @@ pub(crate) fn changes(
             let mut settings = spec.settings.clone();
             settings.absent.extend(gone(settings.keys()?.into_keys().collect()));
             let mut changes = settings.difference(live)?;
-            // The option is switched only where the files ask for the agent: switching it takes a restart, and a VM that somebody
-            // made without one has its reasons.
+            // The option is switched only where the files say something of the agent: switching it takes a restart, and a VM that
+            // somebody made without one has its reasons.
             let is_new = live.keys.is_empty();
-            let asks = matches!(spec.agent, Some(AgentUse::Ping | AgentUse::Exec));
-            changes.retain(|change| change.key != "agent" || asks || is_new);
+            changes.retain(|change| change.key != "agent" || spec.agent.is_some() || is_new);
             changes
         }
     };

@@ -160,6 +160,7 @@ fn of_vms() -> Vec<Change> {
         ("boot_delay", "1002", json!(5)),
         ("boot_order", "1002", json!(4)),
         ("clone_from_vmid", "1002", json!(1001)),
+        ("cloud_init", "1002", json!(false)),
         ("cores", "1002", json!(4)),
         ("dependencies", "1002", json!(["901"])),
         ("description", "1002", json!("New.")),
@@ -171,6 +172,8 @@ fn of_vms() -> Vec<Change> {
         ("features", "1002", json!(["more"])),
         ("features", "1001", json!(["more"])),
         ("firewall", "1002", Value::Null),
+        ("guest_agent", "1004", json!(false)),
+        ("guest_agent.exec", "1004", json!(false)),
         ("health_check", "1002", gate.clone()),
         ("health_checks", "1003", gate.clone()),
         ("is_template", "1004", json!(true)),
@@ -251,8 +254,10 @@ fn elsewhere() -> Vec<Change> {
 }
 
 /// Keys that mean nothing for a guest that exists, and why.
-const SILENT: [(&str, &str); 7] = [
+const SILENT: [(&str, &str); 9] = [
+    ("cloud_init", "it says what is waited for after a start"),
     ("dependencies", "they say who waits for whom"),
+    ("guest_agent.exec", "it says how the guest is asked"),
     ("health_check", "it is asked in every run, changed or not"),
     ("health_checks", "it is asked in every run, changed or not"),
     ("wait_for", "it is asked before scripts run, whenever they do"),
