@@ -161,7 +161,7 @@ _phoenix() {
 
     case "${cmd}" in
         phoenix)
-            opts="-C -v -h -V --config --var --host --world --pace --format --command-log --verbose --color --help --version init validate config schema plan up LetsGo create converge status health health-check wait start stop restart doctor graph inventory output adopt delete down help"
+            opts="-C -v -h -V --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help --version init validate config schema plan up LetsGo create converge status health health-check wait start stop restart doctor graph inventory output adopt delete down help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -199,6 +199,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -211,7 +215,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__adopt)
-            opts="-y -C -v -h --provisioned --write --yes --dry-run --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -C -v -h --provisioned --write --yes --dry-run --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -253,6 +257,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -265,7 +273,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__config)
-            opts="-C -v -h --origins --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --origins --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -300,6 +308,10 @@ _phoenix() {
                     return 0
                     ;;
                 --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-gates)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -315,7 +327,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__converge)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --skip-check --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --skip-check --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -330,6 +342,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-scripts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -370,6 +386,10 @@ _phoenix() {
                     return 0
                     ;;
                 --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-gates)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -385,7 +405,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__create)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --skip-check --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --skip-check --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -400,6 +420,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-scripts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -443,6 +467,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -455,7 +483,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__delete)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -470,6 +498,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-scripts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -506,6 +538,10 @@ _phoenix() {
                     return 0
                     ;;
                 --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-gates)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -521,7 +557,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__doctor)
-            opts="-C -v -h --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -559,6 +595,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -571,7 +611,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__down)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -586,6 +626,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-scripts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -625,6 +669,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -637,7 +685,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__graph)
-            opts="-C -v -h --to --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --to --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -679,6 +727,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -691,7 +743,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__health)
-            opts="-C -v -h --watch --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --watch --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -730,6 +782,10 @@ _phoenix() {
                     return 0
                     ;;
                 --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-gates)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1067,7 +1123,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__init)
-            opts="-C -v -h --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1102,6 +1158,10 @@ _phoenix() {
                     return 0
                     ;;
                 --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-gates)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1117,7 +1177,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__inventory)
-            opts="-C -v -h --list --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --list --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1155,6 +1215,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1167,7 +1231,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__output)
-            opts="-C -v -h --to --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --to --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1209,6 +1273,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1221,7 +1289,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__plan)
-            opts="-C -v -h --exit-code --commands --out --force-provision --skip-check --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --exit-code --commands --out --force-provision --skip-check --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1267,6 +1335,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1279,7 +1351,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__restart)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1294,6 +1366,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-scripts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1330,6 +1406,10 @@ _phoenix() {
                     return 0
                     ;;
                 --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-gates)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1345,7 +1425,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__schema)
-            opts="-C -v -h --config --var --host --world --pace --format --command-log --verbose --color --help lxc vm hypervisor fleet world validate origins plan up event status health wait graph adopt adopt-write doctor command-log"
+            opts="-C -v -h --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help lxc vm hypervisor fleet world validate origins plan up event status health wait graph adopt adopt-write doctor command-log"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1380,6 +1460,10 @@ _phoenix() {
                     return 0
                     ;;
                 --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-gates)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1395,7 +1479,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__start)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1410,6 +1494,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-scripts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1446,6 +1534,10 @@ _phoenix() {
                     return 0
                     ;;
                 --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-gates)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1461,7 +1553,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__status)
-            opts="-C -v -h --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1499,6 +1591,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1511,7 +1607,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__stop)
-            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-per-storage --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1526,6 +1622,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-scripts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1565,6 +1665,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1577,7 +1681,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__up)
-            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --jobs-per-storage --force-provision --skip-check --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --force-provision --skip-check --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1596,6 +1700,10 @@ _phoenix() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-scripts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1639,6 +1747,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1651,7 +1763,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__validate)
-            opts="-C -v -h --deny-warnings --show-defaults --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --deny-warnings --show-defaults --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1689,6 +1801,10 @@ _phoenix() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --jobs-gates)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1701,7 +1817,7 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__wait)
-            opts="-C -v -h --for --timeout --config --var --host --world --pace --format --command-log --verbose --color --help"
+            opts="-C -v -h --for --timeout --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1744,6 +1860,10 @@ _phoenix() {
                     return 0
                     ;;
                 --command-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-gates)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

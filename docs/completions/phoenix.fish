@@ -73,6 +73,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l format -d 'How 
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand init" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -524,6 +525,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l format -d 
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand inventory" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
@@ -542,6 +544,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l format -d 'Ho
 json\t'One JSON document'
 jsonl\t'JSON, one object a line'"
 complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l command-log -d 'Write one JSON object a line for every command that reaches the host' -r
+complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l jobs-gates -d 'How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand output" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

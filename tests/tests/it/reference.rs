@@ -314,12 +314,19 @@ fn what_acts_makes_a_difference() {
 
 #[test]
 fn what_goes_to_scripts_is_handed_to_them() {
-    // A secret is in a file or in a variable, not in both.
-    let other = fleet().with(|node| {
-        node["users"]["password_hash"] = json!({"secret": {"env": "PASSWORD"}});
-        node["portainer_api"]["admin_password"] = json!({"secret": {"file": "/root/secrets/portainer"}});
-    });
-    let fleets = [fleet(), other];
+    // A secret has one source.
+    let of = |hash: Value, password: Value| {
+        fleet().with(|node| {
+            node["users"]["password_hash"] = json!({ "secret": hash });
+            node["portainer_api"]["admin_password"] = json!({ "secret": password });
+        })
+    };
+    let fleets = [
+        fleet(),
+        of(json!({"env": "PASSWORD"}), json!({"file": "/root/secrets/portainer"})),
+        of(json!({"command": ["pass", "operator"]}), json!({"credential": "portainer"})),
+        of(json!({"credential": "operator"}), json!({"command": ["pass", "portainer"]})),
+    ];
     let mut lost = Vec::new();
     for row in rows().into_iter().filter(|row| row.mark == "to scripts") {
         let handed: Vec<bool> = fleets.iter().flat_map(|fleet| fleet.is_handed(&row)).collect();
