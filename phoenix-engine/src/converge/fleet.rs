@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::event_sender::EventSender;
 use super::guest::{self, broken};
 use super::run::{Gates, Run};
 use super::turnstile::Turnstile;
-use super::voice::Voice;
 use super::warnings::Warnings;
 use crate::desired::Desired;
 use crate::event::{Event, EventKind, EventSink, GuestOutcome, millis};
@@ -101,10 +101,10 @@ pub async fn converge(
     let mut outcomes = BTreeMap::new();
     for guest_plan in plan.guests {
         let id = guest_plan.id;
-        let voice = Voice { guest: id, events: events.clone() };
+        let events = EventSender { guest: id, events: events.clone() };
         let (run, desired) = (run.clone(), desired.clone());
         outcomes.insert(id, None);
-        tasks.spawn(async move { (id, guest::run(&run, desired.guests.get(&id), guest_plan, &voice).await) });
+        tasks.spawn(async move { (id, guest::run(&run, desired.guests.get(&id), guest_plan, &events).await) });
     }
     drop(events);
     while let Some((at, guest, kind)) = heard.recv().await {

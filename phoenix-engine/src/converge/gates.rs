@@ -14,8 +14,8 @@ use phoenix_types::{GuestId, GuestKind, Power};
 use phoenix_vm::VirtualMachines;
 
 use super::error::StepError;
+use super::event_sender::EventSender;
 use super::run::Run;
-use super::voice::Voice;
 use crate::desired::DesiredGuest;
 use crate::event::{EventKind, millis};
 use crate::node::{Node, Site};
@@ -141,8 +141,8 @@ pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
     }
 }
 
-fn told(voice: &Voice, gate: &Gate, attempt: &Attempt) {
-    voice.say(EventKind::GateAsked {
+fn told(events: &EventSender, gate: &Gate, attempt: &Attempt) {
+    events.send(EventKind::GateAsked {
         gate: gate.name.clone(),
         attempt: attempt.number,
         counted: attempt.counted,
@@ -153,18 +153,22 @@ fn told(voice: &Voice, gate: &Gate, attempt: &Attempt) {
 }
 
 /// Waits for all gates, at the same time; the first one that fails decides.
-pub(super) async fn wait_all(gates: &[Gate], around: &Surroundings, voice: &Voice) -> Result<(), Box<GateFailure>> {
+pub(super) async fn wait_all(
+    gates: &[Gate],
+    around: &Surroundings,
+    events: &EventSender,
+) -> Result<(), Box<GateFailure>> {
     let mut waits = Vec::with_capacity(gates.len());
     for gate in gates {
-        waits.push(wait_one(gate, around, voice));
+        waits.push(wait_one(gate, around, events));
     }
     futures_util::future::try_join_all(waits).await.map(|_| ())
 }
 
-async fn wait_one(gate: &Gate, around: &Surroundings, voice: &Voice) -> Result<(), Box<GateFailure>> {
-    match phoenix_health::wait(gate, around, &mut |attempt| told(voice, gate, attempt)).await {
+async fn wait_one(gate: &Gate, around: &Surroundings, events: &EventSender) -> Result<(), Box<GateFailure>> {
+    match phoenix_health::wait(gate, around, &mut |attempt| told(events, gate, attempt)).await {
         Outcome::Passed { attempts, elapsed } => {
-            voice.say(EventKind::GatePassed { gate: gate.name.clone(), attempts, ms: millis(elapsed) });
+            events.send(EventKind::GatePassed { gate: gate.name.clone(), attempts, ms: millis(elapsed) });
             Ok(())
         }
         Outcome::Failed(failure) => Err(failure),
@@ -172,7 +176,11 @@ async fn wait_one(gate: &Gate, around: &Surroundings, voice: &Voice) -> Result<(
 }
 
 /// Asks all gates once, now: for a guest that should be healthy already.
-pub(super) async fn ask_all(gates: &[Gate], around: &Surroundings, voice: &Voice) -> Result<(), Box<GateFailure>> {
+pub(super) async fn ask_all(
+    gates: &[Gate],
+    around: &Surroundings,
+    events: &EventSender,
+) -> Result<(), Box<GateFailure>> {
     let once: Vec<Gate> = gates
         .iter()
         .map(|gate| {
@@ -183,14 +191,19 @@ pub(super) async fn ask_all(gates: &[Gate], around: &Surroundings, voice: &Voice
             gate
         })
         .collect();
-    wait_all(&once, around, voice).await
+    wait_all(&once, around, events).await
 }
 
 /// Waits for gates, unless the run is cancelled.
-pub(super) async fn wait(run: &Run, gates: &[Gate], around: &Surroundings, voice: &Voice) -> Result<(), StepError> {
+pub(super) async fn wait(
+    run: &Run,
+    gates: &[Gate],
+    around: &Surroundings,
+    events: &EventSender,
+) -> Result<(), StepError> {
     tokio::select! {
         biased;
-        passed = wait_all(gates, around, voice) => passed.map_err(StepError::Gate),
+        passed = wait_all(gates, around, events) => passed.map_err(StepError::Gate),
         () = run.cancel.cancelled() => Err(StepError::Cancelled),
     }
 }

@@ -10,32 +10,37 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::error::StepError;
+use super::event_sender::EventSender;
 use super::gates;
 use super::run::{Run, Word};
-use super::voice::Voice;
 use super::worker::Worker;
 use crate::desired::DesiredGuest;
 use crate::event::{EventKind, Failure, GuestOutcome, millis};
 use crate::plan::{Attitude, GuestPlan, Stage, Step};
 
 /// Runs a guest's part of the plan and tells its dependants how it went.
-pub(super) async fn run(run: &Run, guest: Option<&DesiredGuest>, plan: GuestPlan, voice: &Voice) -> GuestOutcome {
-    let span = tracing::info_span!("guest", id = voice.guest.get(), name = plan.name);
+pub(super) async fn run(
+    run: &Run,
+    guest: Option<&DesiredGuest>,
+    plan: GuestPlan,
+    events: &EventSender,
+) -> GuestOutcome {
+    let span = tracing::info_span!("guest", id = events.guest.get(), name = plan.name);
     let outcome = match guest {
         // A panic must not leave the dependants waiting: it ends as a failure of this guest.
-        Some(guest) => match AssertUnwindSafe(drive(run, guest, plan, voice).instrument(span)).catch_unwind().await {
+        Some(guest) => match AssertUnwindSafe(drive(run, guest, plan, events).instrument(span)).catch_unwind().await {
             Ok(outcome) => outcome,
             Err(panic) => broken(panic_message(&*panic)),
         },
         None => broken("the plan names a guest that is not configured"),
     };
-    voice.say(EventKind::GuestFinished { outcome: outcome.clone() });
+    events.send(EventKind::GuestFinished { outcome: outcome.clone() });
     let word = match &outcome {
         outcome if outcome.is_good() => Word::Good,
         GuestOutcome::Blocked { by } => Word::Bad(*by),
-        _ => Word::Bad(voice.guest),
+        _ => Word::Bad(events.guest),
     };
-    if let Some(sender) = run.words.get(&voice.guest) {
+    if let Some(sender) = run.words.get(&events.guest) {
         sender.send_replace(Some(word));
     }
     outcome
@@ -47,7 +52,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a message")
 }
 
-async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, voice: &Voice) -> GuestOutcome {
+async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, events: &EventSender) -> GuestOutcome {
     match plan.attitude {
         Attitude::NotOurs => return GuestOutcome::NotOurs,
         Attitude::Elsewhere => return GuestOutcome::Elsewhere,
@@ -58,21 +63,21 @@ async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, voice: &Voice) 
         | Attitude::Held
         | Attitude::Destroy => {}
     }
-    if let Err(outcome) = wait_for_needs(run, &plan, voice).await {
+    if let Err(outcome) = wait_for_needs(run, &plan, events).await {
         return outcome;
     }
     if let Some(obstacle) = plan.obstacles.first() {
         let error = StepError::Obstacle(obstacle.clone());
         return GuestOutcome::Failed { failure: report(Stage::Define, &error, Duration::ZERO) };
     }
-    voice.say(EventKind::GuestStarted { name: plan.name.clone(), steps: plan.steps.len() });
+    events.send(EventKind::GuestStarted { name: plan.name.clone(), steps: plan.steps.len() });
     if !plan.steps.is_empty()
         && let Err(error) = secrets(run, guest).await
     {
         return GuestOutcome::Failed { failure: report(Stage::Health, &error, Duration::ZERO) };
     }
     let before = plan.record.clone();
-    let mut worker = Worker::new(run, guest, voice, &plan);
+    let mut worker = Worker::new(run, guest, events, &plan);
     let steps = plan.steps.len();
     for step in plan.steps {
         if run.cancel.is_cancelled() {
@@ -95,7 +100,7 @@ async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, voice: &Voice) 
         return GuestOutcome::Unchanged { gates: 0 };
     }
     let started = Instant::now();
-    match still_healthy(run, guest, voice).await {
+    match still_healthy(run, guest, events).await {
         Ok(()) => GuestOutcome::Unchanged { gates: guest.health.len() },
         Err(StepError::Cancelled) => GuestOutcome::Cancelled,
         Err(error) => GuestOutcome::Failed { failure: report(Stage::Health, &error, started.elapsed()) },
@@ -119,26 +124,26 @@ async fn secrets(run: &Run, guest: &DesiredGuest) -> Result<(), StepError> {
 
 /// Asks the gates of a guest that needs no change once: it should be healthy already. One that was started so recently that its
 /// gates would still be waited for, by the node as it booted or by a person, gets that time.
-async fn still_healthy(run: &Run, guest: &DesiredGuest, voice: &Voice) -> Result<(), StepError> {
+async fn still_healthy(run: &Run, guest: &DesiredGuest, events: &EventSender) -> Result<(), StepError> {
     let around = gates::surroundings(&run.node, guest);
-    let Err(failure) = gates::ask_all(&guest.health, &around, voice).await else { return Ok(()) };
+    let Err(failure) = gates::ask_all(&guest.health, &around, events).await else { return Ok(()) };
     let patience = guest.health.iter().map(|gate| gate.schedule.longest()).max().unwrap_or_default();
     match run.node.at(guest.id, Stage::Health).uptime(guest.kind(), guest.id).await {
         Ok(Some(uptime)) if uptime < patience => {
             let text = format!("it was started {} s ago and gets the time of a start", uptime.as_secs());
-            voice.say(EventKind::Notice { text });
-            gates::wait(run, &guest.health, &around, voice).await
+            events.send(EventKind::Notice { text });
+            gates::wait(run, &guest.health, &around, events).await
         }
         _ => Err(StepError::Gate(failure)),
     }
 }
 
 /// Waits, without any slot, until everything that the guest needs is done.
-async fn wait_for_needs(run: &Run, plan: &GuestPlan, voice: &Voice) -> Result<(), GuestOutcome> {
+async fn wait_for_needs(run: &Run, plan: &GuestPlan, events: &EventSender) -> Result<(), GuestOutcome> {
     let open: Vec<GuestId> =
         plan.needs.iter().copied().filter(|id| run.words.get(id).is_some_and(|word| word.borrow().is_none())).collect();
     if !open.is_empty() {
-        voice.say(EventKind::GuestWaiting { on: open });
+        events.send(EventKind::GuestWaiting { on: open });
     }
     for need in &plan.needs {
         let Some(word) = run.words.get(need) else { continue };
@@ -183,10 +188,10 @@ fn report(stage: Stage, error: &StepError, elapsed: Duration) -> Failure {
 
 impl Worker<'_> {
     async fn step(&mut self, step: &Step) -> Result<(), GuestOutcome> {
-        self.voice.say(EventKind::StepStarted { stage: step.stage, summary: step.summary.clone() });
+        self.events.send(EventKind::StepStarted { stage: step.stage, summary: step.summary.clone() });
         let started = Instant::now();
         let result = self.work(step).instrument(tracing::info_span!("step", stage = step.stage.name())).await;
-        self.voice.say(EventKind::StepFinished {
+        self.events.send(EventKind::StepFinished {
             stage: step.stage,
             summary: step.summary.clone(),
             ms: millis(started.elapsed()),

@@ -2,6 +2,7 @@
 
 mod carry_out;
 mod error;
+mod event_sender;
 mod fleet;
 mod gates;
 mod guest;
@@ -10,12 +11,11 @@ mod retry;
 mod run;
 mod steps;
 mod turnstile;
-mod voice;
 mod warnings;
 mod worker;
 
+pub(crate) use event_sender::EventSender;
 pub use fleet::{Options, Summary, converge};
 pub(crate) use gates::surroundings;
 pub(crate) use run::Run;
-pub(crate) use voice::Voice;
 pub(crate) use worker::Worker;

@@ -66,7 +66,7 @@ pub(super) async fn write(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
     }
     edit.description = Some(text);
     let (files, edit, id) = (&worker.files(site), &edit, worker.id());
-    while_busy(worker.voice, Stage::Configure, || files.edit(id, edit)).await
+    while_busy(worker.events, Stage::Configure, || files.edit(id, edit)).await
 }
 
 /// Writes the record into the notes and nothing else: neither raw lines nor the user's text, so that the guest stays as it is.
@@ -95,7 +95,7 @@ async fn write_notes(worker: &mut Worker<'_>, site: &Site, file: &ConfFile, note
     }
     let edit = ConfEdit { description: Some(worker.record.insert_into(notes)), ..ConfEdit::default() };
     let (files, edit, id) = (&worker.files(site), &edit, worker.id());
-    while_busy(worker.voice, Stage::Configure, || files.edit(id, edit)).await
+    while_busy(worker.events, Stage::Configure, || files.edit(id, edit)).await
 }
 
 impl Worker<'_> {

@@ -6,7 +6,7 @@ use phoenix_pve::ErrorClass;
 use tokio::time::Instant;
 
 use super::error::StepError;
-use super::voice::Voice;
+use super::event_sender::EventSender;
 use crate::event::{EventKind, millis};
 use crate::plan::Stage;
 
@@ -20,7 +20,7 @@ fn delays() -> impl Iterator<Item = Duration> {
 
 /// Runs `attempt` until it succeeds, fails for good, or has been busy for too long.
 pub(super) async fn while_busy<T, E, F>(
-    voice: &Voice,
+    events: &EventSender,
     stage: Stage,
     mut attempt: impl FnMut() -> F,
 ) -> Result<T, StepError>
@@ -38,7 +38,7 @@ where
         if !busy || started.elapsed() + delay > BUDGET {
             return Err(error);
         }
-        voice.say(EventKind::StepRetried { stage, reason: error.to_string(), delay_ms: millis(delay) });
+        events.send(EventKind::StepRetried { stage, reason: error.to_string(), delay_ms: millis(delay) });
         tokio::time::sleep(delay).await;
     }
     attempt().await.map_err(Into::into)

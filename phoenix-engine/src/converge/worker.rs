@@ -5,9 +5,9 @@ use phoenix_pve::{ConfFile, GuestFiles};
 use phoenix_types::{GuestId, GuestKind, Power};
 
 use super::error::StepError;
+use super::event_sender::EventSender;
 use super::gates;
 use super::run::{Gates, Run};
-use super::voice::Voice;
 use crate::desired::DesiredGuest;
 use crate::guest::Record;
 use crate::node::Site;
@@ -17,7 +17,7 @@ use crate::plan::{GuestPlan, Work};
 pub(crate) struct Worker<'a> {
     pub(super) run: &'a Run,
     pub(super) guest: &'a DesiredGuest,
-    pub(super) voice: &'a Voice,
+    pub(super) events: &'a EventSender,
     pub(super) record: Record,
     /// How many steps are still to come that ask whether the guest is as it should be.
     pub(super) proofs_left: usize,
@@ -28,13 +28,13 @@ pub(crate) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    pub(crate) fn new(run: &'a Run, guest: &'a DesiredGuest, voice: &'a Voice, plan: &GuestPlan) -> Self {
+    pub(crate) fn new(run: &'a Run, guest: &'a DesiredGuest, events: &'a EventSender, plan: &GuestPlan) -> Self {
         let count = |is: fn(&Work) -> bool| plan.steps.iter().filter(|step| is(&step.work)).count();
         let (proofs_left, snapshots_left) = (count(Work::is_proof), count(Work::shows_the_guest));
         Self {
             run,
             guest,
-            voice,
+            events,
             record: plan.record.clone(),
             proofs_left,
             snapshots_left,
@@ -71,6 +71,6 @@ impl Worker<'_> {
         if self.run.gates == Gates::TakenAsPassed {
             return Ok(());
         }
-        gates::wait(self.run, gates, &gates::surroundings(&self.run.node, self.guest), self.voice).await
+        gates::wait(self.run, gates, &gates::surroundings(&self.run.node, self.guest), self.events).await
     }
 }

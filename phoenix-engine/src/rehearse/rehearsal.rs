@@ -8,7 +8,7 @@ use phoenix_health::{Gate, Surroundings};
 use phoenix_host::Layered;
 
 use super::node::RehearsedNode;
-use crate::converge::{Run, Voice, Worker, surroundings};
+use crate::converge::{EventSender, Run, Worker, surroundings};
 use crate::desired::Desired;
 use crate::event::millis;
 use crate::node::Node;
@@ -41,9 +41,9 @@ fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
     let run = Run::rehearsal(node, observed.half_made.clone());
     for plan in guests.iter_mut().filter(|plan| !plan.is_empty()) {
         let Some(guest) = desired.guests.get(&plan.id) else { continue };
-        // Nobody listens: what matters is what reaches the host.
-        let voice = Voice::unheard(plan.id);
-        let mut worker = Worker::new(&run, guest, &voice, plan);
+        // The events do not matter here, only what reaches the host.
+        let events = EventSender::discarding(plan.id);
+        let mut worker = Worker::new(&run, guest, &events, plan);
         for step in &mut plan.steps {
             // A step that cannot be gone through to its end shows what it runs until then.
             let _ = at_once(worker.work(step));

@@ -44,7 +44,7 @@ impl Worker<'_> {
     pub(in crate::converge) async fn await_cloud_init(&mut self) -> Result<(), StepError> {
         match self.pass(&self.gates_of(&Work::AwaitCloudInit).await?).await {
             Err(StepError::Gate(failure)) if failure.reason == Reason::NeedsReboot => {
-                self.voice.say(EventKind::Notice {
+                self.events.send(EventKind::Notice {
                     text: "cloud-init finished with errors that a reboot may mend: rebooting once".to_owned(),
                 });
                 let site = self.run.node.at(self.id(), Stage::CloudInit);
@@ -65,6 +65,6 @@ impl Worker<'_> {
         let gone = ("cicustom".to_owned(), custom.to_owned());
         let edit = ConfEdit { remove_settings: vec![gone], ..ConfEdit::default() };
         let (files, edit, id) = (&self.files(&site), &edit, self.id());
-        while_busy(self.voice, Stage::CloudInit, || files.edit(id, edit)).await
+        while_busy(self.events, Stage::CloudInit, || files.edit(id, edit)).await
     }
 }

@@ -59,7 +59,7 @@ impl Worker<'_> {
         let _slot = self.run.slot().await?;
         let held = millis(asked.elapsed());
         if held > 0 {
-            self.voice.say(EventKind::StepHeld { stage: Stage::Define, ms: held });
+            self.events.send(EventKind::StepHeld { stage: Stage::Define, ms: held });
         }
         if let Some(lock) = &self.run.lock {
             lock.halve(self.id()).await?;
@@ -103,12 +103,12 @@ impl Worker<'_> {
 
     /// Runs the one command that makes the guest.
     async fn make(&self, site: &Site, notes: String, vendor_data: Option<&VolumeId>) -> Result<(), StepError> {
-        let (id, voice) = (self.id(), self.voice);
+        let (id, events) = (self.id(), self.events);
         match &self.guest.spec {
             Spec::Container(spec) => match &spec.origin {
                 ContainerOrigin::Template(template) => {
                     let create = &spec.create(template, self.guest.disk, notes);
-                    while_busy(voice, Stage::Define, || site.containers.create(id, create)).await?;
+                    while_busy(events, Stage::Define, || site.containers.create(id, create)).await?;
                 }
                 ContainerOrigin::Clone { source, snapshot } => {
                     self.copy(site, *source, snapshot.clone(), spec.clone_storage.clone(), notes).await?;
@@ -118,7 +118,7 @@ impl Worker<'_> {
                 VmOrigin::Image(image) => {
                     fetch(image, site).await?;
                     let create = &spec.create(image, notes, vendor_data);
-                    while_busy(voice, Stage::Define, || site.machines.create(id, create)).await?;
+                    while_busy(events, Stage::Define, || site.machines.create(id, create)).await?;
                 }
                 VmOrigin::Clone { source, snapshot } => {
                     self.copy(site, *source, snapshot.clone(), spec.clone_storage.clone(), notes).await?;
@@ -143,7 +143,7 @@ impl Worker<'_> {
         clone.name = Some(self.guest.name.clone());
         clone.description = Some(notes);
         let guests = site.guests(self.kind());
-        while_busy(self.voice, Stage::Define, || guests.clone_from(self.id(), &clone)).await
+        while_busy(self.events, Stage::Define, || guests.clone_from(self.id(), &clone)).await
     }
 
     /// Takes away what a run that died left of a guest that it was making. One that was made after all stays, and so does one
@@ -196,7 +196,7 @@ impl Worker<'_> {
         if let Some(lock) = &self.run.lock {
             lock.halve(id).await?;
         }
-        let destroyed = while_busy(self.voice, Stage::Destroy, || site.guests(kind).destroy(id, Purge::Yes)).await;
+        let destroyed = while_busy(self.events, Stage::Destroy, || site.guests(kind).destroy(id, Purge::Yes)).await;
         self.settle_unless_shell(site).await?;
         match destroyed {
             Err(error) if error.class() == Some(ErrorClass::NotFound) => Ok(()),

@@ -17,6 +17,6 @@ impl Worker<'_> {
             return Ok(());
         }
         let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Disk, || site.guests(kind).resize(id, disk, want)).await
+        while_busy(self.events, Stage::Disk, || site.guests(kind).resize(id, disk, want)).await
     }
 }

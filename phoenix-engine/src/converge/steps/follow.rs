@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::lines::{DEADLINE, Lines, while_running};
 use crate::converge::error::StepError;
-use crate::converge::voice::Voice;
+use crate::converge::event_sender::EventSender;
 use crate::desired::{DesiredGuest, DesiredScript};
 use crate::event::{EventKind, millis};
 use crate::plan::Stage;
@@ -113,13 +113,13 @@ pub(super) async fn in_guest(
     guest: &DesiredGuest,
     script: &DesiredScript,
     inside: &Arc<dyn Inside>,
-    voice: &Voice,
+    events: &EventSender,
 ) -> Result<(), StepError> {
     let started = Instant::now();
     // The name ends with the digest: a script of an earlier run that still runs is followed only when it is the same one.
     let folder = format!("/run/phoenix-scripts/{}", script.digest.as_str());
     let payload = payload(guest, script);
-    let mut lines = Lines::new(voice, &script.name);
+    let mut lines = Lines::new(events, &script.name);
     let (mut mode, mut offset) = (Mode::Start, 0);
     let mut seen = Instant::now();
     let mut pause = Duration::from_secs(1);
@@ -185,7 +185,7 @@ pub(super) async fn in_guest(
         }
         pause = (pause * 2).min(Duration::from_secs(15));
         let reason = format!("`{}` {state}: {trouble}", script.name);
-        voice.say(EventKind::StepRetried { stage: Stage::Provision, reason, delay_ms: millis(pause) });
+        events.send(EventKind::StepRetried { stage: Stage::Provision, reason, delay_ms: millis(pause) });
         tokio::time::sleep(pause).await;
     }
     stop(inside, &folder).await;

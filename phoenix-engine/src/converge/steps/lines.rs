@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_host::Chunk;
 use tokio::sync::mpsc;
 
-use crate::converge::voice::Voice;
+use crate::converge::event_sender::EventSender;
 use crate::event::EventKind;
 
 /// How long a script may take. Model downloads and driver builds take long; an endless script must still end.
@@ -16,15 +16,15 @@ const TAIL_LINES: usize = 20;
 
 /// Splits output into lines for events and keeps the last ones for a failure.
 pub(super) struct Lines<'a> {
-    voice: &'a Voice,
+    events: &'a EventSender,
     script: &'a str,
     open: Vec<u8>,
     tail: std::collections::VecDeque<String>,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(voice: &'a Voice, script: &'a str) -> Self {
-        Self { voice, script, open: Vec::new(), tail: std::collections::VecDeque::new() }
+    pub(super) fn new(events: &'a EventSender, script: &'a str) -> Self {
+        Self { events, script, open: Vec::new(), tail: std::collections::VecDeque::new() }
     }
 
     pub(super) fn take(&mut self, bytes: &[u8]) {
@@ -41,7 +41,7 @@ impl<'a> Lines<'a> {
 
     fn end_line(&mut self) {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.open)).trim_end_matches('\r').to_owned();
-        self.voice.say(EventKind::Output { script: self.script.to_owned(), line: line.clone() });
+        self.events.send(EventKind::Output { script: self.script.to_owned(), line: line.clone() });
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }

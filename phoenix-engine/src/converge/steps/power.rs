@@ -19,7 +19,7 @@ impl Worker<'_> {
         if self.record.owes.remove(&Debt::Restart) {
             record::note(self, site).await?;
         }
-        let started = while_busy(self.voice, Stage::Start, || site.guests(kind).start(id)).await;
+        let started = while_busy(self.events, Stage::Start, || site.guests(kind).start(id)).await;
         match started {
             Err(error) if error.class() == Some(ErrorClass::AlreadyRunning) => Ok(()),
             other => other,
@@ -28,13 +28,13 @@ impl Worker<'_> {
 
     pub(in crate::converge) async fn stop(&self, site: &Site) -> Result<(), StepError> {
         let (id, kind) = (self.id(), self.kind());
-        let stopped = while_busy(self.voice, Stage::Stop, || site.guests(kind).shutdown(id, SHUTDOWN)).await;
+        let stopped = while_busy(self.events, Stage::Stop, || site.guests(kind).shutdown(id, SHUTDOWN)).await;
         match stopped {
             Err(error) if error.class() == Some(ErrorClass::NotRunning) => Ok(()),
             Err(error) if error.class() == Some(ErrorClass::TimedOut) => {
                 let text = format!("it does not shut down within {} s and is switched off", SHUTDOWN.as_secs());
-                self.voice.say(EventKind::Notice { text });
-                while_busy(self.voice, Stage::Stop, || site.guests(kind).stop(id)).await
+                self.events.send(EventKind::Notice { text });
+                while_busy(self.events, Stage::Stop, || site.guests(kind).stop(id)).await
             }
             other => other,
         }

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use super::follow;
 use super::lines::{DEADLINE, Lines, while_running};
 use crate::converge::error::StepError;
+use crate::converge::event_sender::EventSender;
 use crate::converge::record;
-use crate::converge::voice::Voice;
 use crate::converge::worker::Worker;
 use crate::desired::{DesiredGuest, DesiredScript};
 use crate::guest::Debt;
@@ -31,7 +31,7 @@ impl Worker<'_> {
             record::write(self, site).await?;
         }
         let inside = site.guests(self.kind()).inside(self.id());
-        run(self.guest, desired, &inside, &site.host, self.voice).await?;
+        run(self.guest, desired, &inside, &site.host, self.events).await?;
         self.record.ran(&desired.name, &desired.digest);
         record::write(self, site).await
     }
@@ -43,11 +43,11 @@ pub(super) async fn run(
     script: &DesiredScript,
     inside: &Arc<dyn Inside>,
     host: &Arc<dyn Host>,
-    voice: &Voice,
+    events: &EventSender,
 ) -> Result<(), StepError> {
     match script.place {
-        ScriptPlace::Guest => follow::in_guest(guest, script, inside, voice).await,
-        ScriptPlace::Host => on_host(guest, script, host, voice).await,
+        ScriptPlace::Guest => follow::in_guest(guest, script, inside, events).await,
+        ScriptPlace::Host => on_host(guest, script, host, events).await,
     }
 }
 
@@ -68,7 +68,7 @@ async fn on_host(
     guest: &DesiredGuest,
     script: &DesiredScript,
     host: &Arc<dyn Host>,
-    voice: &Voice,
+    events: &EventSender,
 ) -> Result<(), StepError> {
     let stem = format!("/run/phoenix-{}-{}", guest.id, script.digest.as_str());
     let (copy, context) = (format!("{stem}.sh"), format!("{stem}.json"));
@@ -91,7 +91,7 @@ async fn on_host(
         .args(script.interpreter())
         .args([program.to_owned(), guest.id.to_string()])
         .tap(tap);
-    let mut lines = Lines::new(voice, &script.name);
+    let mut lines = Lines::new(events, &script.name);
     let ran = while_running(host.run(command), &mut chunks, |chunk| lines.take(&chunk.bytes)).await;
     let tail = lines.finish();
     // Killed at its deadline, it could not tidy up.

@@ -23,7 +23,7 @@ pub(in crate::converge) async fn apply(
         known.keys.extend(source.keys);
     }
     let (this, known) = (&*worker, &known);
-    let send = || while_busy(worker.voice, Stage::Configure, move || send_changes(this, site, known));
+    let send = || while_busy(worker.events, Stage::Configure, move || send_changes(this, site, known));
     if send().await? == Protection::TakenOff {
         // Now what it held back can be changed as well.
         send().await?;

@@ -24,7 +24,8 @@ pub(in crate::converge) async fn take(
     }
     if conf.snapshots.contains_key(name.as_str()) {
         // A run that died left it half made.
-        while_busy(worker.voice, Stage::Undo, || site.guests(worker.kind()).delete_snapshot(worker.id(), name)).await?;
+        while_busy(worker.events, Stage::Undo, || site.guests(worker.kind()).delete_snapshot(worker.id(), name))
+            .await?;
     }
     let (stage, words) = match purpose {
         SnapshotPurpose::Lifecycle => (Stage::SnapshotAfter, "Taken by Phoenix."),
@@ -38,7 +39,7 @@ pub(in crate::converge) async fn take(
     }
     let description = &record.insert_into(words);
     let (id, kind) = (worker.id(), worker.kind());
-    let taken = while_busy(worker.voice, stage, || site.guests(kind).snapshot(id, name, description)).await;
+    let taken = while_busy(worker.events, stage, || site.guests(kind).snapshot(id, name, description)).await;
     match taken {
         Err(error) if error.class() == Some(ErrorClass::AlreadyExists) => Ok(()),
         other => other,
@@ -56,7 +57,7 @@ pub(in crate::converge) async fn replace(
     let successor = &successor(name);
     let (id, kind) = (worker.id(), worker.kind());
     let delete =
-        async |name| while_busy(worker.voice, Stage::Undo, || site.guests(kind).delete_snapshot(id, name)).await;
+        async |name| while_busy(worker.events, Stage::Undo, || site.guests(kind).delete_snapshot(id, name)).await;
     let conf = worker.conf(site).await?.conf;
     // One that a dead run left shows the guest only when no script ran since.
     let notes = conf.snapshots.get(successor.as_str()).and_then(|section| section.description.as_deref());

@@ -12,6 +12,6 @@ impl Worker<'_> {
             return Ok(());
         }
         let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Template, || site.guests(kind).convert_to_template(id)).await
+        while_busy(self.events, Stage::Template, || site.guests(kind).convert_to_template(id)).await
     }
 }

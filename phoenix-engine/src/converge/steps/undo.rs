@@ -83,9 +83,9 @@ impl Worker<'_> {
         let around = gates::surroundings(&self.run.node, self.guest);
         if self.kind() == GuestKind::Vm {
             let agent = self.gates_of(&Work::AwaitAgent).await?;
-            gates::wait_all(&agent, &around, self.voice).await.map_err(StepError::Gate)?;
+            gates::wait_all(&agent, &around, self.events).await.map_err(StepError::Gate)?;
         }
-        gates::wait_all(&self.guest.health, &around, self.voice).await.map_err(StepError::Gate)?;
+        gates::wait_all(&self.guest.health, &around, self.events).await.map_err(StepError::Gate)?;
         self.pay(Debt::Proof, site).await
     }
 
@@ -114,7 +114,7 @@ impl Worker<'_> {
     /// Goes back to the snapshot, as a run that died had begun to.
     pub(in crate::converge) async fn go_back(&mut self, site: &Site) -> Result<(), StepError> {
         if let Some(kept) = self.restore(site).await? {
-            self.voice.say(EventKind::Notice { text: format!("not restored: {kept}") });
+            self.events.send(EventKind::Notice { text: format!("not restored: {kept}") });
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Worker<'_> {
         let (id, kind) = (self.id(), self.kind());
         let undo = self.record_of(name, site).await?.and_then(|record| record.undo);
         let guests = site.guests(kind);
-        while_busy(self.voice, Stage::Undo, || guests.rollback(id, name)).await?;
+        while_busy(self.events, Stage::Undo, || guests.rollback(id, name)).await?;
         let kept = match undo {
             Some(Undo { firewall, notes }) => {
                 self.files(site).restore_firewall(id, firewall.as_deref()).await?;
@@ -145,6 +145,6 @@ impl Worker<'_> {
     pub(in crate::converge) async fn forget_undo(&self, site: &Site) -> Result<(), StepError> {
         let Some(name) = &undo_snapshot() else { return Ok(()) };
         let (id, kind) = (self.id(), self.kind());
-        while_busy(self.voice, Stage::Undo, || site.guests(kind).delete_snapshot(id, name)).await
+        while_busy(self.events, Stage::Undo, || site.guests(kind).delete_snapshot(id, name)).await
     }
 }

@@ -33,7 +33,7 @@ impl Worker<'_> {
                 return Err(StepError::Locked { guest: self.id(), lock: lock.to_owned() });
             }
             let reason = format!("a task that set the lock `{lock}` is still under way");
-            self.voice.say(EventKind::StepRetried { stage: Stage::Unlock, reason, delay_ms: millis(PAUSE) });
+            self.events.send(EventKind::StepRetried { stage: Stage::Unlock, reason, delay_ms: millis(PAUSE) });
             tokio::time::sleep(PAUSE).await;
         }
     }

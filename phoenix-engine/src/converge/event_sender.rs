@@ -1,4 +1,4 @@
-//! The way of a guest's events to those who hear them.
+//! Sends a guest's events to the run.
 
 use phoenix_types::GuestId;
 use tokio::sync::mpsc;
@@ -6,21 +6,21 @@ use tokio::time::Instant;
 
 use crate::event::EventKind;
 
-/// One guest's voice: its events, in order.
+/// Sends one guest's events, in order.
 #[derive(Debug, Clone)]
-pub(crate) struct Voice {
+pub(crate) struct EventSender {
     pub(super) guest: GuestId,
     pub(super) events: mpsc::UnboundedSender<(Instant, Option<GuestId>, EventKind)>,
 }
 
-impl Voice {
-    /// A voice that nobody hears.
-    pub(crate) fn unheard(guest: GuestId) -> Self {
+impl EventSender {
+    /// A sender whose events are discarded.
+    pub(crate) fn discarding(guest: GuestId) -> Self {
         Self { guest, events: mpsc::unbounded_channel().0 }
     }
 
-    pub(super) fn say(&self, kind: EventKind) {
-        // The receiver lives as long as the run; if it is gone, nobody listens.
+    pub(super) fn send(&self, kind: EventKind) {
+        // The receiver lives as long as the run. Without one the event is not needed.
         let _ = self.events.send((Instant::now(), Some(self.guest), kind));
     }
 }
