@@ -94,7 +94,7 @@ pub async fn converge(
             .collect(),
         storages: storages(&desired, options.jobs_per_storage),
         urgency: urgency(&plan),
-        words: plan.guests.iter().map(|guest| (guest.id, watch::Sender::new(None))).collect(),
+        outcomes: plan.guests.iter().map(|guest| (guest.id, watch::Sender::new(None))).collect(),
         gates: Gates::Asked,
     });
     let mut tasks = JoinSet::new();

@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use super::error::StepError;
 use super::event_sender::EventSender;
 use super::gates;
-use super::run::{Run, Word};
+use super::run::{DependencyOutcome, Run};
 use super::worker::Worker;
 use crate::desired::DesiredGuest;
 use crate::event::{EventKind, Failure, GuestOutcome, millis};
@@ -36,11 +36,11 @@ pub(super) async fn run(
     };
     events.send(EventKind::GuestFinished { outcome: outcome.clone() });
     let word = match &outcome {
-        outcome if outcome.is_good() => Word::Good,
-        GuestOutcome::Blocked { by } => Word::Bad(*by),
-        _ => Word::Bad(events.guest),
+        outcome if outcome.is_good() => DependencyOutcome::Good,
+        GuestOutcome::Blocked { by } => DependencyOutcome::Bad(*by),
+        _ => DependencyOutcome::Bad(events.guest),
     };
-    if let Some(sender) = run.words.get(&events.guest) {
+    if let Some(sender) = run.outcomes.get(&events.guest) {
         sender.send_replace(Some(word));
     }
     outcome
@@ -140,13 +140,17 @@ async fn still_healthy(run: &Run, guest: &DesiredGuest, events: &EventSender) ->
 
 /// Waits, without any slot, until everything that the guest needs is done.
 async fn wait_for_needs(run: &Run, plan: &GuestPlan, events: &EventSender) -> Result<(), GuestOutcome> {
-    let open: Vec<GuestId> =
-        plan.needs.iter().copied().filter(|id| run.words.get(id).is_some_and(|word| word.borrow().is_none())).collect();
+    let open: Vec<GuestId> = plan
+        .needs
+        .iter()
+        .copied()
+        .filter(|id| run.outcomes.get(id).is_some_and(|word| word.borrow().is_none()))
+        .collect();
     if !open.is_empty() {
         events.send(EventKind::GuestWaiting { on: open });
     }
     for need in &plan.needs {
-        let Some(word) = run.words.get(need) else { continue };
+        let Some(word) = run.outcomes.get(need) else { continue };
         let mut heard = word.subscribe();
         let said = tokio::select! {
             biased;
@@ -154,8 +158,8 @@ async fn wait_for_needs(run: &Run, plan: &GuestPlan, events: &EventSender) -> Re
             () = run.cancel.cancelled() => return Err(GuestOutcome::Cancelled),
         };
         match said {
-            Some(Word::Good) => {}
-            Some(Word::Bad(by)) => return Err(GuestOutcome::Blocked { by }),
+            Some(DependencyOutcome::Good) => {}
+            Some(DependencyOutcome::Bad(by)) => return Err(GuestOutcome::Blocked { by }),
             None => return Err(GuestOutcome::Blocked { by: *need }),
         }
     }

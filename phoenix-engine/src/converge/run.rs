@@ -12,9 +12,9 @@ use super::turnstile::Turnstile;
 use crate::lock::NodeLock;
 use crate::node::Node;
 
-/// What a guest's dependants hear of it.
+/// The outcome of a guest, as its dependants see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum DependencyOutcome {
     Good,
     /// The guest whose failure is the cause: itself, or one that it needed.
     Bad(GuestId),
@@ -46,7 +46,7 @@ pub(crate) struct Run {
     pub(super) storages: BTreeMap<GuestId, Arc<Turnstile>>,
     /// How long a way hangs on each guest: the steps of the longest chain from it to a guest that nobody waits for.
     pub(super) urgency: BTreeMap<GuestId, usize>,
-    pub(super) words: BTreeMap<GuestId, watch::Sender<Option<Word>>>,
+    pub(super) outcomes: BTreeMap<GuestId, watch::Sender<Option<DependencyOutcome>>>,
     pub(super) gates: Gates,
 }
 
@@ -63,7 +63,7 @@ impl Run {
             clone_sources: BTreeMap::new(),
             storages: BTreeMap::new(),
             urgency: BTreeMap::new(),
-            words: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
             gates: Gates::TakenAsPassed,
         }
     }
