@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::event_sender::EventSender;
 use super::guest::{self, broken};
+use super::priority_semaphore::PrioritySemaphore;
 use super::run::{Gates, Run};
-use super::turnstile::Turnstile;
 use super::warnings::Warnings;
 use crate::desired::Desired;
 use crate::event::{Event, EventKind, EventSink, GuestOutcome, millis};
@@ -90,7 +90,7 @@ pub async fn converge(
         clone_sources: desired
             .guests
             .values()
-            .filter_map(|guest| Some((guest.clone_source()?, Turnstile::new(1))))
+            .filter_map(|guest| Some((guest.clone_source()?, PrioritySemaphore::new(1))))
             .collect(),
         storages: storages(&desired, options.jobs_per_storage),
         urgency: urgency(&plan),
@@ -129,12 +129,12 @@ pub async fn converge(
 }
 
 /// See [`Run::storages`].
-fn storages(desired: &Desired, places: usize) -> BTreeMap<GuestId, Arc<Turnstile>> {
-    let mut turnstiles: BTreeMap<&StorageId, Arc<Turnstile>> = BTreeMap::new();
+fn storages(desired: &Desired, places: usize) -> BTreeMap<GuestId, Arc<PrioritySemaphore>> {
+    let mut semaphores: BTreeMap<&StorageId, Arc<PrioritySemaphore>> = BTreeMap::new();
     let of = desired.guests.values().filter_map(|guest| Some((guest.id, desired.storage_of(guest)?)));
     of.map(|(id, storage)| {
-        let turnstile = turnstiles.entry(storage).or_insert_with(|| Arc::new(Turnstile::new(places.max(1))));
-        (id, turnstile.clone())
+        let semaphore = semaphores.entry(storage).or_insert_with(|| Arc::new(PrioritySemaphore::new(places.max(1))));
+        (id, semaphore.clone())
     })
     .collect()
 }

@@ -6,11 +6,11 @@ mod event_sender;
 mod fleet;
 mod gates;
 mod guest;
+mod priority_semaphore;
 mod record;
 mod retry;
 mod run;
 mod steps;
-mod turnstile;
 mod warnings;
 mod worker;
 

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::error::StepError;
-use super::turnstile::Turnstile;
+use super::priority_semaphore::PrioritySemaphore;
 use crate::lock::NodeLock;
 use crate::node::Node;
 
@@ -41,9 +41,9 @@ pub(crate) struct Run {
     /// Whose scripts may run now.
     pub(super) scripts: Semaphore,
     /// A container that is being cloned is locked by `pct` for the whole copy, so its clones are made one after the other.
-    pub(super) clone_sources: BTreeMap<GuestId, Turnstile>,
+    pub(super) clone_sources: BTreeMap<GuestId, PrioritySemaphore>,
     /// The storage that each guest is made on: copies to one storage hinder each other.
-    pub(super) storages: BTreeMap<GuestId, Arc<Turnstile>>,
+    pub(super) storages: BTreeMap<GuestId, Arc<PrioritySemaphore>>,
     /// How long a way hangs on each guest: the steps of the longest chain from it to a guest that nobody waits for.
     pub(super) urgency: BTreeMap<GuestId, usize>,
     pub(super) outcomes: BTreeMap<GuestId, watch::Sender<Option<DependencyOutcome>>>,

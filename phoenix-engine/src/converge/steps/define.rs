@@ -46,14 +46,14 @@ impl Worker<'_> {
         let asked = Instant::now();
         let _source = match (self.guest.clone_source(), self.kind()) {
             (Some(source), GuestKind::Container) => match self.run.clone_sources.get(&source) {
-                Some(turnstile) => Some(turnstile.pass(self.id(), self.run.urgency_of(self.id())).await),
+                Some(semaphore) => Some(semaphore.acquire(self.id(), self.run.urgency_of(self.id())).await),
                 None => None,
             },
             _ => None,
         };
         // Whoever waits for the storage holds no slot either, so that work on other storages goes on.
         let _storage = match self.run.storages.get(&self.id()) {
-            Some(turnstile) => Some(turnstile.pass(self.id(), self.run.urgency_of(self.id())).await),
+            Some(semaphore) => Some(semaphore.acquire(self.id(), self.run.urgency_of(self.id())).await),
             None => None,
         };
         let _slot = self.run.slot().await?;

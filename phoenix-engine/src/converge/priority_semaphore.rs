@@ -19,38 +19,38 @@ struct Queue {
 
 /// Lets so many guests through at a time. Of those who wait, the one with the largest urgency goes next.
 #[derive(Debug)]
-pub(super) struct Turnstile {
+pub(super) struct PrioritySemaphore {
     queue: Mutex<Queue>,
     freed: Notify,
 }
 
 /// The right to have passed; the next one goes when it is dropped.
 #[derive(Debug)]
-pub(super) struct Pass<'a>(&'a Turnstile);
+pub(super) struct Permit<'a>(&'a PrioritySemaphore);
 
 /// A place in the queue, given up when its owner stops waiting.
 struct Waiting<'a> {
-    turnstile: &'a Turnstile,
+    semaphore: &'a PrioritySemaphore,
     place: Place,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.turnstile.with(|queue| queue.waiting.remove(&self.place));
+        self.semaphore.with(|queue| queue.waiting.remove(&self.place));
         // Whoever was behind may be first now.
-        self.turnstile.freed.notify_waiters();
+        self.semaphore.freed.notify_waiters();
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.0.with(|queue| queue.free += 1);
         self.0.freed.notify_waiters();
     }
 }
 
-impl Turnstile {
-    /// A turnstile that lets `places` guests through at a time.
+impl PrioritySemaphore {
+    /// A semaphore that lets `places` guests through at a time.
     pub(super) fn new(places: usize) -> Self {
         Self { queue: Mutex::new(Queue { free: places, waiting: BTreeSet::new() }), freed: Notify::new() }
     }
@@ -62,10 +62,10 @@ impl Turnstile {
     /// Waits for its turn.
     ///
     /// Cancel safety: a dropped future gives its place up.
-    pub(super) async fn pass(&self, guest: GuestId, urgency: usize) -> Pass<'_> {
+    pub(super) async fn acquire(&self, guest: GuestId, urgency: usize) -> Permit<'_> {
         let place = (Reverse(urgency), guest);
         self.with(|queue| queue.waiting.insert(place));
-        let waiting = Waiting { turnstile: self, place };
+        let waiting = Waiting { semaphore: self, place };
         // Those who become ready at the same moment all stand in the queue before the first one goes.
         tokio::task::yield_now().await;
         loop {
@@ -78,9 +78,9 @@ impl Turnstile {
                 first
             });
             if mine {
-                let pass = Pass(self);
+                let permit = Permit(self);
                 drop(waiting);
-                return pass;
+                return permit;
             }
             freed.await;
         }
@@ -96,13 +96,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_most_urgent_goes_first_and_one_at_a_time() {
-        let turnstile = Arc::new(Turnstile::new(1));
+        let semaphore = Arc::new(PrioritySemaphore::new(1));
         let log = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = tokio::task::JoinSet::new();
         for (id, urgency) in [(101, 1), (102, 5), (103, 5), (104, 9)] {
-            let (turnstile, log) = (turnstile.clone(), log.clone());
+            let (semaphore, log) = (semaphore.clone(), log.clone());
             tasks.spawn(async move {
-                let _pass = turnstile.pass(GuestId::new(id).unwrap(), urgency).await;
+                let _permit = semaphore.acquire(GuestId::new(id).unwrap(), urgency).await;
                 log.lock().unwrap().push(id);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 log.lock().unwrap().push(id);
@@ -114,26 +114,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn as_many_as_there_are_places_pass_together() {
-        let turnstile = Turnstile::new(2);
+        let semaphore = PrioritySemaphore::new(2);
         let soon = Duration::from_secs(1);
         let guest = |id| GuestId::new(id).unwrap();
-        let first = turnstile.pass(guest(101), 1).await;
-        let second = tokio::time::timeout(soon, turnstile.pass(guest(102), 1)).await;
+        let first = semaphore.acquire(guest(101), 1).await;
+        let second = tokio::time::timeout(soon, semaphore.acquire(guest(102), 1)).await;
         assert!(second.is_ok());
-        assert!(tokio::time::timeout(soon, turnstile.pass(guest(103), 1)).await.is_err());
+        assert!(tokio::time::timeout(soon, semaphore.acquire(guest(103), 1)).await.is_err());
         drop(first);
-        assert!(tokio::time::timeout(soon, turnstile.pass(guest(103), 1)).await.is_ok());
+        assert!(tokio::time::timeout(soon, semaphore.acquire(guest(103), 1)).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_gives_up_holds_nobody_back() {
-        let turnstile = Turnstile::new(1);
+        let semaphore = PrioritySemaphore::new(1);
         let guest = |id| GuestId::new(id).unwrap();
-        let first = turnstile.pass(guest(101), 1).await;
-        let gave_up = tokio::time::timeout(Duration::from_secs(1), turnstile.pass(guest(102), 9)).await;
+        let first = semaphore.acquire(guest(101), 1).await;
+        let gave_up = tokio::time::timeout(Duration::from_secs(1), semaphore.acquire(guest(102), 9)).await;
         assert!(gave_up.is_err());
         drop(first);
-        let third = tokio::time::timeout(Duration::from_secs(1), turnstile.pass(guest(103), 1)).await;
+        let third = tokio::time::timeout(Duration::from_secs(1), semaphore.acquire(guest(103), 1)).await;
         assert!(third.is_ok());
     }
 }
