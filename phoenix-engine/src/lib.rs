@@ -78,7 +78,7 @@ pub use lock::{Holder, LOCK, LockError, NodeLock, Witness};
 pub use node::{Node, Site};
 pub use observe::{ObserveError, Observed, Present, observe};
 pub use plan::{
-    Attitude, Difference, Effect, GuestPlan, Obstacle, Outage, OutagePart, Plan, PlannedCommand, PlannedGate, Stage,
+    Difference, Disposition, Effect, GuestPlan, Obstacle, Outage, OutagePart, Plan, PlannedCommand, PlannedGate, Stage,
     Step, Unmanaged,
 };
 pub use snippets::AgentSnippet;

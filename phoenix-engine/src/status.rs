@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::desired::Desired;
 use crate::guest::Record;
 use crate::observe::Observed;
-use crate::plan::{Attitude, Difference, Plan, Unmanaged};
+use crate::plan::{Difference, Disposition, Plan, Unmanaged};
 
 /// Whose guest it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -71,14 +71,16 @@ pub fn status(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<GuestS
                 configured: guest.state,
                 power: present.map(|present| present.power),
                 template: present.is_some_and(|present| present.conf.is_template()),
-                ownership: match planned.attitude {
-                    Attitude::Create => Ownership::Absent,
-                    Attitude::Held if present.is_none() => Ownership::Absent,
-                    Attitude::NotOurs => Ownership::NotOurs,
-                    Attitude::Elsewhere => Ownership::Elsewhere,
-                    Attitude::Finish | Attitude::Update | Attitude::Keep | Attitude::Held | Attitude::Destroy => {
-                        Ownership::Ours
-                    }
+                ownership: match planned.disposition {
+                    Disposition::Create => Ownership::Absent,
+                    Disposition::Held if present.is_none() => Ownership::Absent,
+                    Disposition::NotOurs => Ownership::NotOurs,
+                    Disposition::Elsewhere => Ownership::Elsewhere,
+                    Disposition::Finish
+                    | Disposition::Update
+                    | Disposition::Keep
+                    | Disposition::Held
+                    | Disposition::Destroy => Ownership::Ours,
                 },
                 lock: present.and_then(|present| present.conf.lock()).map(str::to_owned),
                 pending: planned.steps.len(),

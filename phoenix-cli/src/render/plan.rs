@@ -1,6 +1,6 @@
 //! A plan for people: quiet when there is nothing to do, exact when there is.
 
-use phoenix_engine::{Attitude, Difference, Effect, GuestPlan, Obstacle, Outage, Plan, Stage, Step};
+use phoenix_engine::{Difference, Disposition, Effect, GuestPlan, Obstacle, Outage, Plan, Stage, Step};
 
 use super::progress::Detail;
 use super::style::{columns, tame, wrap};
@@ -26,14 +26,14 @@ pub(crate) fn outline(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
 fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
     let mut text = String::new();
     let shown = |guest: &&GuestPlan| {
-        !guest.is_empty() || !guest.unmet.is_empty() || !guest.remarks.is_empty() || is_left_alone(guest.attitude)
+        !guest.is_empty() || !guest.unmet.is_empty() || !guest.remarks.is_empty() || is_left_alone(guest.disposition)
     };
     for guest in plan.guests.iter().filter(shown) {
         text.push_str(&heading(guest, canvas));
-        let is_new = matches!(guest.attitude, Attitude::Create | Attitude::Finish);
+        let is_new = matches!(guest.disposition, Disposition::Create | Disposition::Finish);
         if is_new && detail == Detail::Brief {
             text.push_str(&brief(guest, canvas));
-        } else if detail == Detail::Brief && (power(guest).is_some() || guest.attitude == Attitude::Destroy) {
+        } else if detail == Detail::Brief && (power(guest).is_some() || guest.disposition == Disposition::Destroy) {
             // The heading says it all.
         } else {
             for step in &guest.steps {
@@ -71,13 +71,13 @@ fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
     text
 }
 
-fn is_left_alone(attitude: Attitude) -> bool {
-    matches!(attitude, Attitude::NotOurs | Attitude::Elsewhere | Attitude::Held)
+fn is_left_alone(disposition: Disposition) -> bool {
+    matches!(disposition, Disposition::NotOurs | Disposition::Elsewhere | Disposition::Held)
 }
 
 /// What a plan does that only switches a guest on or off.
 fn power(guest: &GuestPlan) -> Option<&'static str> {
-    if guest.attitude != Attitude::Update {
+    if guest.disposition != Disposition::Update {
         return None;
     }
     let has = |stage: Stage| guest.steps.iter().any(|step| step.stage == stage);
@@ -93,18 +93,18 @@ fn power(guest: &GuestPlan) -> Option<&'static str> {
 fn heading(guest: &GuestPlan, canvas: Canvas) -> String {
     let power = power(guest);
     let worst = guest.steps.iter().map(|step| step.effect).max();
-    let (tone, sign, what) = match guest.attitude {
-        Attitude::Create => (Tone::Good, "+", "is created"),
-        Attitude::Finish => (Tone::Good, "+", "is finished: an earlier run was making it when it ended"),
-        Attitude::Update if power.is_some() => (Tone::Warn, "~", power.unwrap_or_default()),
-        Attitude::Update if worst == Some(Effect::Restart) => (Tone::Warn, "~", "is changed, with a restart"),
-        Attitude::Update => (Tone::Warn, "~", "is changed"),
-        Attitude::Keep if !guest.unmet.is_empty() => (Tone::Warn, "!", "differs, and stays as it is"),
-        Attitude::Keep => (Tone::Plain, " ", "is as it should be"),
-        Attitude::NotOurs => (Tone::Warn, "!", "exists, but not by Phoenix: left alone"),
-        Attitude::Elsewhere => (Tone::Warn, "!", "is on another node of the cluster: left alone"),
-        Attitude::Held => (Tone::Bad, canvas.glyph("✗", "X"), "is held back: nothing of it is changed"),
-        Attitude::Destroy => (Tone::Bad, "-", "is destroyed, with its disks"),
+    let (tone, sign, what) = match guest.disposition {
+        Disposition::Create => (Tone::Good, "+", "is created"),
+        Disposition::Finish => (Tone::Good, "+", "is finished: an earlier run was making it when it ended"),
+        Disposition::Update if power.is_some() => (Tone::Warn, "~", power.unwrap_or_default()),
+        Disposition::Update if worst == Some(Effect::Restart) => (Tone::Warn, "~", "is changed, with a restart"),
+        Disposition::Update => (Tone::Warn, "~", "is changed"),
+        Disposition::Keep if !guest.unmet.is_empty() => (Tone::Warn, "!", "differs, and stays as it is"),
+        Disposition::Keep => (Tone::Plain, " ", "is as it should be"),
+        Disposition::NotOurs => (Tone::Warn, "!", "exists, but not by Phoenix: left alone"),
+        Disposition::Elsewhere => (Tone::Warn, "!", "is on another node of the cluster: left alone"),
+        Disposition::Held => (Tone::Bad, canvas.glyph("✗", "X"), "is held back: nothing of it is changed"),
+        Disposition::Destroy => (Tone::Bad, "-", "is destroyed, with its disks"),
     };
     let id = canvas.paint(Tone::Strong, format!("{:>4} {}", guest.id, guest.name));
     format!("{} {id} ({}) {}\n", canvas.paint(tone, sign), guest.kind, canvas.paint(tone, what))
@@ -249,11 +249,12 @@ fn changed(difference: &Difference, effect: &str, canvas: Canvas) -> String {
 
 /// One sentence about the whole plan.
 fn count(plan: &Plan, canvas: Canvas) -> String {
-    let of = |wanted: &[Attitude]| plan.guests.iter().filter(|guest| wanted.contains(&guest.attitude)).count();
+    let of = |wanted: &[Disposition]| plan.guests.iter().filter(|guest| wanted.contains(&guest.disposition)).count();
     let all = plan.guests.len();
     let noun = if all == 1 { "guest" } else { "guests" };
-    let stay = plan.guests.iter().filter(|guest| guest.attitude == Attitude::Keep && !guest.unmet.is_empty()).count();
-    if plan.is_empty() && of(&[Attitude::NotOurs, Attitude::Elsewhere, Attitude::Held]) + stay == 0 {
+    let stay =
+        plan.guests.iter().filter(|guest| guest.disposition == Disposition::Keep && !guest.unmet.is_empty()).count();
+    if plan.is_empty() && of(&[Disposition::NotOurs, Disposition::Elsewhere, Disposition::Held]) + stay == 0 {
         let sign = canvas.glyph("✓", "OK");
         let text = if all == 0 {
             format!("{sign} nothing to do")
@@ -265,13 +266,13 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
         return format!("{}\n", canvas.paint(Tone::Good, text));
     }
     let counts = [
-        (of(&[Attitude::Create, Attitude::Finish]), "to create"),
-        (of(&[Attitude::Update]), "to change"),
-        (of(&[Attitude::Destroy]), "to destroy"),
-        (of(&[Attitude::Held]), "held back"),
-        (of(&[Attitude::NotOurs, Attitude::Elsewhere]), "left alone"),
+        (of(&[Disposition::Create, Disposition::Finish]), "to create"),
+        (of(&[Disposition::Update]), "to change"),
+        (of(&[Disposition::Destroy]), "to destroy"),
+        (of(&[Disposition::Held]), "held back"),
+        (of(&[Disposition::NotOurs, Disposition::Elsewhere]), "left alone"),
         (stay, "different and left so"),
-        (of(&[Attitude::Keep]) - stay, "as they should be"),
+        (of(&[Disposition::Keep]) - stay, "as they should be"),
     ];
     let parts: Vec<String> =
         counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();

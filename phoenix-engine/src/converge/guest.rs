@@ -16,7 +16,7 @@ use super::run::{DependencyOutcome, Run};
 use super::worker::Worker;
 use crate::desired::DesiredGuest;
 use crate::event::{EventKind, Failure, GuestOutcome, millis};
-use crate::plan::{Attitude, GuestPlan, Stage, Step};
+use crate::plan::{Disposition, GuestPlan, Stage, Step};
 
 /// Runs a guest's part of the plan and tells its dependants how it went.
 pub(super) async fn run(
@@ -53,15 +53,15 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, events: &EventSender) -> GuestOutcome {
-    match plan.attitude {
-        Attitude::NotOurs => return GuestOutcome::NotOurs,
-        Attitude::Elsewhere => return GuestOutcome::Elsewhere,
-        Attitude::Create
-        | Attitude::Finish
-        | Attitude::Update
-        | Attitude::Keep
-        | Attitude::Held
-        | Attitude::Destroy => {}
+    match plan.disposition {
+        Disposition::NotOurs => return GuestOutcome::NotOurs,
+        Disposition::Elsewhere => return GuestOutcome::Elsewhere,
+        Disposition::Create
+        | Disposition::Finish
+        | Disposition::Update
+        | Disposition::Keep
+        | Disposition::Held
+        | Disposition::Destroy => {}
     }
     if let Err(outcome) = wait_for_needs(run, &plan, events).await {
         return outcome;

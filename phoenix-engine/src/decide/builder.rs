@@ -4,7 +4,7 @@ use phoenix_types::Power;
 
 use crate::desired::DesiredGuest;
 use crate::guest::Record;
-use crate::plan::{Attitude, Difference, Effect, GuestPlan, Stage, Step, Unmanaged, Work};
+use crate::plan::{Difference, Disposition, Effect, GuestPlan, Stage, Step, Unmanaged, Work};
 
 pub(super) struct Builder<'a> {
     pub(super) guest: &'a DesiredGuest,
@@ -32,17 +32,17 @@ impl Builder<'_> {
         self.steps.push(Step { differences, ..step });
     }
 
-    pub(super) fn finish(self, attitude: Attitude, record: Record) -> GuestPlan {
+    pub(super) fn finish(self, disposition: Disposition, record: Record) -> GuestPlan {
         let (guest, power) = (self.guest, self.power);
-        let attitude = match attitude {
-            Attitude::Keep if !self.steps.is_empty() => Attitude::Update,
+        let disposition = match disposition {
+            Disposition::Keep if !self.steps.is_empty() => Disposition::Update,
             other => other,
         };
         GuestPlan {
             id: guest.id,
             name: guest.name.to_string(),
             kind: guest.kind(),
-            attitude,
+            disposition,
             needs: guest.needs.clone(),
             gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
             steps: self.steps,

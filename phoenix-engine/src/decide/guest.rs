@@ -18,7 +18,7 @@ use crate::guest::{
     Debt, Passage, Record, UNDO, changes, is_a_tasks, line_digest, our_vendor_data, settled, wanted_keys,
 };
 use crate::observe::{Observed, Present};
-use crate::plan::{Attitude, Difference, Effect, GuestPlan, Restart, Stage, Step, Work};
+use crate::plan::{Difference, Disposition, Effect, GuestPlan, Restart, Stage, Step, Work};
 
 pub(crate) fn plan_guest(
     guest: &DesiredGuest,
@@ -32,11 +32,11 @@ pub(crate) fn plan_guest(
     let fresh = first_record(guest, desired, observed);
     if let Some(node) = observed.elsewhere.get(&guest.id) {
         plan.remarks.push(format!("it is on node `{node}`; run Phoenix there, or migrate it here"));
-        return plan.finish(Attitude::Elsewhere, fresh);
+        return plan.finish(Disposition::Elsewhere, fresh);
     }
     let Some(present) = observed.present.get(&guest.id) else {
         create(&mut plan, desired, observed, &fresh);
-        return plan.finish(Attitude::Create, fresh);
+        return plan.finish(Disposition::Create, fresh);
     };
     if present.kind != guest.kind() {
         plan.remarks.push(format!(
@@ -44,7 +44,7 @@ pub(crate) fn plan_guest(
             present.kind,
             guest.kind()
         ));
-        return plan.finish(Attitude::NotOurs, fresh);
+        return plan.finish(Disposition::NotOurs, fresh);
     }
     if observed.is_half_made(guest.id) {
         let (summary, reason) = match present.conf.lock() {
@@ -53,7 +53,7 @@ pub(crate) fn plan_guest(
         };
         plan.step(Stage::Define, summary, reason, Effect::Create, Work::Undo);
         create(&mut plan, desired, observed, &fresh);
-        return plan.finish(Attitude::Finish, fresh);
+        return plan.finish(Disposition::Finish, fresh);
     }
     let Some(record) = present.record(guest.id) else {
         plan.remarks.push(match present.conf.lock() {
@@ -65,7 +65,7 @@ pub(crate) fn plan_guest(
                 guest.id
             ),
         });
-        return plan.finish(Attitude::NotOurs, fresh);
+        return plan.finish(Disposition::NotOurs, fresh);
     };
     let (record, remark) = judge(present, record);
     plan.remarks.extend(remark);
@@ -81,7 +81,7 @@ pub(crate) fn plan_guest(
     plan.unmet = differences::beginnings(guest, desired, present, &record);
     if present.conf.is_template() {
         plan.unmet.extend(differences::template(guest, present, &record));
-        return plan.finish(Attitude::Keep, record);
+        return plan.finish(Disposition::Keep, record);
     }
     let back = owed_way_back(present, &record);
     let (present, record) = match &back {
@@ -99,8 +99,8 @@ pub(crate) fn plan_guest(
     if guest.on_failure == OnFailure::Rollback && was_whole {
         make_undoable(&mut plan, present);
     }
-    let attitude = if is_checked(present, &record) { Attitude::Keep } else { Attitude::Finish };
-    plan.finish(attitude, record)
+    let disposition = if is_checked(present, &record) { Disposition::Keep } else { Disposition::Finish };
+    plan.finish(disposition, record)
 }
 
 /// What the guest will be, with the record of that moment, when it has gone back to the snapshot that a run which died was going

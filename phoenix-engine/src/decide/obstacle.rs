@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 use phoenix_types::GuestId;
 
 use crate::observe::Observed;
-use crate::plan::{Attitude, GuestPlan};
+use crate::plan::{Disposition, GuestPlan};
 
 /// Holds back the guests that have obstacles and something to change, and the guests that need one that stays as it is. `guests`
 /// are in the order of their needs.
 pub(super) fn hold_back(guests: &mut [GuestPlan], observed: &Observed) {
     let mut left: BTreeMap<GuestId, &str> = BTreeMap::new();
     for guest in guests {
-        match guest.attitude {
-            Attitude::NotOurs | Attitude::Elsewhere => {
+        match guest.disposition {
+            Disposition::NotOurs | Disposition::Elsewhere => {
                 left.insert(guest.id, "is left alone");
                 continue;
             }
-            Attitude::Create | Attitude::Finish | Attitude::Update => {}
-            Attitude::Keep | Attitude::Held | Attitude::Destroy => continue,
+            Disposition::Create | Disposition::Finish | Disposition::Update => {}
+            Disposition::Keep | Disposition::Held | Disposition::Destroy => continue,
         }
         let needed = guest.needs.iter().find_map(|id| left.get_key_value(id));
-        let is_new = guest.attitude == Attitude::Create;
+        let is_new = guest.disposition == Disposition::Create;
         if let Some((id, what)) = needed {
             guest.remarks.retain(|_| !is_new);
             guest.remarks.push(format!("it needs {id}, which {what}"));
@@ -32,7 +32,7 @@ pub(super) fn hold_back(guests: &mut [GuestPlan], observed: &Observed) {
         } else {
             continue;
         }
-        guest.attitude = Attitude::Held;
+        guest.disposition = Disposition::Held;
         guest.steps.clear();
         left.insert(guest.id, "is held back");
     }

@@ -9,7 +9,7 @@ use super::finish::finish;
 use crate::desired::{Desired, DesiredGuest};
 use crate::guest::{Debt, Record, agent_use};
 use crate::observe::{Observed, Present};
-use crate::plan::{Attitude, Effect, GuestPlan, Plan, Stage, Step, Work};
+use crate::plan::{Disposition, Effect, GuestPlan, Plan, Stage, Step, Work};
 
 /// What is asked of the guests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub fn plan_power(
     }
     if action == PowerAction::Stop {
         // Nobody asks whether a guest that is off already is healthy.
-        guests.retain(|guest| !guest.is_empty() || guest.attitude == Attitude::NotOurs);
+        guests.retain(|guest| !guest.is_empty() || guest.disposition == Disposition::NotOurs);
     }
     Ok(finish(desired, observed, guests))
 }
@@ -176,13 +176,13 @@ fn plan_one(
         Some(record) if !present.conf.is_template() => steps(guest, present, record, action, asked),
         _ => Vec::new(),
     };
-    let attitude = match &record {
+    let disposition = match &record {
         None => {
             remarks.push("it carries no record of Phoenix, so it is left alone".to_owned());
-            Attitude::NotOurs
+            Disposition::NotOurs
         }
-        Some(_) if steps.is_empty() => Attitude::Keep,
-        Some(_) => Attitude::Update,
+        Some(_) if steps.is_empty() => Disposition::Keep,
+        Some(_) => Disposition::Update,
     };
     let starts = steps.iter().any(|step| step.work == Work::Start);
     if starts && action == PowerAction::Start && guest.state != State::Running {
@@ -192,7 +192,7 @@ fn plan_one(
         id: guest.id,
         name: guest.name.to_string(),
         kind: guest.kind(),
-        attitude,
+        disposition,
         needs,
         gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
         steps,

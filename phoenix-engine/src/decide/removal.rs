@@ -8,7 +8,7 @@ use super::finish::finish;
 use crate::desired::{Desired, DesiredGuest};
 use crate::guest::Record;
 use crate::observe::Observed;
-use crate::plan::{Attitude, Effect, GuestPlan, Plan, Stage, Step, Work};
+use crate::plan::{Disposition, Effect, GuestPlan, Plan, Stage, Step, Work};
 
 /// Why guests are not destroyed. Nothing is, when one of them cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,11 +89,11 @@ pub fn plan_removal(
             continue;
         }
         match steps(guest, observed) {
-            Ok((attitude, record, steps)) => guests.push(GuestPlan {
+            Ok((disposition, record, steps)) => guests.push(GuestPlan {
                 id: *id,
                 name: guest.name.to_string(),
                 kind: guest.kind(),
-                attitude,
+                disposition,
                 needs: dependants
                     .into_iter()
                     .filter(|other| ids.contains(other) && observed.present.contains_key(other))
@@ -126,9 +126,9 @@ fn linked_clones(observed: &Observed, id: GuestId, going: &BTreeSet<GuestId>) ->
         .collect()
 }
 
-fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Attitude, Record, Vec<Step>), RemovalRefused> {
+fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Disposition, Record, Vec<Step>), RemovalRefused> {
     let Some(present) = observed.present.get(&guest.id) else {
-        return Ok((Attitude::Keep, Record::new(guest.id), Vec::new()));
+        return Ok((Disposition::Keep, Record::new(guest.id), Vec::new()));
     };
     let step = |stage, summary: &str, reason: &str, work| Step::new(stage, summary, reason, Effect::Destroy, work);
     if present.kind == guest.kind() && observed.is_half_made(guest.id) {
@@ -137,7 +137,7 @@ fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Attitude, Record,
             step(Stage::Unlock, "take off its lock", reason, Work::BreakLock),
             step(Stage::Destroy, "destroy what is left of it", "asked for", Work::Destroy),
         ];
-        return Ok((Attitude::Destroy, Record::new(guest.id), steps));
+        return Ok((Disposition::Destroy, Record::new(guest.id), steps));
     }
     let record =
         present.record(guest.id).filter(|_| present.kind == guest.kind()).ok_or(RemovalRefused::NotOurs(guest.id))?;
@@ -149,5 +149,5 @@ fn steps(guest: &DesiredGuest, observed: &Observed) -> Result<(Attitude, Record,
         steps.push(step(Stage::Stop, "stop", "it runs", Work::Stop));
     }
     steps.push(step(Stage::Destroy, "destroy with all its disks", "asked for", Work::Destroy));
-    Ok((Attitude::Destroy, record, steps))
+    Ok((Disposition::Destroy, record, steps))
 }

@@ -3,7 +3,7 @@
 use phoenix_types::GuestId;
 use serde::Serialize;
 
-use super::guest::{Attitude, GuestPlan};
+use super::guest::{Disposition, GuestPlan};
 use super::work::Work;
 use crate::digest::Digest;
 
@@ -50,8 +50,8 @@ impl Plan {
     #[must_use]
     pub fn leaving(mut self, left_alone: impl Fn(GuestId) -> bool) -> Self {
         for guest in &mut self.guests {
-            if guest.attitude == Attitude::Update && left_alone(guest.id) {
-                guest.attitude = Attitude::Keep;
+            if guest.disposition == Disposition::Update && left_alone(guest.id) {
+                guest.disposition = Disposition::Keep;
                 guest.steps.clear();
                 guest.outage = None;
             }

@@ -9,10 +9,10 @@ use super::obstacle::Obstacle;
 use super::step::{Difference, Step};
 use crate::guest::Record;
 
-/// How the plan regards a guest.
+/// What a plan does with a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Attitude {
+pub enum Disposition {
     /// It does not exist and is made.
     Create,
     /// It was being made when a run was cut off, and is finished.
@@ -40,8 +40,8 @@ pub struct GuestPlan {
     pub name: String,
     /// Container or VM.
     pub kind: GuestKind,
-    /// How it is regarded.
-    pub attitude: Attitude,
+    /// What happens to it.
+    pub disposition: Disposition,
     /// The guests that must be done first.
     pub needs: Vec<GuestId>,
     /// What is done, in order.

@@ -8,7 +8,7 @@ mod step;
 mod work;
 
 pub use fleet::Plan;
-pub use guest::{Attitude, GuestPlan, Outage, OutagePart, Unmanaged};
+pub use guest::{Disposition, GuestPlan, Outage, OutagePart, Unmanaged};
 pub use obstacle::Obstacle;
 pub use stage::Stage;
 pub use step::{Difference, Effect, PlannedCommand, PlannedGate, Step};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use phoenix_engine::{
-    AdoptError, Attitude, Node, NotAdoptable, Provision, Provisioned, export, observe, plan, plan_adoption, remaining,
+    AdoptError, Disposition, Node, NotAdoptable, Provision, Provisioned, export, observe, plan, plan_adoption,
+    remaining,
 };
 use phoenix_host::{Host as _, Layered};
 use phoenix_sim::{SimNode, World};
@@ -80,7 +81,7 @@ async fn a_vm_without_generation_id_is_taken_over_once() {
     assert!(adoption.carry_out(&node).await.iter().all(|(_, result)| result.is_ok()));
     let observed = observe(&site, &desired).await.unwrap();
     let after = plan(&desired, &observed, Provision::WhenChanged);
-    assert_eq!((after.guests[0].attitude, after.is_empty()), (Attitude::Keep, true), "{after:#?}");
+    assert_eq!((after.guests[0].disposition, after.is_empty()), (Disposition::Keep, true), "{after:#?}");
     let files = export(&observed, &[id(1001)].into());
     assert!(remaining(&desired, &observed).is_empty());
     assert!(files.machines.unwrap().contains("\"ip\": \"manual\""));
@@ -108,7 +109,7 @@ async fn an_adopted_vm_without_generation_id_and_disk_is_not_half_made() {
             .iter()
             .flat_map(|step| step.commands.iter().map(|command| command.argv.join(" ")))
             .collect();
-        assert_eq!(after.guests[0].attitude, Attitude::Update, "{after:#?}");
+        assert_eq!(after.guests[0].disposition, Disposition::Update, "{after:#?}");
         assert!(
             !commands.iter().any(|command| command.contains("destroy") || command.contains("create")),
             "{commands:?}"

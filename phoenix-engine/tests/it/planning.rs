@@ -1,7 +1,7 @@
 //! What is planned, from what should be and what is.
 
 use phoenix_engine::{
-    Attitude, Effect, Plan, PowerAction, PowerRefused, Provision, RemovalRefused, plan, plan_power, plan_removal,
+    Disposition, Effect, Plan, PowerAction, PowerRefused, Provision, RemovalRefused, plan, plan_power, plan_removal,
 };
 use phoenix_types::Power;
 use pretty_assertions::assert_eq;
@@ -38,7 +38,7 @@ fn plan_for(folder: &Folder, conf: &str, power: Power) -> Plan {
 fn what_does_not_exist_is_made_from_the_bottom_up() {
     let folder = Folder::new(BASE, "", &["setup"]);
     let plan = plan(&folder.desired(), &node(&[]), Provision::WhenChanged);
-    assert_eq!(plan.guests[0].attitude, Attitude::Create);
+    assert_eq!(plan.guests[0].disposition, Disposition::Create);
     assert_eq!(
         summaries(&plan),
         ["create from local:vztmpl/debian-12.tar.zst, with eth0 on vmbr0 by DHCP", "start", "run setup"]
@@ -50,7 +50,7 @@ fn what_is_as_it_should_be_is_left_alone() {
     let folder = Folder::new(BASE, "", &["setup"]);
     let plan = plan_for(&folder, &finished(&folder), Power::Running);
     assert_eq!(summaries(&plan), Vec::<String>::new());
-    assert_eq!(plan.guests[0].attitude, Attitude::Keep);
+    assert_eq!(plan.guests[0].disposition, Disposition::Keep);
     assert!(plan.is_empty());
 }
 
@@ -79,7 +79,7 @@ fn a_guest_without_record_is_never_touched() {
     let folder = Folder::new(BASE, "", &["setup"]);
     let conf = "arch: amd64\nhostname: somebody-elses\nmemory: 64\nrootfs: local-zfs:subvol-900-disk-0,size=1G\n";
     let plan = plan_for(&folder, conf, Power::Stopped);
-    assert_eq!(plan.guests[0].attitude, Attitude::NotOurs);
+    assert_eq!(plan.guests[0].disposition, Disposition::NotOurs);
     assert!(plan.is_empty());
 }
 
@@ -87,7 +87,7 @@ fn a_guest_without_record_is_never_touched() {
 fn a_clone_that_carries_its_sources_record_is_not_ours() {
     let folder = Folder::new(BASE, "", &["setup"]);
     let conf = finished(&folder).replace("\"id\"%3A900", "\"id\"%3A901");
-    assert_eq!(plan_for(&folder, &conf, Power::Running).guests[0].attitude, Attitude::NotOurs);
+    assert_eq!(plan_for(&folder, &conf, Power::Running).guests[0].disposition, Disposition::NotOurs);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use phoenix_engine::{Attitude, Desired, EventKind, Node, Options, Provision, Stage, converge, observe, plan};
+use phoenix_engine::{Desired, Disposition, EventKind, Node, Options, Provision, Stage, converge, observe, plan};
 use phoenix_host::{Effect, Layered};
 use phoenix_sim::{SimNode, World};
 use phoenix_types::GuestKind;
@@ -99,7 +99,7 @@ async fn a_template_that_exists_is_left_alone_and_never_started() {
             let site = node.labelled(None, "observe");
             let observed = observe(&site, &desired).await.unwrap();
             let plan = plan(&desired, &observed, provision);
-            assert_eq!((plan.guests[0].attitude, plan.step_count()), (Attitude::Keep, 0), "{plan:#?}");
+            assert_eq!((plan.guests[0].disposition, plan.step_count()), (Disposition::Keep, 0), "{plan:#?}");
         }
         let again = up(&sim, &desired).await;
         assert!(again.summary.is_good());

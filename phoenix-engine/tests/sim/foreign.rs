@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phoenix_engine::{Attitude, GuestOutcome};
+use phoenix_engine::{Disposition, GuestOutcome};
 use phoenix_host::Host as _;
 use phoenix_sim::SimNode;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ async fn leaves_it_alone(tale: &mut Tale, fleet: &Fleet, path: &str) -> Ran {
     let before = text(tale, path).await;
     let ran = tale.up(fleet).await;
     let planned = ran.plan.as_ref().unwrap().guests.iter().find(|guest| guest.id.get() == 500).unwrap();
-    assert_eq!(planned.attitude, Attitude::NotOurs, "{before}\n{planned:#?}");
+    assert_eq!(planned.disposition, Disposition::NotOurs, "{before}\n{planned:#?}");
     assert!(!sent(&ran, "destroy 500") && !sent(&ran, "unlock 500"), "{before}");
     assert_eq!(text(tale, path).await, before);
     ran

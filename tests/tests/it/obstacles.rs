@@ -44,7 +44,7 @@ fn a_storage_that_cannot_do_it(kind: &str, more: &str) {
 
     let plan = lab.done(&["--format", "json", "plan"]).json();
     let attitudes: Vec<&str> =
-        plan["guests"].as_array().unwrap().iter().map(|guest| guest["attitude"].as_str().unwrap()).collect();
+        plan["guests"].as_array().unwrap().iter().map(|guest| guest["disposition"].as_str().unwrap()).collect();
     assert_eq!(attitudes, ["held", "held", "create"], "{plan:#}");
     assert_eq!(plan["guests"][0]["obstacles"][0]["check"], "storage-feature");
 
