@@ -6,7 +6,7 @@ use super::error::StepError;
 use super::record;
 use super::steps::{settings, snapshot, volumes};
 use super::worker::Worker;
-use crate::guest::{Debt, VENDOR_DATA, undo_snapshot};
+use crate::guest::{PendingWork, VENDOR_DATA, undo_snapshot};
 use crate::node::Site;
 use crate::plan::{Restart, SnapshotPurpose, Step, Work};
 
@@ -15,24 +15,24 @@ impl Worker<'_> {
     pub(crate) async fn work(&mut self, step: &Step) -> Result<(), StepError> {
         let site = self.run.node.at(self.guest.id, step.stage);
         if self.proofs_left > 0 && !step.work.makes_ready() {
-            self.owe_proof(&site).await?;
+            self.mark_unproven(&site).await?;
         }
         self.carry_out(step, &site).await?;
         if step.work.is_proof() {
             self.proofs_left -= 1;
             if self.proofs_left == 0 {
-                self.pay(Debt::Proof, &site).await?;
+                self.complete(PendingWork::Proof, &site).await?;
             }
         }
         if step.work.shows_the_guest() {
             self.snapshots_left -= 1;
             if self.snapshots_left == 0 {
-                self.pay(Debt::Snapshots, &site).await?;
+                self.complete(PendingWork::Snapshots, &site).await?;
             }
         }
         self.steps_left -= 1;
         if self.steps_left == 0 {
-            self.pay(Debt::Making, &site).await?;
+            self.complete(PendingWork::Making, &site).await?;
         }
         Ok(())
     }

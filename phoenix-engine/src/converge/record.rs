@@ -7,7 +7,7 @@ use super::error::StepError;
 use super::retry::while_busy;
 use super::worker::Worker;
 use crate::desired::Spec;
-use crate::guest::{Debt, NOTES_LIMIT, Passage, Record, check_value, is_mark, line_digest, mark, settled};
+use crate::guest::{NOTES_LIMIT, Passage, PendingWork, Record, check_value, is_mark, line_digest, mark, settled};
 use crate::node::Site;
 use crate::plan::Stage;
 
@@ -100,13 +100,13 @@ async fn write_notes(worker: &mut Worker<'_>, site: &Site, file: &ConfFile, note
 
 impl Worker<'_> {
     /// Notes, before the first change, that nobody has asked yet whether the guest is well after it.
-    pub(super) async fn owe_proof(&mut self, site: &Site) -> Result<(), StepError> {
-        let is_new = self.record.owes.insert(Debt::Proof);
+    pub(super) async fn mark_unproven(&mut self, site: &Site) -> Result<(), StepError> {
+        let is_new = self.record.pending.insert(PendingWork::Proof);
         // A guest that is only being made gets it with its first record.
         if is_new && self.record.check.is_some() { note(self, site).await } else { Ok(()) }
     }
 
-    pub(super) async fn pay(&mut self, debt: Debt, site: &Site) -> Result<(), StepError> {
-        if self.record.owes.remove(&debt) { note(self, site).await } else { Ok(()) }
+    pub(super) async fn complete(&mut self, work: PendingWork, site: &Site) -> Result<(), StepError> {
+        if self.record.pending.remove(&work) { note(self, site).await } else { Ok(()) }
     }
 }

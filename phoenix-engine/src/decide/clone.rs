@@ -7,7 +7,7 @@ use phoenix_types::{GuestId, SnapshotName};
 
 use crate::desired::{ContainerOrigin, Desired, DesiredGuest, Spec, VmOrigin};
 use crate::digest::Digest;
-use crate::guest::{Debt, Record, mounted_by};
+use crate::guest::{PendingWork, Record, mounted_by};
 use crate::observe::Observed;
 
 /// The record that a guest begins with.
@@ -16,10 +16,10 @@ pub(super) fn first_record(guest: &DesiredGuest, desired: &Desired, observed: &O
     if let Some(source) = guest.clone_source() {
         record.volumes = volumes_of(source, snapshot_of(guest), desired, observed);
         if !is_clean(source, desired, observed) {
-            record.owes.insert(Debt::Identity);
+            record.pending.insert(PendingWork::Identity);
         }
     }
-    let shares_nothing = begins_clean(guest) && !record.owes.contains(&Debt::Identity);
+    let shares_nothing = begins_clean(guest) && !record.pending.contains(&PendingWork::Identity);
     record.cleaned = guest.state == State::Template && !boots(guest) && shares_nothing;
     record
 }

@@ -8,14 +8,14 @@ use phoenix_types::{ConfSection, FirewallFile, FirewallText, GuestKind, Power, S
 use super::builder::Builder;
 use super::clone::first_record;
 use super::judge::judge;
-use super::provisioning::{Now, Snapshots, Standing, VendorData, owes_proof, provisioning};
+use super::provisioning::{Now, Snapshots, Standing, VendorData, must_be_proven, provisioning};
 use super::scripts::{Pending, Provision, pending};
 use super::unmanaged::unmanaged;
 use super::{container, differences, vm};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::digest::Digest;
 use crate::guest::{
-    Debt, Passage, Record, UNDO, changes, is_a_tasks, line_digest, our_vendor_data, settled, wanted_keys,
+    Passage, PendingWork, Record, UNDO, changes, is_a_tasks, line_digest, our_vendor_data, settled, wanted_keys,
 };
 use crate::observe::{Observed, Present};
 use crate::plan::{Difference, Disposition, Effect, GuestPlan, Restart, Stage, Step, Work};
@@ -83,7 +83,7 @@ pub(crate) fn plan_guest(
         plan.unmet.extend(differences::template(guest, present, &record));
         return plan.finish(Disposition::Keep, record);
     }
-    let back = owed_way_back(present, &record);
+    let back = pending_rollback(present, &record);
     let (present, record) = match &back {
         Some((after, record)) => {
             let reason = "a run that died was at it, after a change had failed";
@@ -95,7 +95,7 @@ pub(crate) fn plan_guest(
     };
     update(&mut plan, present, desired, observed, &record, provision);
     // One that was never whole has nothing to go back to.
-    let was_whole = is_checked(present, &record) && !record.owes.contains(&Debt::Making);
+    let was_whole = is_checked(present, &record) && !record.pending.contains(&PendingWork::Making);
     if guest.on_failure == OnFailure::Rollback && was_whole {
         make_undoable(&mut plan, present);
     }
@@ -105,9 +105,9 @@ pub(crate) fn plan_guest(
 
 /// What the guest will be, with the record of that moment, when it has gone back to the snapshot that a run which died was going
 /// back to. Notes do not go back (pve-guest-common, `snapshot_rollback`), and it is off then.
-fn owed_way_back(present: &Present, record: &Record) -> Option<(Present, Record)> {
+fn pending_rollback(present: &Present, record: &Record) -> Option<(Present, Record)> {
     let section = present.conf.snapshots.get(UNDO).filter(|section| section.get("snapstate").is_none())?;
-    if !record.owes.contains(&Debt::Rollback) {
+    if !record.pending.contains(&PendingWork::Rollback) {
         return None;
     }
     let mut then = section.description.as_deref().and_then(Record::find).filter(|then| then.id == record.id)?;
@@ -139,16 +139,16 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
         Spec::Container(container) => container.raw_lines.iter().map(line_digest).collect(),
         Spec::Vm(_) => BTreeSet::new(),
     };
-    let owed = |debt: &Debt| match debt {
-        Debt::Restart => present.power != Power::Stopped,
-        Debt::Proof => owes_proof(guest, record),
-        Debt::Identity => true,
-        Debt::Snapshots => guest.renews_snapshots(),
+    let is_pending = |work: &PendingWork| match work {
+        PendingWork::Restart => present.power != Power::Stopped,
+        PendingWork::Proof => must_be_proven(guest, record),
+        PendingWork::Identity => true,
+        PendingWork::Snapshots => guest.renews_snapshots(),
         // Nothing is left to do for the one; what the other would go back to is gone.
-        Debt::Making | Debt::Rollback => false,
+        PendingWork::Making | PendingWork::Rollback => false,
     };
     is_checked(present, record)
-        && record.owes.iter().all(owed)
+        && record.pending.iter().all(is_pending)
         && record.lines == lines
         && (record.firewall || guest.firewall.is_none())
         && record.notes == guest.notes.as_deref().and_then(Passage::of)
@@ -261,22 +261,22 @@ fn update(
     {
         plan.step(Stage::HostPaths, "mend the directories that it mounts", reason, Effect::Hot, Work::HostPaths);
     }
-    let owes_restart = running && record.owes.contains(&Debt::Restart);
-    if !doable.is_empty() || owes_restart || !is_recorded(guest, present, record) {
-        let restart = if owes_restart || running && doable.iter().any(|d| d.effect == Effect::Restart) {
+    let must_restart = running && record.pending.contains(&PendingWork::Restart);
+    if !doable.is_empty() || must_restart || !is_recorded(guest, present, record) {
+        let restart = if must_restart || running && doable.iter().any(|d| d.effect == Effect::Restart) {
             Restart::Needed
         } else {
             Restart::NotNeeded
         };
         let count = doable.len();
         let summary = match count {
-            0 if owes_restart => "restart".to_owned(),
+            0 if must_restart => "restart".to_owned(),
             0 => "write the record".to_owned(),
             1 => format!("change {}", doable[0].key),
             _ => format!("change {count} settings"),
         };
         let reason = match count {
-            0 if owes_restart => "a run was cut off before it restarted it",
+            0 if must_restart => "a run was cut off before it restarted it",
             0 => "it was cut off before it was written",
             _ => "the configuration differs",
         };

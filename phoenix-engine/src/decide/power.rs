@@ -7,7 +7,7 @@ use phoenix_types::{GuestId, Power};
 
 use super::finish::finish;
 use crate::desired::{Desired, DesiredGuest};
-use crate::guest::{Debt, Record, agent_use};
+use crate::guest::{PendingWork, Record, agent_use};
 use crate::observe::{Observed, Present};
 use crate::plan::{Disposition, Effect, GuestPlan, Plan, Stage, Step, Work};
 
@@ -224,7 +224,7 @@ fn steps(guest: &DesiredGuest, present: &Present, record: &Record, action: Power
     if starts {
         steps.push(step(Stage::Start, "start", "asked for", Work::Start));
     }
-    let unproven = runs && action == PowerAction::Start && record.owes.contains(&Debt::Proof);
+    let unproven = runs && action == PowerAction::Start && record.pending.contains(&PendingWork::Proof);
     if starts || unproven {
         let reason = if starts { "it was just started" } else { "a run that ended early did not wait for it" };
         if agent_use(guest, Some(&present.conf.live)) != AgentUse::Absent {

@@ -8,7 +8,7 @@ use super::builder::Builder;
 use super::scripts::{Pending, Provision, pending};
 use super::{differences, vm};
 use crate::desired::{DesiredGuest, Spec};
-use crate::guest::{Debt, Record, agent_use, awaits_cloud_init, successor};
+use crate::guest::{PendingWork, Record, agent_use, awaits_cloud_init, successor};
 use crate::plan::{Effect, SnapshotPurpose, Stage, Step, Work};
 
 /// How a snapshot of the guest's own stands.
@@ -34,7 +34,7 @@ impl Standing {
         }
         let notes = conf.snapshots.get(name.as_str()).and_then(|section| section.description.as_deref());
         match notes.and_then(Record::find).filter(|shown| shown.id == guest.id) {
-            Some(_) if record.owes.contains(&Debt::Snapshots) => Self::Stale,
+            Some(_) if record.pending.contains(&PendingWork::Snapshots) => Self::Stale,
             Some(record) if pending(&guest.scripts, &record, Provision::WhenChanged).is_some() => Self::Stale,
             _ => Self::Current,
         }
@@ -67,9 +67,9 @@ pub(super) enum VendorData {
 }
 
 /// Whether the guest must be asked if it is well, because a run that changed it did not come to that.
-pub(super) fn owes_proof(guest: &DesiredGuest, record: &Record) -> bool {
+pub(super) fn must_be_proven(guest: &DesiredGuest, record: &Record) -> bool {
     let can_be_asked = !guest.health.is_empty() || (guest.kind() == GuestKind::Vm && guest.state == State::Running);
-    can_be_asked && record.owes.contains(&Debt::Proof)
+    can_be_asked && record.pending.contains(&PendingWork::Proof)
 }
 
 /// Everything from the start on.
@@ -100,15 +100,16 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     let after = wants(&guest.snapshot_after, have.after);
     let is_vm = guest.kind() == GuestKind::Vm;
     // Nor has one been anything yet whose making was cut off.
-    let is_new = effect == Effect::Create || record.owes.contains(&Debt::Making);
+    let is_new = effect == Effect::Create || record.pending.contains(&PendingWork::Making);
     // A run that was cut off, or that failed, has left it before its gates passed.
-    let owes_proof = owes_proof(guest, record);
+    let must_be_proven = must_be_proven(guest, record);
     // A first boot that was never over leaves its work undone.
     let is_unproven = is_new || (guest.state == State::Template && !record.cleaned) || vendor_data == VendorData::Ours;
     let has_gates = !guest.health.is_empty() || !guest.wait_for.is_empty();
     let was_inside = guest.state == State::Template && !guest.scripts.is_empty();
-    let owes_identity = record.owes.contains(&Debt::Identity);
-    let needs_inside = pending.is_some() || owes_proof || owes_identity || (is_unproven && (has_gates || was_inside));
+    let needs_identity = record.pending.contains(&PendingWork::Identity);
+    let needs_inside =
+        pending.is_some() || must_be_proven || needs_identity || (is_unproven && (has_gates || was_inside));
     // One that nobody works in never boots; whether it has something that its clones must not share, the clones know.
     let cleans = guest.state == State::Template && (needs_inside || power != Power::Stopped);
     let must_run = guest.state == State::Running || needs_inside;
@@ -120,10 +121,10 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     }
     let works_inside = pending.is_some()
         || cleans
-        || owes_identity
+        || needs_identity
         || (must_run && vendor_data == VendorData::Ours)
         || matches!(&guest.spec, Spec::Vm(spec) if must_run && vm::volumes_reason(spec, record).is_some());
-    if is_vm && (starts || works_inside || owes_proof) {
+    if is_vm && (starts || works_inside || must_be_proven) {
         let reason = if starts { "it was just started" } else { "what follows needs it" };
         if agent_use(guest, live) != AgentUse::Absent {
             plan.step(Stage::Agent, "wait for the guest agent", reason, Effect::None, Work::AwaitAgent);
@@ -132,7 +133,7 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
             plan.step(Stage::CloudInit, "wait for cloud-init", reason, Effect::None, Work::AwaitCloudInit);
         }
     }
-    if owes_identity && !cleans {
+    if needs_identity && !cleans {
         let summary = match guest.kind() {
             GuestKind::Vm => "make ssh host keys and a machine id of its own, and restart",
             GuestKind::Container => "make ssh host keys of its own",
@@ -176,7 +177,7 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
             plan.step(Stage::Provision, format!("run {}", script.name), reason, effect, Work::Script(at));
         }
     }
-    let goes_on = !plan.steps.is_empty() || owes_proof || template.is_some() || after.is_some();
+    let goes_on = !plan.steps.is_empty() || must_be_proven || template.is_some() || after.is_some();
     if goes_on && !guest.health.is_empty() && must_run {
         plan.step(
             Stage::Health,

@@ -19,7 +19,7 @@ pub use notes::Passage;
 pub(crate) use notes::settled;
 pub(crate) use proof::Proof;
 pub(crate) use record::NOTES_LIMIT;
-pub use record::{Debt, RanScript, Record, Undo};
+pub use record::{PendingWork, RanScript, Record, Undo};
 pub(crate) use settings::{changes, managed_keys, wanted_keys};
 pub(crate) use snapshot::{UNDO, successor, undo_snapshot};
 pub(crate) use vendor_data::{NAME as VENDOR_DATA_NAME, VENDOR_DATA, ours as our_vendor_data};

@@ -6,7 +6,7 @@ use phoenix_types::{GuestConf, GuestId, GuestKind};
 
 use super::disk::root_disk;
 use super::lock::is_creation;
-use super::record::{Debt, Record};
+use super::record::{PendingWork, Record};
 
 /// What a guest's configuration shows of its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Proof {
 
 /// Whether the creating command wrote the record and was then killed: it writes the record before the disks.
 fn is_unfinished(conf: &GuestConf, kind: GuestKind, record: &Record) -> bool {
-    let was_begun = record.check.is_none() && record.owes.contains(&Debt::Making);
+    let was_begun = record.check.is_none() && record.pending.contains(&PendingWork::Making);
     was_begun && (conf.lock().is_some_and(is_creation) || root_disk(&conf.live, kind).is_none())
 }
 

@@ -28,7 +28,7 @@ pub struct RanScript {
 /// What a run began on a guest and has not finished yet. When it dies or fails, whoever runs next goes on from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Debt {
+pub enum PendingWork {
     /// Settings were changed that act only after a restart.
     Restart,
     /// It is being made, changed or started, and has not been asked since whether it is well.
@@ -69,7 +69,7 @@ pub struct Record {
     pub cleaned: bool,
     /// What is left to do; nothing after a run that ended well.
     #[serde(rename = "o", default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub owes: BTreeSet<Debt>,
+    pub pending: BTreeSet<PendingWork>,
     /// Whether Phoenix wrote the guest's firewall file, so that it may take it away again.
     #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
     pub firewall: bool,
@@ -110,7 +110,7 @@ impl Record {
             keys: BTreeSet::new(),
             lines: BTreeSet::new(),
             cleaned: false,
-            owes: BTreeSet::new(),
+            pending: BTreeSet::new(),
             firewall: false,
             volumes: BTreeMap::new(),
             begun: BTreeMap::new(),
@@ -157,7 +157,7 @@ impl Record {
     /// do not go back with a disk.
     #[must_use]
     pub fn fresh_check(&self) -> String {
-        let unmarked = Self { check: None, owes: BTreeSet::new(), notes: None, ..self.clone() };
+        let unmarked = Self { check: None, pending: BTreeSet::new(), notes: None, ..self.clone() };
         let json = serde_json::to_vec(&unmarked).unwrap_or_default();
         Digest::of([json.as_slice()]).as_str()[..8].to_owned()
     }
@@ -215,7 +215,7 @@ mod tests {
         let mut other = record();
         assert_eq!(record().fresh_check(), other.fresh_check());
         other.check = Some("x".into());
-        other.owes.insert(Debt::Proof);
+        other.pending.insert(PendingWork::Proof);
         assert_eq!(record().fresh_check(), other.fresh_check());
         other.ran("docker", &Digest::of([b"y".as_slice()]));
         assert_ne!(record().fresh_check(), other.fresh_check());

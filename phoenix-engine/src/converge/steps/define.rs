@@ -13,7 +13,7 @@ use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
 use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
 use crate::event::{EventKind, millis};
-use crate::guest::{Debt, NOTES_LIMIT, Passage, Proof, Record, wanted_keys};
+use crate::guest::{NOTES_LIMIT, Passage, PendingWork, Proof, Record, wanted_keys};
 use crate::node::Site;
 use crate::plan::Stage;
 
@@ -37,7 +37,7 @@ impl Worker<'_> {
         }
         self.record.begun = self.guest.begins_with();
         self.record.notes = self.guest.notes.as_deref().and_then(Passage::of);
-        self.record.owes.insert(Debt::Making);
+        self.record.pending.insert(PendingWork::Making);
         let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
         if notes.chars().count() > NOTES_LIMIT {
             return Err(StepError::NotesFull { length: notes.chars().count() });
@@ -88,7 +88,7 @@ impl Worker<'_> {
     /// Writes raw lines, check value and record before anything runs, so that a clone never starts with its source's.
     async fn write_first_record(&mut self, site: &Site) -> Result<(), StepError> {
         if !self.guest.minds_being_made() {
-            self.record.owes.remove(&Debt::Making);
+            self.record.pending.remove(&PendingWork::Making);
         }
         // What came along from the source is ours to take away.
         match record::inherited(self, site).await? {

@@ -9,7 +9,7 @@ use phoenix_types::GuestKind;
 use crate::converge::error::StepError;
 use crate::converge::record;
 use crate::converge::worker::Worker;
-use crate::guest::{Debt, Reboot, cloud_init_gate};
+use crate::guest::{PendingWork, Reboot, cloud_init_gate};
 use crate::node::Site;
 
 /// What takes it out.
@@ -26,7 +26,7 @@ impl Worker<'_> {
     pub(in crate::converge) async fn clean(&mut self, site: &Site) -> Result<(), StepError> {
         self.run_inside(site, [CLEAN, "phoenix-clean"].as_slice()).await?;
         self.record.cleaned = true;
-        self.record.owes.remove(&Debt::Identity);
+        self.record.pending.remove(&PendingWork::Identity);
         record::write(self, site).await
     }
 
@@ -42,7 +42,7 @@ impl Worker<'_> {
                 self.pass(&[cloud_init_gate(Reboot::Done)]).await?;
             }
         }
-        self.record.owes.remove(&Debt::Identity);
+        self.record.pending.remove(&PendingWork::Identity);
         record::note(self, site).await
     }
 

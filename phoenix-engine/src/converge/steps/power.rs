@@ -8,7 +8,7 @@ use crate::converge::record;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
 use crate::event::EventKind;
-use crate::guest::{Debt, SHUTDOWN};
+use crate::guest::{PendingWork, SHUTDOWN};
 use crate::node::Site;
 use crate::plan::{Stage, Work};
 
@@ -16,7 +16,7 @@ impl Worker<'_> {
     /// Starts the guest. A start is all that a restart still owed.
     pub(in crate::converge) async fn start(&mut self, site: &Site) -> Result<(), StepError> {
         let (id, kind) = (self.id(), self.kind());
-        if self.record.owes.remove(&Debt::Restart) {
+        if self.record.pending.remove(&PendingWork::Restart) {
             record::note(self, site).await?;
         }
         let started = while_busy(self.events, Stage::Start, || site.guests(kind).start(id)).await;

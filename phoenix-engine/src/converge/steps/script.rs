@@ -13,7 +13,7 @@ use crate::converge::event_sender::EventSender;
 use crate::converge::record;
 use crate::converge::worker::Worker;
 use crate::desired::{DesiredGuest, DesiredScript};
-use crate::guest::Debt;
+use crate::guest::PendingWork;
 use crate::node::Site;
 
 impl Worker<'_> {
@@ -26,7 +26,7 @@ impl Worker<'_> {
         self.record.scripts.retain(|ran| earlier.contains(&ran.name.as_str()));
         if self.record.scripts.len() < known {
             if self.guest.renews_snapshots() {
-                self.record.owes.insert(Debt::Snapshots);
+                self.record.pending.insert(PendingWork::Snapshots);
             }
             record::write(self, site).await?;
         }

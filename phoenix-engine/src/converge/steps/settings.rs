@@ -8,7 +8,7 @@ use crate::converge::record;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
 use crate::desired::Spec;
-use crate::guest::{Debt, Record, changes, wanted_keys};
+use crate::guest::{PendingWork, Record, changes, wanted_keys};
 use crate::node::Site;
 use crate::plan::{Restart, Stage};
 
@@ -30,17 +30,17 @@ pub(in crate::converge) async fn apply(
     }
     worker.record.keys = wanted_keys(worker.guest, &worker.conf(site).await?.conf.after_restart())?;
     match restart {
-        Restart::Needed => worker.record.owes.insert(Debt::Restart),
-        Restart::NotNeeded => worker.record.owes.remove(&Debt::Restart),
+        Restart::Needed => worker.record.pending.insert(PendingWork::Restart),
+        Restart::NotNeeded => worker.record.pending.remove(&PendingWork::Restart),
     };
     if worker.proofs_left == 0 {
         // Once it had gates, or should run; now there is nothing to ask.
-        worker.record.owes.remove(&Debt::Proof);
+        worker.record.pending.remove(&PendingWork::Proof);
     }
     if !worker.guest.renews_snapshots() {
-        worker.record.owes.remove(&Debt::Snapshots);
+        worker.record.pending.remove(&PendingWork::Snapshots);
     }
-    worker.record.owes.remove(&Debt::Rollback);
+    worker.record.pending.remove(&PendingWork::Rollback);
     record::write(worker, site).await
 }
 

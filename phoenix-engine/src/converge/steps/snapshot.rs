@@ -6,7 +6,7 @@ use phoenix_types::SnapshotName;
 use crate::converge::error::StepError;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
-use crate::guest::{Debt, Record, successor};
+use crate::guest::{PendingWork, Record, successor};
 use crate::node::Site;
 use crate::plan::{SnapshotPurpose, Stage};
 
@@ -33,7 +33,7 @@ pub(in crate::converge) async fn take(
         SnapshotPurpose::Template => (Stage::Template, "Taken by Phoenix. Clones are made from it."),
     };
     let mut record = worker.record.clone();
-    record.owes.retain(|debt| ![Debt::Making, Debt::Snapshots].contains(debt));
+    record.pending.retain(|work| ![PendingWork::Making, PendingWork::Snapshots].contains(work));
     if purpose == SnapshotPurpose::Undo {
         record.undo = worker.undo_beside(&conf.live, site).await?;
     }

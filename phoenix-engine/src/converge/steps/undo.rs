@@ -8,7 +8,7 @@ use crate::converge::record;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
 use crate::event::EventKind;
-use crate::guest::{Debt, Record, Undo, undo_snapshot};
+use crate::guest::{PendingWork, Record, Undo, undo_snapshot};
 use crate::node::Site;
 use crate::plan::{Stage, Work};
 
@@ -59,17 +59,17 @@ impl Worker<'_> {
     async fn take_back(&mut self, before: &Record, power: Power, name: &SnapshotName) -> Result<WentBack, StepError> {
         let site = self.run.node.at(self.id(), Stage::Undo);
         // Should this run die now, the next one does not take what is half gone back for what the record says.
-        self.record.owes.insert(Debt::Rollback);
+        self.record.pending.insert(PendingWork::Rollback);
         record::note(self, &site).await?;
         // What the notes say stays: they do not go back with the disk.
         let notes = self.record.notes.take();
         self.record = Record { notes, ..self.record_of(name, &site).await?.unwrap_or_else(|| before.clone()) };
         self.record.undo = None;
-        self.record.owes.clone_from(&before.owes);
+        self.record.pending.clone_from(&before.pending);
         // What ran since the snapshot is undone.
-        self.record.owes.retain(|debt| ![Debt::Rollback, Debt::Snapshots].contains(debt));
+        self.record.pending.retain(|work| ![PendingWork::Rollback, PendingWork::Snapshots].contains(work));
         if power != Power::Stopped {
-            self.record.owes.insert(Debt::Proof);
+            self.record.pending.insert(PendingWork::Proof);
         }
         let kept = self.restore(&site).await?;
         let proven = if power == Power::Stopped { Ok(()) } else { self.prove_again(&site).await };
@@ -86,7 +86,7 @@ impl Worker<'_> {
             gates::wait_all(&agent, &around, self.events).await.map_err(StepError::Gate)?;
         }
         gates::wait_all(&self.guest.health, &around, self.events).await.map_err(StepError::Gate)?;
-        self.pay(Debt::Proof, site).await
+        self.complete(PendingWork::Proof, site).await
     }
 
     /// What the snapshot before a change does not hold itself; `None` when that is more than a snapshot's description takes.
