@@ -72,7 +72,7 @@ pub use digest::Digest;
 pub use doctor::{Examination, Finding, Gravity, examine, obstacles};
 pub use event::{Event, EventKind, EventSink, Failure, GuestOutcome};
 pub use export::{Export, export, remaining};
-pub use guest::{Passage, PendingWork, RanScript, Record, Undo};
+pub use guest::{ManagedText, PendingWork, RanScript, Record, Undo};
 pub use health::{GuestHealth, ask};
 pub use lock::{Holder, LOCK, LockError, NodeLock, Witness};
 pub use node::{Node, Site};

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::decide::{Provision, plan};
 use crate::desired::{Desired, DesiredGuest, Spec};
-use crate::guest::{NOTES_LIMIT, Passage, RanScript, Record, line_digest, mounted_by, wanted_keys};
+use crate::guest::{ManagedText, NOTES_LIMIT, RanScript, Record, line_digest, mounted_by, wanted_keys};
 use crate::observe::{Observed, Present};
 use crate::plan::Plan;
 
@@ -252,7 +252,7 @@ fn record(guest: &DesiredGuest, present: &Present, provisioned: Provisioned) -> 
     record.keys = wanted_keys(guest, &present.conf.after_restart())?;
     record.firewall = guest.firewall.is_some();
     record.begun = guest.begins_with();
-    record.notes = guest.notes.as_deref().and_then(Passage::of);
+    record.notes = guest.notes.as_deref().and_then(ManagedText::of);
     if let Spec::Container(container) = &guest.spec {
         record.lines = container.raw_lines.iter().map(line_digest).collect();
     }

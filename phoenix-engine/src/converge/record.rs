@@ -7,7 +7,7 @@ use super::error::StepError;
 use super::retry::while_busy;
 use super::worker::Worker;
 use crate::desired::Spec;
-use crate::guest::{NOTES_LIMIT, Passage, PendingWork, Record, check_value, is_mark, line_digest, mark, settled};
+use crate::guest::{ManagedText, NOTES_LIMIT, PendingWork, Record, check_value, is_mark, line_digest, mark, settled};
 use crate::node::Site;
 use crate::plan::Stage;
 
@@ -58,7 +58,7 @@ pub(super) async fn write(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
     let notes = file.conf.live.description.as_deref().unwrap_or_default();
     let have = Record::strip(notes);
     let settled = settled(&have, worker.record.notes.as_ref(), worker.guest.notes.as_deref());
-    worker.record.notes = worker.guest.notes.as_deref().and_then(Passage::of);
+    worker.record.notes = worker.guest.notes.as_deref().and_then(ManagedText::of);
     // A record between people's lines stays where it is.
     let text = worker.record.insert_into(if settled == have { notes } else { &settled });
     if text.chars().count() > NOTES_LIMIT {
@@ -77,13 +77,13 @@ pub(super) async fn note(worker: &mut Worker<'_>, site: &Site) -> Result<(), Ste
 }
 
 /// Writes the record, and in the place of what the configuration says in the notes now this text.
-pub(super) async fn note_with(worker: &mut Worker<'_>, site: &Site, passage: Option<&str>) -> Result<(), StepError> {
+pub(super) async fn note_with(worker: &mut Worker<'_>, site: &Site, text: Option<&str>) -> Result<(), StepError> {
     let file = worker.conf(site).await?;
     let notes = file.conf.live.description.as_deref().unwrap_or_default();
     let now = Record::find(notes).and_then(|record| record.notes);
     let have = Record::strip(notes);
-    let settled = settled(&have, now.as_ref(), passage);
-    worker.record.notes = passage.and_then(Passage::of);
+    let settled = settled(&have, now.as_ref(), text);
+    worker.record.notes = text.and_then(ManagedText::of);
     let text = if settled == have { notes.to_owned() } else { settled };
     write_notes(worker, site, &file, &text).await
 }

@@ -15,7 +15,7 @@ use super::{container, differences, vm};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::digest::Digest;
 use crate::guest::{
-    Passage, PendingWork, Record, UNDO, changes, is_a_tasks, line_digest, our_vendor_data, settled, wanted_keys,
+    ManagedText, PendingWork, Record, UNDO, changes, is_a_tasks, line_digest, our_vendor_data, settled, wanted_keys,
 };
 use crate::observe::{Observed, Present};
 use crate::plan::{Difference, Disposition, Effect, GuestPlan, Restart, Stage, Step, Work};
@@ -117,7 +117,7 @@ fn pending_rollback(present: &Present, record: &Record) -> Option<(Present, Reco
     if let Some(undo) = then.undo.take() {
         let have = Record::strip(description.as_deref().unwrap_or_default());
         description = Some(settled(&have, record.notes.as_ref(), undo.notes.as_deref()));
-        then.notes = undo.notes.as_deref().and_then(Passage::of);
+        then.notes = undo.notes.as_deref().and_then(ManagedText::of);
         after.firewall = undo.firewall;
     }
     after.conf.pending = None;
@@ -151,7 +151,7 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
         && record.pending.iter().all(is_pending)
         && record.lines == lines
         && (record.firewall || guest.firewall.is_none())
-        && record.notes == guest.notes.as_deref().and_then(Passage::of)
+        && record.notes == guest.notes.as_deref().and_then(ManagedText::of)
         && wanted_keys(guest, &present.conf.after_restart()).is_ok_and(|keys| keys == record.keys)
 }
 

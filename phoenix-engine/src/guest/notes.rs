@@ -8,7 +8,7 @@ use crate::digest::Digest;
 
 /// Lines that Phoenix wrote into a guest's notes: where people wrote around them they are found again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Passage {
+pub struct ManagedText {
     /// How many lines.
     #[serde(rename = "l")]
     lines: usize,
@@ -17,15 +17,15 @@ pub struct Passage {
     digest: Digest,
 }
 
-impl Passage {
-    /// The passage that a text makes; `None` for one that says nothing.
+impl ManagedText {
+    /// What is kept about a text; `None` for an empty one.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let lines = lines(text);
         (!lines.is_empty()).then(|| Self { lines: lines.len(), digest: digest(&lines) })
     }
 
-    /// The passage's text in notes, where it is found.
+    /// The text itself, where notes contain it.
     pub(crate) fn text(&self, notes: &str) -> Option<String> {
         let lines = lines(notes);
         self.find(&lines).map(|range| lines[range].join("\n"))
@@ -50,15 +50,15 @@ fn digest(lines: &[&str]) -> Digest {
 
 /// Notes, without the record, that say what is configured: in the place of what Phoenix wrote there before, or else before
 /// everything that people wrote. Their text stays as it is.
-pub(crate) fn settled(notes: &str, before: Option<&Passage>, wanted: Option<&str>) -> String {
+pub(crate) fn settled(notes: &str, before: Option<&ManagedText>, wanted: Option<&str>) -> String {
     let have = lines(notes);
     let wanted = wanted.unwrap_or_default();
-    let there = Passage::of(wanted).and_then(|passage| passage.find(&have));
+    let there = ManagedText::of(wanted).and_then(|managed| managed.find(&have));
     if there.is_some() {
         return notes.to_owned();
     }
     let wanted = lines(wanted);
-    match before.and_then(|passage| passage.find(&have)) {
+    match before.and_then(|managed| managed.find(&have)) {
         // The empty line that parted it from what follows goes with it.
         Some(range) if wanted.is_empty() => {
             let rest = have[range.end..].iter().skip_while(|line| line.is_empty());
@@ -87,8 +87,8 @@ mod tests {
     #[test_case("Above\nMine.", None, Some("Mine."), "Above\nMine."; "there already")]
     #[test_case("Theirs.  ", Some("Mine."), None, "Theirs.  "; "nothing of ours")]
     fn the_configured_passage_is_settled(notes: &str, before: Option<&str>, wanted: Option<&str>, then: &str) {
-        let before = before.and_then(Passage::of);
+        let before = before.and_then(ManagedText::of);
         assert_eq!(settled(notes, before.as_ref(), wanted), then);
-        assert_eq!(settled(then, wanted.and_then(Passage::of).as_ref(), wanted), then, "and stays so");
+        assert_eq!(settled(then, wanted.and_then(ManagedText::of).as_ref(), wanted), then, "and stays so");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use phoenix_types::GuestId;
 use serde::{Deserialize, Serialize};
 
-use super::notes::Passage;
+use super::notes::ManagedText;
 use crate::digest::Digest;
 
 const OPEN: &str = "<!-- phoenix:";
@@ -81,7 +81,7 @@ pub struct Record {
     pub begun: BTreeMap<String, String>,
     /// What of the notes is the configuration's, so that it can be replaced or taken away again.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
-    pub notes: Option<Passage>,
+    pub notes: Option<ManagedText>,
     /// What the snapshot that carries this record does not hold itself. Only the snapshot before a change has it.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,

@@ -13,7 +13,7 @@ use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
 use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
 use crate::event::{EventKind, millis};
-use crate::guest::{NOTES_LIMIT, Passage, PendingWork, Proof, Record, wanted_keys};
+use crate::guest::{ManagedText, NOTES_LIMIT, PendingWork, Proof, Record, wanted_keys};
 use crate::node::Site;
 use crate::plan::Stage;
 
@@ -36,7 +36,7 @@ impl Worker<'_> {
             };
         }
         self.record.begun = self.guest.begins_with();
-        self.record.notes = self.guest.notes.as_deref().and_then(Passage::of);
+        self.record.notes = self.guest.notes.as_deref().and_then(ManagedText::of);
         self.record.pending.insert(PendingWork::Making);
         let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
         if notes.chars().count() > NOTES_LIMIT {

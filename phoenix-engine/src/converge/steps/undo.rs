@@ -100,7 +100,7 @@ impl Worker<'_> {
             return Ok(None);
         }
         let notes = live.description.as_deref().unwrap_or_default();
-        let notes = self.record.notes.as_ref().and_then(|passage| passage.text(&Record::strip(notes)));
+        let notes = self.record.notes.as_ref().and_then(|managed| managed.text(&Record::strip(notes)));
         Ok(Some(Undo { firewall, notes }))
     }
 
