@@ -8,15 +8,15 @@
 //!
 //! The layers: `args` is what can be typed, `settings` what it means together with the environment, `commands` the verbs, and
 //! `render` makes text of values and writes nothing. A `session` is a configuration with the node that it is for;
-//! `chronicle` is what happened to each guest in a run. `error` and `exit` say how it ends.
+//! `history` is what happened to each guest in a run. `error` and `exit` say how it ends.
 
 mod args;
-mod chronicle;
 mod command_log;
 mod commands;
 mod configuration;
 mod error;
 mod exit;
+mod history;
 mod holder;
 mod host;
 mod interrupt;

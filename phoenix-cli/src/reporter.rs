@@ -11,7 +11,7 @@ use phoenix_engine::{Event, EventSink};
 use tokio::time::Instant;
 
 use crate::args::Format;
-use crate::chronicle::Chronicle;
+use crate::history::RunHistory;
 use crate::render::{Tone, progress};
 use crate::runtime::Time;
 use crate::settings::Settings;
@@ -33,21 +33,21 @@ pub(crate) struct Reporter<'a> {
 
 #[derive(Debug, Default)]
 struct State {
-    told: Told,
+    reported: Reported,
     /// Lines of the foot that are on the screen.
     foot: usize,
 }
 
-/// What a reporter has heard and told.
+/// What a reporter has heard and reported.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
-    pub(crate) chronicle: Chronicle,
+pub(crate) struct Reported {
+    pub(crate) history: RunHistory,
     /// The first thing that went wrong with standard output; nothing was written there after it.
     pub(crate) failed: Option<io::Error>,
 }
 
 impl<'a> Reporter<'a> {
-    pub(crate) fn new(settings: &'a Settings, chronicle: Chronicle, time: Time) -> Self {
+    pub(crate) fn new(settings: &'a Settings, history: RunHistory, time: Time) -> Self {
         // Virtual time passes faster than anybody looks.
         let refresh = match time {
             Time::Real => Some(REFRESH),
@@ -56,8 +56,8 @@ impl<'a> Reporter<'a> {
         };
         let has_foot = settings.terminal.err_is_terminal() && settings.format != Format::Jsonl;
         let live = refresh.filter(|_| has_foot).map(|refresh| (Instant::now(), refresh));
-        let told = Told { chronicle, failed: None };
-        Self { settings, live, state: Arc::new(Mutex::new(State { told, foot: 0 })) }
+        let reported = Reported { history, failed: None };
+        Self { settings, live, state: Arc::new(Mutex::new(State { reported, foot: 0 })) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -77,8 +77,8 @@ impl<'a> Reporter<'a> {
     pub(crate) fn stopping(&self) {
         let mut state = self.state();
         let canvas = self.settings.terminal.err();
-        let now = self.live.map_or(state.told.chronicle.now, |(began, _)| millis(began));
-        let running = progress::foot(&state.told.chronicle, now, usize::MAX, canvas);
+        let now = self.live.map_or(state.reported.history.now, |(began, _)| millis(began));
+        let running = progress::foot(&state.reported.history, now, usize::MAX, canvas);
         let what = match running.len() {
             0 => "nothing is running".to_owned(),
             1 => "1 step runs to its end; interrupt again to kill it".to_owned(),
@@ -92,12 +92,12 @@ impl<'a> Reporter<'a> {
         self.print(&mut state, &text);
     }
 
-    /// Takes the foot away and gives out what was told.
-    pub(crate) fn finish(&self) -> Told {
+    /// Takes the foot away and gives out what was reported.
+    pub(crate) fn finish(&self) -> Reported {
         let mut state = self.state();
         let erase = erase(mem::take(&mut state.foot));
         self.settings.terminal.note(&erase);
-        mem::take(&mut state.told)
+        mem::take(&mut state.reported)
     }
 
     /// Prints a line above the foot.
@@ -105,7 +105,7 @@ impl<'a> Reporter<'a> {
         let terminal = &self.settings.terminal;
         let Some((began, _)) = self.live else { return terminal.note(line) };
         let now = millis(began);
-        let foot = progress::foot(&state.told.chronicle, now, FOOT, terminal.err());
+        let foot = progress::foot(&state.reported.history, now, FOOT, terminal.err());
         let mut text = erase(mem::replace(&mut state.foot, foot.len()));
         text.push_str(line);
         for line in foot {
@@ -129,14 +129,14 @@ fn erase(lines: usize) -> String {
 impl EventSink for Reporter<'_> {
     fn emit(&mut self, event: &Event) {
         let mut state = self.state();
-        state.told.chronicle.take(event);
+        state.reported.history.take(event);
         let Settings { terminal, format, detail, .. } = self.settings;
         if *format != Format::Jsonl {
-            let line = progress::line(event, &state.told.chronicle, *detail, terminal.err());
+            let line = progress::line(event, &state.reported.history, *detail, terminal.err());
             self.print(&mut state, &line.unwrap_or_default());
-        } else if state.told.failed.is_none() {
+        } else if state.reported.failed.is_none() {
             let line = serde_json::to_string(event).map_err(io::Error::from);
-            state.told.failed = line.and_then(|line| terminal.data(&(line + "\n"))).err();
+            state.reported.failed = line.and_then(|line| terminal.data(&(line + "\n"))).err();
         }
     }
 }

@@ -49,14 +49,14 @@ pub async fn ask(
     let node = &node.clone().learning(desired.secrets.clone());
     let questions = desired.guests.values().filter(|guest| ids.contains(&guest.id)).map(|guest| async {
         let power = observed.present.get(&guest.id).map(|present| present.power);
-        let around = surroundings(node, guest);
+        let context = surroundings(node, guest);
         let gates = if power == Some(Power::Running) { guest.health.as_slice() } else { &[] };
         let answers = gates.iter().map(|gate| {
-            let around = &around;
+            let context = &context;
             let mut gate = gate.clone();
             gate.schedule.timeout = gate.schedule.timeout.min(most);
             async move {
-                let mut attempt = phoenix_health::ask_once(&gate, around).await;
+                let mut attempt = phoenix_health::ask_once(&gate, context).await;
                 desired.secrets.mask_in(&mut attempt.answer.said);
                 desired.secrets.mask_in(&mut attempt.answer.output);
                 (gate.name, attempt)

@@ -57,7 +57,7 @@ mod plan;
 mod rehearse;
 mod snippets;
 mod status;
-mod succession;
+mod takeover;
 mod tasks;
 
 pub use adopt::{AdoptError, Adoptee, Adoption, NotAdoptable, Provisioned, plan_adoption};
@@ -69,7 +69,7 @@ pub use desired::{
     LowerError, NfsMount, NfsServer, Spec, VmOrigin,
 };
 pub use digest::Digest;
-pub use doctor::{Examination, Finding, Gravity, examine, obstacles};
+pub use doctor::{Examination, Finding, examine, obstacles};
 pub use event::{Event, EventKind, EventSink, Failure, GuestOutcome};
 pub use export::{Export, export, remaining};
 pub use guest::{ManagedText, PendingWork, RanScript, Record, Undo};

@@ -98,7 +98,7 @@ impl NodeLock {
             }
             // Given back since: asked for anew.
             let Some(found) = holder(&*host).await? else { continue };
-            if succeed(&*host, &found, &me, witness).await? == Succession::Ours {
+            if take_over(&*host, &found, &me, witness).await? == Takeover::Ours {
                 return Self::new(host, Some(found)).await;
             }
         }
@@ -126,7 +126,7 @@ impl NodeLock {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub async fn halve(&self, guest: GuestId) -> Result<(), HostError> {
+    pub async fn mark_in_progress(&self, guest: GuestId) -> Result<(), HostError> {
         let mut half = self.half.lock().await;
         if half.insert(guest) { self.write(&half).await } else { Ok(()) }
     }
@@ -135,7 +135,7 @@ impl NodeLock {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub async fn settle(&self, guest: GuestId) -> Result<(), HostError> {
+    pub async fn clear_in_progress(&self, guest: GuestId) -> Result<(), HostError> {
         let mut half = self.half.lock().await;
         if half.remove(&guest) { self.write(&half).await } else { Ok(()) }
     }
@@ -158,7 +158,7 @@ impl NodeLock {
 
 /// How the question ended who takes a dead holder's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Succession {
+enum Takeover {
     Ours,
     /// The lock was given back meanwhile, or somebody was faster.
     Open,
@@ -169,12 +169,12 @@ enum Succession {
 /// Each holder has at most one successor, the one who makes its claim: the file that is named after the holder. Where the
 /// claimant is dead as well, its own successor is sought. A claim goes only after the lock names the new holder, so whoever made
 /// one looks whether the lock is still what it was.
-async fn succeed(
+async fn take_over(
     host: &dyn Host,
     found: &Holder,
     me: &Contents,
     witness: &dyn Witness,
-) -> Result<Succession, LockError> {
+) -> Result<Takeover, LockError> {
     let mut claims = Vec::new();
     let mut last = found.clone();
     loop {
@@ -189,7 +189,7 @@ async fn succeed(
         }
         match read(host, &claim).await? {
             Some(Contents { holder }) => last = holder,
-            None => return Ok(Succession::Open),
+            None => return Ok(Takeover::Open),
         }
     }
     let is_same = holder(host).await?.as_ref() == Some(found);
@@ -202,7 +202,7 @@ async fn succeed(
     for claim in claims.iter().rev() {
         host.remove(claim).await?;
     }
-    Ok(if is_same { Succession::Ours } else { Succession::Open })
+    Ok(if is_same { Takeover::Ours } else { Takeover::Open })
 }
 
 /// The file that says who takes a dead holder's place.
@@ -264,9 +264,9 @@ mod tests {
     async fn a_dead_runs_lock_is_taken_over_with_what_it_was_making() {
         let host: Arc<dyn Host> = Arc::new(SimNode::new(World::default()));
         let dead = NodeLock::take(host.clone(), holder(1), &|_: &Holder| Liveness::Alive).await.unwrap();
-        dead.halve(guest(101)).await.unwrap();
-        dead.halve(guest(102)).await.unwrap();
-        dead.settle(guest(102)).await.unwrap();
+        dead.mark_in_progress(guest(101)).await.unwrap();
+        dead.mark_in_progress(guest(102)).await.unwrap();
+        dead.clear_in_progress(guest(102)).await.unwrap();
         let alive = |holder: &Holder| if holder.process.pid == 1 { Liveness::Dead } else { Liveness::Alive };
         let lock = NodeLock::take(host.clone(), holder(2), &alive).await.unwrap();
         assert_eq!(lock.predecessor(), Some(&holder(1)));
@@ -276,7 +276,7 @@ mod tests {
         lock.release().await.unwrap();
         let lock = NodeLock::take(host.clone(), holder(4), &alive).await.unwrap();
         assert_eq!((lock.predecessor(), lock.half_made().await), (None, BTreeSet::from([guest(101)])));
-        lock.settle(guest(101)).await.unwrap();
+        lock.clear_in_progress(guest(101)).await.unwrap();
         lock.release().await.unwrap();
         assert!(host.list("/run".into()).await.unwrap().iter().all(|name| !name.contains("phoenix")));
     }
@@ -291,7 +291,7 @@ mod tests {
         let found = super::holder(&*host).await.unwrap().unwrap();
         // Both have looked; then the one takes it, and the other goes on with what it saw.
         let lock = NodeLock::take(host.clone(), holder(11), &alive).await.unwrap();
-        assert_eq!(succeed(&*host, &found, &Contents { holder: holder(12) }, &alive).await.unwrap(), Succession::Open);
+        assert_eq!(take_over(&*host, &found, &Contents { holder: holder(12) }, &alive).await.unwrap(), Takeover::Open);
         let error = NodeLock::take(host.clone(), holder(12), &alive).await.unwrap_err();
         assert!(error.to_string().contains("process 11"), "{error}");
         lock.release().await.unwrap();

@@ -83,7 +83,7 @@ pub(crate) fn doctor() -> String {
          check, the guests that it is about, the place in the configuration, and what to do. It ends with exit status 1 when there is\n\
          an error, something over which `up` would fail; warnings are for a person to judge. It runs the same few programs on the\n\
          node, however many guests there are.\n\n\
-         With `--format json` it prints one object: `good`, `version`, and `findings`, each with `check`, `gravity` (`error`,\n\
+         With `--format json` it prints one object: `good`, `version`, and `findings`, each with `check`, `severity` (`error`,\n\
          `warning`), `guests`, `message`, `advice` and `at` (`file`, `line`, `column`); with `--format jsonl` one finding a line.\n\n\
          | check | holds when |\n| --- | --- |\n"
     );

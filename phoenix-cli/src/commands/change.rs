@@ -12,14 +12,14 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{CheckArgs, Format, RunArgs};
-use crate::chronicle::Chronicle;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
+use crate::history::RunHistory;
 use crate::interrupt::Interrupts;
 use crate::output_file::OutputFile;
 use crate::render::report::{self, Subject};
 use crate::render::{plan, summary, timeline};
-use crate::reporter::{Reporter, Told};
+use crate::reporter::{Reported, Reporter};
 use crate::session::Session;
 
 /// A change that was asked for.
@@ -185,11 +185,11 @@ async fn under_lock(
         cancel: cancel.clone(),
         lock: Some(lock.clone()),
     };
-    let mut chronicle = Chronicle::of(&plan);
+    let mut history = RunHistory::of(&plan);
     if change.goal != Goal::Configured {
-        chronicle.without_gates();
+        history.without_gates();
     }
-    let reporter = Reporter::new(session.settings, chronicle, session.choice.time());
+    let reporter = Reporter::new(session.settings, history, session.choice.time());
     let ended = {
         let mut sink = reporter.clone();
         let mut sinks: [&mut dyn phoenix_engine::EventSink; 1] = [&mut sink];
@@ -199,19 +199,19 @@ async fn under_lock(
             never = reporter.keep_up_to_date() => match never {},
         }
     };
-    let Told { chronicle, failed } = reporter.finish();
+    let Reported { history, failed } = reporter.finish();
     let Some(result) = ended else {
-        session.settings.terminal.note(&summary::killed(&chronicle, session.settings.terminal.err()));
+        session.settings.terminal.note(&summary::killed(&history, session.settings.terminal.err()));
         return Ok(End::Killed);
     };
     let states: States =
         session.desired.guests.iter().map(|(id, guest)| (*id, change.goal.state(guest.state))).collect();
-    let shown = conclude(session, &plan, &chronicle, &states);
+    let shown = conclude(session, &plan, &history, &states);
     if let (Some(path), Some(file)) = (&change.report, page) {
         let title = format!("phoenix {} on {}", change.verb, place(session, node));
         let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z");
         let when = format!("{now}, phoenix {}", env!("CARGO_PKG_VERSION"));
-        let text = report::page(&Subject { title: &title, when: &when, states: &states }, &chronicle);
+        let text = report::page(&Subject { title: &title, when: &when, states: &states }, &history);
         let written = file.write(text.as_bytes());
         written.map_err(|source| CliError::Incomplete { what: "report", path: path.clone(), source })?;
     }
@@ -324,21 +324,21 @@ pub(super) async fn agree(
 }
 
 /// How it went, for people: what failed, all guests, the run over time.
-fn conclude(session: &Session<'_>, planned: &Plan, chronicle: &Chronicle, states: &States) -> io::Result<()> {
+fn conclude(session: &Session<'_>, planned: &Plan, history: &RunHistory, states: &States) -> io::Result<()> {
     let settings = session.settings;
     let terminal = &settings.terminal;
-    let mut failures = summary::failures(chronicle, terminal.err());
+    let mut failures = summary::failures(history, terminal.err());
     if !failures.is_empty() {
         failures.insert(0, '\n');
         terminal.note(&failures);
     }
     if settings.format == Format::Human {
         let canvas = terminal.out();
-        let mut text = format!("\n{}\n", summary::guests(chronicle, states, canvas));
+        let mut text = format!("\n{}\n", summary::guests(history, states, canvas));
         if !planned.is_empty() {
-            text.push_str(&format!("{}\n", timeline(chronicle, canvas)));
+            text.push_str(&format!("{}\n", timeline(history, canvas)));
         }
-        text.push_str(&summary::verdict(chronicle, canvas));
+        text.push_str(&summary::verdict(history, canvas));
         terminal.data(&text)?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::args::Plan;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::output_file::OutputFile;
-use crate::render::plan::{Deeds, full};
+use crate::render::plan::{Commands, full};
 use crate::session::{Scope, Session};
 use crate::settings::Settings;
 
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Plan, settings: &Settings) -> Result<ExitStatus, CliErr
         let file = json.and_then(|json| file.write(&json));
         file.map_err(|source| CliError::Incomplete { what: "plan", path: path.clone(), source })?;
     }
-    let deeds = if args.commands { Deeds::Shown } else { Deeds::Hidden };
-    settings.data(|| full(&plan, deeds, settings.terminal.out()), || &plan, || plan.guests.iter().collect())?;
+    let commands = if args.commands { Commands::Shown } else { Commands::Hidden };
+    settings.data(|| full(&plan, commands, settings.terminal.out()), || &plan, || plan.guests.iter().collect())?;
     Ok(if args.exit_code && !plan.is_empty() { ExitStatus::Pending } else { ExitStatus::Done })
 }

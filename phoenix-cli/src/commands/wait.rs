@@ -36,7 +36,7 @@ pub(super) fn run(args: &Wait, settings: &Settings) -> Result<ExitStatus, CliErr
     let asked = session.asked();
     let healths = session.work(Changes::Refused, async |node| {
         let deadline = Instant::now() + args.timeout.get();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         loop {
             let observed = session.observe(node).await?;
             let healths = match args.awaited {
@@ -51,11 +51,11 @@ pub(super) fn run(args: &Wait, settings: &Settings) -> Result<ExitStatus, CliErr
             if open.is_empty() || left.is_zero() {
                 return Ok(healths);
             }
-            if open != told {
+            if open != reported {
                 let canvas = settings.terminal.err();
                 let text = folded(&format!("not yet {}: {}", word(args.awaited), open.join(", ")), 0, canvas);
                 settings.terminal.note(&format!("{}\n", canvas.paint(Tone::Faint, text)));
-                told = open;
+                reported = open;
             }
             tokio::time::sleep(PAUSE.min(left)).await;
         }

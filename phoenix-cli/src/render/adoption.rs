@@ -3,7 +3,7 @@
 use phoenix_engine::{AdoptError, Adoption, NotAdoptable};
 use phoenix_types::GuestId;
 
-use super::plan::{Deeds, full};
+use super::plan::{Commands, full};
 use super::style::{tame, wrap};
 use super::{Canvas, Tone};
 use crate::commands::Written;
@@ -40,7 +40,7 @@ pub(crate) fn intent(adoption: &Adoption, canvas: Canvas) -> String {
     text.push_str(
         "\nThe guests stay as they are; only their records are written. The next `phoenix up` does this:\n\n",
     );
-    text.push_str(&full(&adoption.then, Deeds::Hidden, canvas));
+    text.push_str(&full(&adoption.then, Commands::Hidden, canvas));
     text
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn written(written: &Written<'_>, canvas: Canvas) -> String {
         text.push('\n');
     }
     text.push_str("Once these guests are taken over, the next `phoenix up` does this:\n\n");
-    text.push_str(&full(written.remaining, Deeds::Hidden, canvas));
+    text.push_str(&full(written.remaining, Commands::Hidden, canvas));
     text.push('\n');
     let count = written.guests.len();
     let noun = if count == 1 { "guest" } else { "guests" };

@@ -1,7 +1,8 @@
 //! What stands between a configuration and its node.
 
 use phoenix_config::Fleet;
-use phoenix_engine::{Examination, Finding, Gravity};
+use phoenix_config::Severity;
+use phoenix_engine::{Examination, Finding};
 
 use super::style::{tame, wrap};
 use super::{Canvas, Tone};
@@ -12,10 +13,10 @@ const GUESTS: usize = 6;
 /// One block a finding, then one sentence about all.
 pub(crate) fn report(examination: &Examination, fleet: &Fleet, host: &str, guests: usize, canvas: Canvas) -> String {
     let mut text: String = examination.findings.iter().map(|finding| one(finding, fleet, canvas)).collect();
-    let count = |gravity: Gravity, noun: &str| match examination
+    let count = |severity: Severity, noun: &str| match examination
         .findings
         .iter()
-        .filter(|finding| finding.gravity == gravity)
+        .filter(|finding| finding.severity == severity)
         .count()
     {
         0 => None,
@@ -23,7 +24,7 @@ pub(crate) fn report(examination: &Examination, fleet: &Fleet, host: &str, guest
         many => Some(format!("{many} {noun}s")),
     };
     let counts: Vec<String> =
-        [count(Gravity::Error, "error"), count(Gravity::Warning, "warning")].into_iter().flatten().collect();
+        [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
     let version = examination.version.as_ref().map_or_else(String::new, |version| format!(" (Proxmox VE {version})"));
     let noun = if guests == 1 { "guest needs" } else { "guests need" };
     let (tone, line) = match (examination.is_good(), counts.is_empty()) {
@@ -36,9 +37,9 @@ pub(crate) fn report(examination: &Examination, fleet: &Fleet, host: &str, guest
 }
 
 fn one(finding: &Finding, fleet: &Fleet, canvas: Canvas) -> String {
-    let (tone, word) = match finding.gravity {
-        Gravity::Error => (Tone::Bad, "error"),
-        Gravity::Warning => (Tone::Warn, "warning"),
+    let (tone, word) = match finding.severity {
+        Severity::Error => (Tone::Bad, "error"),
+        Severity::Warning => (Tone::Warn, "warning"),
     };
     let label = format!("{word}[{}]:", finding.check);
     let mut text = String::new();

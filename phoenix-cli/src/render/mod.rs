@@ -1,7 +1,7 @@
 //! From values to text. Pure: what the terminal can show is passed in, nothing is written.
 
 pub(crate) mod adoption;
-mod deeds;
+mod commands;
 mod diagnostics;
 pub(crate) mod doctor;
 mod duration;

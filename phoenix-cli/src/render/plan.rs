@@ -8,22 +8,22 @@ use super::{Canvas, Tone};
 
 /// Whether the commands of a step are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deeds {
+pub(crate) enum Commands {
     Shown,
     Hidden,
 }
 
 /// Every step of every guest, and what the configuration does not manage.
-pub(crate) fn full(plan: &Plan, deeds: Deeds, canvas: Canvas) -> String {
-    draw(plan, Detail::Full, deeds, canvas)
+pub(crate) fn full(plan: &Plan, commands: Commands, canvas: Canvas) -> String {
+    draw(plan, Detail::Full, commands, canvas)
 }
 
 /// The same before it is carried out: guests that are made take one line, since all of each is new.
 pub(crate) fn outline(plan: &Plan, detail: Detail, canvas: Canvas) -> String {
-    draw(plan, detail, Deeds::Hidden, canvas)
+    draw(plan, detail, Commands::Hidden, canvas)
 }
 
-fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
+fn draw(plan: &Plan, detail: Detail, commands: Commands, canvas: Canvas) -> String {
     let mut text = String::new();
     let shown = |guest: &&GuestPlan| {
         !guest.is_empty() || !guest.unmet.is_empty() || !guest.remarks.is_empty() || is_left_alone(guest.disposition)
@@ -38,8 +38,8 @@ fn draw(plan: &Plan, detail: Detail, deeds: Deeds, canvas: Canvas) -> String {
         } else {
             for step in &guest.steps {
                 text.push_str(&one(step, is_new, canvas));
-                if deeds == Deeds::Shown {
-                    text.push_str(&super::deeds::deeds(step, canvas));
+                if commands == Commands::Shown {
+                    text.push_str(&super::commands::commands(step, canvas));
                 }
             }
             if let Some(outage) = &guest.outage {
@@ -194,13 +194,13 @@ fn down(outage: &Outage, canvas: Canvas) -> String {
 /// A time that something takes at most: `45s`, `2m`, `17m 30s`, `1h 5m`.
 pub(super) fn bound(seconds: u64) -> String {
     let units = [(seconds / 3600, "h"), (seconds % 3600 / 60, "m"), (seconds % 60, "s")];
-    let told: Vec<String> = units
+    let reported: Vec<String> = units
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .take(2)
         .map(|(count, unit)| format!("{count}{unit}"))
         .collect();
-    if told.is_empty() { "0s".to_owned() } else { told.join(" ") }
+    if reported.is_empty() { "0s".to_owned() } else { reported.join(" ") }
 }
 
 /// What others put on our guests.

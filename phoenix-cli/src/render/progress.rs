@@ -7,9 +7,9 @@ use phoenix_types::GuestId;
 
 use super::style::{columns, fit, tame};
 use super::{Canvas, Overflow, Tone, clock, span};
-use crate::chronicle::Chronicle;
+use crate::history::RunHistory;
 
-/// How much is told.
+/// How much is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Detail {
     /// What was done.
@@ -25,17 +25,17 @@ const CLOCK: usize = 10;
 const NAME: usize = 16;
 
 /// The line for an event; absent when there is nothing to tell.
-pub(crate) fn line(event: &Event, chronicle: &Chronicle, detail: Detail, canvas: Canvas) -> Option<String> {
+pub(crate) fn line(event: &Event, history: &RunHistory, detail: Detail, canvas: Canvas) -> Option<String> {
     // What goes on and on is told ever more rarely, as the attempts of gates are.
-    let retries = event.guest.and_then(|id| chronicle.guests.get(&id)).map_or(1, |story| story.retries);
+    let retries = event.guest.and_then(|id| history.guests.get(&id)).map_or(1, |story| story.retries);
     if matches!(event.kind, EventKind::StepRetried { .. }) && detail == Detail::Brief && !retries.is_power_of_two() {
         return None;
     }
     let (tone, text) = tell(event, detail, canvas)?;
     let when = canvas.paint(Tone::Faint, clock(event.at_ms));
     let Some(id) = event.guest else { return Some(format!("{when}  {}\n", canvas.paint(tone, text))) };
-    let label = format!("{id:>4} {}", chronicle.guests.get(&id).map_or("", |story| story.name.as_str()));
-    let widest = chronicle.guests.values().map(|story| columns(&story.name) + 5).max().unwrap_or(0).min(NAME + 5);
+    let label = format!("{id:>4} {}", history.guests.get(&id).map_or("", |story| story.name.as_str()));
+    let widest = history.guests.values().map(|story| columns(&story.name) + 5).max().unwrap_or(0).min(NAME + 5);
     let label = fit(&label, widest, canvas.glyphs);
     let blank = " ".repeat(widest.saturating_sub(columns(&label)));
     let text = tame(&text);
@@ -47,8 +47,8 @@ pub(crate) fn line(event: &Event, chronicle: &Chronicle, detail: Detail, canvas:
 }
 
 /// What goes on just now, for the foot of a terminal; at most `room` lines.
-pub(crate) fn foot(chronicle: &Chronicle, now: u64, room: usize, canvas: Canvas) -> Vec<String> {
-    let busy: Vec<String> = chronicle
+pub(crate) fn foot(history: &RunHistory, now: u64, room: usize, canvas: Canvas) -> Vec<String> {
+    let busy: Vec<String> = history
         .stories()
         .filter_map(|(id, story)| {
             let (since, doing) = story.doing.as_ref()?;

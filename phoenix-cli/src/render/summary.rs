@@ -8,13 +8,13 @@ use phoenix_types::GuestId;
 use super::style::{columns, tame, wrap};
 use super::timeline::tone;
 use super::{Canvas, Column, Overflow, Table, Tone, folded, span};
-use crate::chronicle::{Chronicle, Story};
+use crate::history::{RunHistory, Story};
 
 /// How many lines of output are shown for a failure.
 const OUTPUT_LINES: usize = 12;
 
 /// The guests, one row each. `states` says what each should be: running, stopped, template.
-pub(crate) fn guests(chronicle: &Chronicle, states: &BTreeMap<GuestId, String>, canvas: Canvas) -> String {
+pub(crate) fn guests(history: &RunHistory, states: &BTreeMap<GuestId, String>, canvas: Canvas) -> String {
     let mut table = Table::new([
         Column::right("ID"),
         Column::left("NAME").giving_way(8),
@@ -24,7 +24,7 @@ pub(crate) fn guests(chronicle: &Chronicle, states: &BTreeMap<GuestId, String>, 
         Column::right("GATES").with_room(),
         Column::right("TIME").with_room(),
     ]);
-    for (id, story) in chronicle.stories() {
+    for (id, story) in history.stories() {
         let outcome = story.end.as_ref().map(|(_, outcome)| outcome);
         // Of a guest that did not get there nobody knows the state.
         let state = states.get(&id).filter(|_| outcome.is_some_and(GuestOutcome::is_good)).cloned();
@@ -55,8 +55,8 @@ pub(super) fn time(story: &Story) -> String {
 }
 
 /// The guests that were not touched because a guest failed.
-pub(super) fn held_back(chronicle: &Chronicle, failed: GuestId) -> Vec<String> {
-    chronicle
+pub(super) fn held_back(history: &RunHistory, failed: GuestId) -> Vec<String> {
+    history
         .stories()
         .filter(|(_, other)| matches!(&other.end, Some((_, GuestOutcome::Blocked { by })) if *by == failed))
         .map(|(other, story)| format!("{other} {}", story.name))
@@ -73,24 +73,24 @@ pub(super) fn result(outcome: &GuestOutcome) -> String {
 }
 
 /// One sentence about the whole run, with a sign.
-pub(crate) fn verdict(chronicle: &Chronicle, canvas: Canvas) -> String {
-    let (tone, sign) = match is_good(chronicle) {
+pub(crate) fn verdict(history: &RunHistory, canvas: Canvas) -> String {
+    let (tone, sign) = match is_good(history) {
         true => (Tone::Good, canvas.glyph("✓", "OK")),
         false => (Tone::Bad, canvas.glyph("✗", "FAILED")),
     };
-    let lines = wrap(&format!("{sign} {}", sentence(chronicle)), canvas.width);
+    let lines = wrap(&format!("{sign} {}", sentence(history)), canvas.width);
     lines.iter().map(|line| format!("{}\n", canvas.paint(tone, line))).collect()
 }
 
 /// Whether every guest is as it should be.
-pub(super) fn is_good(chronicle: &Chronicle) -> bool {
-    chronicle.stories().all(|(_, story)| story.end.as_ref().is_some_and(|(_, outcome)| outcome.is_good()))
+pub(super) fn is_good(history: &RunHistory) -> bool {
+    history.stories().all(|(_, story)| story.end.as_ref().is_some_and(|(_, outcome)| outcome.is_good()))
 }
 
 /// One sentence about the whole run.
-pub(super) fn sentence(chronicle: &Chronicle) -> String {
+pub(super) fn sentence(history: &RunHistory) -> String {
     let mut counts: BTreeMap<(usize, &str), usize> = BTreeMap::new();
-    for (_, story) in chronicle.stories() {
+    for (_, story) in history.stories() {
         let (rank, word) = match story.end.as_ref().map(|(_, outcome)| outcome) {
             Some(GuestOutcome::Changed { .. }) => (0, "done"),
             Some(GuestOutcome::Unchanged { .. }) => (1, "unchanged"),
@@ -101,18 +101,18 @@ pub(super) fn sentence(chronicle: &Chronicle) -> String {
         *counts.entry((rank, word)).or_default() += 1;
     }
     let parts: Vec<String> = counts.iter().map(|((_, word), count)| format!("{count} {word}")).collect();
-    let all = chronicle.order.len();
+    let all = history.order.len();
     let noun = if all == 1 { "guest" } else { "guests" };
-    format!("{all} {noun}: {} in {}", parts.join(", "), span(chronicle.now))
+    format!("{all} {noun}: {} in {}", parts.join(", "), span(history.now))
 }
 
 /// What a run that was killed leaves half done.
-pub(crate) fn killed(chronicle: &Chronicle, canvas: Canvas) -> String {
-    let half: Vec<String> = chronicle
+pub(crate) fn killed(history: &RunHistory, canvas: Canvas) -> String {
+    let half: Vec<String> = history
         .stories()
         .filter_map(|(id, story)| {
             let (since, doing) = story.doing.as_ref()?;
-            let time = span(chronicle.now.saturating_sub(*since));
+            let time = span(history.now.saturating_sub(*since));
             Some(format!("  {}\n", folded(&format!("{id} {}: {} (after {time})", story.name, tame(doing)), 4, canvas)))
         })
         .collect();
@@ -121,7 +121,7 @@ pub(crate) fn killed(chronicle: &Chronicle, canvas: Canvas) -> String {
         text = format!("{}\n", canvas.paint(Tone::Warn, "killed; no step was running"));
     }
     text.extend(half);
-    text.push_str(&format!("{}\n", sentence(chronicle)));
+    text.push_str(&format!("{}\n", sentence(history)));
     text.push_str(
         "run the same command again: it waits for what still runs on the node, then finishes or undoes the rest\n",
     );
@@ -129,15 +129,15 @@ pub(crate) fn killed(chronicle: &Chronicle, canvas: Canvas) -> String {
 }
 
 /// What failed, each with its evidence, what to do, and who is held back by it.
-pub(crate) fn failures(chronicle: &Chronicle, canvas: Canvas) -> String {
+pub(crate) fn failures(history: &RunHistory, canvas: Canvas) -> String {
     let mut text = String::new();
-    for (id, story) in chronicle.stories() {
+    for (id, story) in history.stories() {
         let Some((_, GuestOutcome::Failed { failure })) = &story.end else { continue };
         if !text.is_empty() {
             text.push('\n');
         }
         text.push_str(&failed(id, story, failure, canvas));
-        let blocked = held_back(chronicle, id);
+        let blocked = held_back(history, id);
         if !blocked.is_empty() {
             field(&mut text, "held back", &blocked.join(", "), canvas);
         }

@@ -8,14 +8,14 @@ use phoenix_types::{GuestId, GuestKind};
 
 use super::style::columns;
 use super::{Canvas, Colour, Glyphs, Overflow, progress, report, summary, timeline};
-use crate::chronicle::{Chronicle, Story};
+use crate::history::{RunHistory, Story};
 
 fn id(number: u32) -> GuestId {
     GuestId::new(number).unwrap()
 }
 
 struct Script {
-    chronicle: Chronicle,
+    history: RunHistory,
     events: Vec<Event>,
 }
 
@@ -31,13 +31,13 @@ impl Script {
             let gates = gates.iter().map(|gate| (*gate).to_owned()).collect();
             (id(number), Story::new(name.to_owned(), kind, gates, needs.iter().map(|need| id(*need)).collect()))
         });
-        Self { chronicle: Chronicle::new(guests), events: Vec::new() }
+        Self { history: RunHistory::new(guests), events: Vec::new() }
     }
 
     fn at(&mut self, at_ms: u64, guest: u32, kind: EventKind) {
         let seq = self.events.len() as u64 + 1;
         let event = Event { seq, at_ms, guest: Some(id(guest)), kind };
-        self.chronicle.take(&event);
+        self.history.take(&event);
         self.events.push(event);
     }
 
@@ -137,13 +137,13 @@ fn states() -> BTreeMap<GuestId, String> {
 }
 
 fn after(script: &Script, canvas: Canvas) -> String {
-    let Script { chronicle, .. } = script;
+    let Script { history, .. } = script;
     format!(
         "{}\n{}\n{}\n{}",
-        summary::failures(chronicle, canvas),
-        summary::guests(chronicle, &states(), canvas),
-        timeline(chronicle, canvas),
-        summary::verdict(chronicle, canvas)
+        summary::failures(history, canvas),
+        summary::guests(history, &states(), canvas),
+        timeline(history, canvas),
+        summary::verdict(history, canvas)
     )
 }
 
@@ -163,7 +163,7 @@ fn at_a_terminal_nothing_is_wider_than_it() {
     for width in [40, 60, 80, 120] {
         let canvas = Canvas { overflow: Overflow::Cut, ..Canvas::plain(width) };
         let mut script = never_ready();
-        let story = script.chronicle.guests.get_mut(&id(103)).unwrap();
+        let story = script.history.guests.get_mut(&id(103)).unwrap();
         story.name = "a-name-that-is-as-long-as-names-of-hosts-may-be-which-is-sixty-three".into();
         if let Some((_, GuestOutcome::Failed { failure })) = &mut story.end {
             failure.evidence.push(("sockets".into(), "漢字 and a long line ".repeat(20)));
@@ -183,7 +183,7 @@ fn the_same_in_ascii_and_in_colour() {
 fn page(script: &Script) -> String {
     let subject =
         report::Subject { title: "phoenix up on <lab>", when: "2026-11-22 00:00:00 UTC, phoenix", states: &states() };
-    report::page(&subject, &script.chronicle)
+    report::page(&subject, &script.history)
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_page() {
 fn nothing_that_a_page_tells_of_is_markup() {
     let hostile = "</pre><script>alert(1)</script>\u{1b}[2J\u{7}\"'&";
     let mut script = Script::new();
-    for story in script.chronicle.guests.values_mut() {
+    for story in script.history.guests.values_mut() {
         story.name = hostile.to_owned();
     }
     script.step(0, 10, 103, Stage::Provision, hostile);
@@ -230,10 +230,10 @@ fn nothing_that_a_page_tells_of_is_markup() {
 
 #[test]
 fn the_longest_chain_is_the_one_that_made_it_last() {
-    let healthy = healthy().chronicle;
+    let healthy = healthy().history;
     let chain: Vec<String> = healthy.longest_chain().iter().map(ToString::to_string).collect();
     assert_eq!(chain, ["900", "103", "1001"]);
-    assert!(Script::new().chronicle.longest_chain().is_empty());
+    assert!(Script::new().history.longest_chain().is_empty());
 }
 
 #[test]
@@ -243,10 +243,8 @@ fn lines_as_it_goes() {
         ("progress_full", healthy(), progress::Detail::Full),
         ("progress_never_ready", never_ready(), progress::Detail::Brief),
     ] {
-        let lines = script
-            .events
-            .iter()
-            .filter_map(|event| progress::line(event, &script.chronicle, detail, Canvas::plain(100)));
+        let lines =
+            script.events.iter().filter_map(|event| progress::line(event, &script.history, detail, Canvas::plain(100)));
         assert_snapshot!(name, lines.collect::<String>());
     }
 }
@@ -255,7 +253,7 @@ fn lines_as_it_goes() {
 #[test]
 fn dependants_are_drawn_after_the_gate() {
     for width in 40..=200 {
-        let text = timeline(&healthy().chronicle, Canvas::plain(width));
+        let text = timeline(&healthy().history, Canvas::plain(width));
         let row = |name: &str| -> Vec<char> {
             text.lines()
                 .find(|line| line.contains(name))

@@ -4,7 +4,7 @@ use phoenix_engine::GuestOutcome;
 
 use super::style::{columns, fit};
 use super::{Canvas, Tone};
-use crate::chronicle::{Activity, Chronicle, Story};
+use crate::history::{Activity, RunHistory, Story};
 
 /// How many columns the names may take.
 const LABEL: usize = 24;
@@ -24,15 +24,15 @@ enum Cell {
 }
 
 /// Draws the timeline of a run that took some time; of a run without any, nothing.
-pub(crate) fn timeline(chronicle: &Chronicle, canvas: Canvas) -> String {
+pub(crate) fn timeline(history: &RunHistory, canvas: Canvas) -> String {
     let rows: Vec<(String, &Story)> =
-        chronicle.stories().map(|(id, story)| (format!("{id} {}", story.name), story)).collect();
+        history.stories().map(|(id, story)| (format!("{id} {}", story.name), story)).collect();
     let label = rows.iter().map(|(label, _)| columns(label)).max().unwrap_or(0).min(LABEL);
     let Some(width) = canvas.width.checked_sub(label + 4).filter(|width| *width >= 16) else { return String::new() };
-    if chronicle.now == 0 {
+    if history.now == 0 {
         return String::new();
     }
-    let scale = Scale { total: chronicle.now, width };
+    let scale = Scale { total: history.now, width };
     let mut text = format!("{}{}\n", " ".repeat(label + 2), canvas.paint(Tone::Faint, scale.axis()));
     let mut drawn = Vec::new();
     for (name, story) in rows {

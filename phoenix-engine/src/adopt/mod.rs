@@ -251,7 +251,7 @@ fn record(guest: &DesiredGuest, present: &Present, provisioned: Provisioned) -> 
     let mut record = Record::new(guest.id);
     record.keys = wanted_keys(guest, &present.conf.after_restart())?;
     record.firewall = guest.firewall.is_some();
-    record.begun = guest.begins_with();
+    record.origin = guest.origin();
     record.notes = guest.notes.as_deref().and_then(ManagedText::of);
     if let Spec::Container(container) = &guest.spec {
         record.lines = container.raw_lines.iter().map(line_digest).collect();

@@ -155,18 +155,18 @@ fn told(events: &EventSender, gate: &Gate, attempt: &Attempt) {
 /// Waits for all gates, at the same time; the first one that fails decides.
 pub(super) async fn wait_all(
     gates: &[Gate],
-    around: &Surroundings,
+    context: &Surroundings,
     events: &EventSender,
 ) -> Result<(), Box<GateFailure>> {
     let mut waits = Vec::with_capacity(gates.len());
     for gate in gates {
-        waits.push(wait_one(gate, around, events));
+        waits.push(wait_one(gate, context, events));
     }
     futures_util::future::try_join_all(waits).await.map(|_| ())
 }
 
-async fn wait_one(gate: &Gate, around: &Surroundings, events: &EventSender) -> Result<(), Box<GateFailure>> {
-    match phoenix_health::wait(gate, around, &mut |attempt| told(events, gate, attempt)).await {
+async fn wait_one(gate: &Gate, context: &Surroundings, events: &EventSender) -> Result<(), Box<GateFailure>> {
+    match phoenix_health::wait(gate, context, &mut |attempt| told(events, gate, attempt)).await {
         Outcome::Passed { attempts, elapsed } => {
             events.send(EventKind::GatePassed { gate: gate.name.clone(), attempts, ms: millis(elapsed) });
             Ok(())
@@ -178,7 +178,7 @@ async fn wait_one(gate: &Gate, around: &Surroundings, events: &EventSender) -> R
 /// Asks all gates once, now: for a guest that should be healthy already.
 pub(super) async fn ask_all(
     gates: &[Gate],
-    around: &Surroundings,
+    context: &Surroundings,
     events: &EventSender,
 ) -> Result<(), Box<GateFailure>> {
     let once: Vec<Gate> = gates
@@ -191,19 +191,19 @@ pub(super) async fn ask_all(
             gate
         })
         .collect();
-    wait_all(&once, around, events).await
+    wait_all(&once, context, events).await
 }
 
 /// Waits for gates, unless the run is cancelled.
 pub(super) async fn wait(
     run: &Run,
     gates: &[Gate],
-    around: &Surroundings,
+    context: &Surroundings,
     events: &EventSender,
 ) -> Result<(), StepError> {
     tokio::select! {
         biased;
-        passed = wait_all(gates, around, events) => passed.map_err(StepError::Gate),
+        passed = wait_all(gates, context, events) => passed.map_err(StepError::Gate),
         () = run.cancel.cancelled() => Err(StepError::Cancelled),
     }
 }

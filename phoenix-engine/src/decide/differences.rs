@@ -167,18 +167,13 @@ pub(super) fn disk(guest: &DesiredGuest, present: &Present) -> Option<Difference
 }
 
 /// What the guest began with and keeps: what it was made from, and where its disk is.
-pub(super) fn beginnings(
-    guest: &DesiredGuest,
-    desired: &Desired,
-    present: &Present,
-    record: &Record,
-) -> Vec<Difference> {
-    let wanted = guest.begins_with();
+pub(super) fn origin(guest: &DesiredGuest, desired: &Desired, present: &Present, record: &Record) -> Vec<Difference> {
+    let wanted = guest.origin();
     let mut found = Vec::new();
     // Nobody knows what a guest was made from that was taken over without a word about it.
-    if !record.begun.is_empty() {
-        for key in record.begun.keys().chain(wanted.keys().filter(|key| !record.begun.contains_key(*key))) {
-            let (from, to) = (record.begun.get(key), wanted.get(key));
+    if !record.origin.is_empty() {
+        for key in record.origin.keys().chain(wanted.keys().filter(|key| !record.origin.contains_key(*key))) {
+            let (from, to) = (record.origin.get(key), wanted.get(key));
             if from != to {
                 found.push(Difference::new(key, from.cloned(), to.cloned(), Effect::Recreate).because(MAKE_ANEW));
             }

@@ -1,7 +1,7 @@
 //! What all plans end with.
 
-use super::leftovers::leftovers;
 use super::outage::outage;
+use super::remnants::remnants;
 use crate::desired::Desired;
 use crate::observe::Observed;
 use crate::plan::{GuestPlan, Plan};
@@ -11,5 +11,5 @@ pub(super) fn finish(desired: &Desired, observed: &Observed, mut guests: Vec<Gue
     for guest in &mut guests {
         guest.outage = outage(desired, observed, guest.id, &guest.steps);
     }
-    Plan { remarks: leftovers(desired, observed), ..Plan::of(guests) }
+    Plan { remarks: remnants(desired, observed), ..Plan::of(guests) }
 }

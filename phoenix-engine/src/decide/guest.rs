@@ -78,7 +78,7 @@ pub(crate) fn plan_guest(
             plan.remarks.push(format!("it is locked (`{lock}`): Proxmox refuses to change it"));
         }
     }
-    plan.unmet = differences::beginnings(guest, desired, present, &record);
+    plan.unmet = differences::origin(guest, desired, present, &record);
     if present.conf.is_template() {
         plan.unmet.extend(differences::template(guest, present, &record));
         return plan.finish(Disposition::Keep, record);

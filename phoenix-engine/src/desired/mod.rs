@@ -136,7 +136,7 @@ impl DesiredGuest {
     }
 
     /// What it is made from, by the key of the configuration.
-    pub(crate) fn begins_with(&self) -> BTreeMap<String, String> {
+    pub(crate) fn origin(&self) -> BTreeMap<String, String> {
         let (key, text) = match &self.spec {
             Spec::Container(container) => match &container.origin {
                 ContainerOrigin::Clone { source, .. } => ("clone_from_ctid", source.to_string()),

@@ -1,5 +1,6 @@
 //! What storages must be able to do for guests: snapshots, templates, and snippets for the guest agent.
 
+use phoenix_config::Severity;
 use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_config::model::{OnFailure, State};
@@ -8,7 +9,7 @@ use phoenix_lxc::MountSource;
 use phoenix_pve::{DiskFormat, Feature, Storages};
 use phoenix_types::{ConfSection, GuestId, GuestKind, VolumeId};
 
-use super::{Check, Gravity, Patient};
+use super::{Check, Inspection};
 use crate::desired::{Desired, DesiredGuest, ImageSource, Spec, VmOrigin};
 use crate::observe::Observed;
 
@@ -24,9 +25,9 @@ pub(super) struct Situation<'a> {
 type Disk = (String, DiskFormat);
 
 /// Reports storages that cannot do what guests need.
-pub(super) fn examine(patient: &mut Patient<'_>, situation: &Situation<'_>) {
+pub(super) fn examine(inspection: &mut Inspection<'_>, situation: &Situation<'_>) {
     let guests: Vec<&DesiredGuest> =
-        patient.guests.iter().filter_map(|guest| situation.desired.guests.get(&guest.id)).collect();
+        inspection.guests.iter().filter_map(|guest| situation.desired.guests.get(&guest.id)).collect();
     let mut missing: BTreeMap<(Feature, String, &'static str), (BTreeSet<GuestId>, &'static str)> = BTreeMap::new();
     for guest in &guests {
         let Some((feature, key)) = needed(guest, situation.observed) else { continue };
@@ -47,9 +48,9 @@ pub(super) fn examine(patient: &mut Patient<'_>, situation: &Situation<'_>) {
         let message = format!("the storage `{name}` ({plugin}) cannot {verb} {what}");
         let advice =
             format!("choose another `storage_pool`: ZFS, thin LVM, Btrfs and Ceph RBD can do it; or take `{key}` out");
-        patient.note_of((Check::StorageFeature, Gravity::Error), ids, &[Segment::from(key)], message, advice);
+        inspection.note_of((Check::StorageFeature, Severity::Error), ids, &[Segment::from(key)], message, advice);
     }
-    snippets(patient, situation, &guests);
+    snippets(inspection, situation, &guests);
 }
 
 fn describe(kind: GuestKind, format: DiskFormat) -> &'static str {
@@ -138,7 +139,7 @@ fn disks_of(live: &ConfSection) -> Vec<Disk> {
 }
 
 /// Without snippets cloud-init cannot install the guest agent. A downloaded cloud image has none; another image may.
-fn snippets(patient: &mut Patient<'_>, situation: &Situation<'_>, guests: &[&DesiredGuest]) {
+fn snippets(inspection: &mut Inspection<'_>, situation: &Situation<'_>, guests: &[&DesiredGuest]) {
     let Situation { observed, storages, .. } = situation;
     if observed.agent_snippet.is_some() {
         return;
@@ -155,13 +156,13 @@ fn snippets(patient: &mut Patient<'_>, situation: &Situation<'_>, guests: &[&Des
     let contents = storages.get("local").and_then(|local| local.option("content")).unwrap_or_default();
     let contents = if contents.is_empty() { "snippets".to_owned() } else { format!("{contents},snippets") };
     let advice = format!("allow them: `pvesm set local --content {contents}`");
-    for (gravity, ids, image) in [
-        (Gravity::Error, downloaded, "a cloud image comes without it"),
-        (Gravity::Warning, own, "a VM whose image comes without it cannot be reached"),
+    for (severity, ids, image) in [
+        (Severity::Error, downloaded, "a cloud image comes without it"),
+        (Severity::Warning, own, "a VM whose image comes without it cannot be reached"),
     ] {
         if !ids.is_empty() {
             let message = format!("no storage holds snippets, so cloud-init cannot install the guest agent: {image}");
-            patient.note_of((Check::Snippets, gravity), ids, &["template_image".into()], message, advice.clone());
+            inspection.note_of((Check::Snippets, severity), ids, &["template_image".into()], message, advice.clone());
         }
     }
 }

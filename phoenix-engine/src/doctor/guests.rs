@@ -4,25 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use camino::Utf8PathBuf;
+use phoenix_config::Severity;
 use phoenix_config::model::{Container, IdMapKind};
 use phoenix_host::{FileKind, HostError};
 use phoenix_types::{Cidr, GuestConf, GuestId};
 
-use super::{Check, Gravity, Patient};
+use super::{Check, Inspection};
 use crate::observe::Observed;
 
 /// Looks at what guests need.
-pub(super) async fn examine(patient: &mut Patient<'_>, observed: &Observed) -> Result<(), HostError> {
-    ownership(patient, observed);
-    addresses(patient, observed);
-    bridges(patient).await?;
-    directories(patient).await?;
-    identities(patient).await?;
-    cards(patient).await
+pub(super) async fn examine(inspection: &mut Inspection<'_>, observed: &Observed) -> Result<(), HostError> {
+    ownership(inspection, observed);
+    addresses(inspection, observed);
+    bridges(inspection).await?;
+    directories(inspection).await?;
+    identities(inspection).await?;
+    cards(inspection).await
 }
 
-fn ownership(patient: &mut Patient<'_>, observed: &Observed) {
-    let found: Vec<(GuestId, String, String)> = patient
+fn ownership(inspection: &mut Inspection<'_>, observed: &Observed) {
+    let found: Vec<(GuestId, String, String)> = inspection
         .guests
         .iter()
         .filter_map(|guest| {
@@ -41,7 +42,7 @@ fn ownership(patient: &mut Patient<'_>, observed: &Observed) {
         })
         .collect();
     for (id, message, advice) in found {
-        patient.note_of((Check::Ownership, Gravity::Warning), [id], &[], message, advice);
+        inspection.note_of((Check::Ownership, Severity::Warning), [id], &[], message, advice);
     }
 }
 
@@ -69,18 +70,18 @@ fn is_mac(text: &str) -> bool {
     text.parse::<phoenix_types::Mac>().is_ok()
 }
 
-fn addresses(patient: &mut Patient<'_>, observed: &Observed) {
+fn addresses(inspection: &mut Inspection<'_>, observed: &Observed) {
     let others: Vec<(GuestId, BTreeSet<IpAddr>, BTreeSet<String>)> = observed
         .present
         .iter()
-        .filter(|(id, _)| patient.fleet.guest(**id).is_none())
+        .filter(|(id, _)| inspection.fleet.guest(**id).is_none())
         .map(|(id, present)| {
             let (addresses, macs) = claims(&present.conf);
             (*id, addresses, macs)
         })
         .collect();
     let mut found = Vec::new();
-    for guest in &patient.guests {
+    for guest in &inspection.guests {
         let Some(network) = &guest.network else { continue };
         for (other, addresses, macs) in &others {
             if let Some(address) = network.address().filter(|address| addresses.contains(address)) {
@@ -101,13 +102,13 @@ fn addresses(patient: &mut Patient<'_>, observed: &Observed) {
     }
     for (id, path, message) in found {
         let advice = "give one of them another one".to_owned();
-        patient.note_of((Check::Address, Gravity::Error), [id], &path, message, advice);
+        inspection.note_of((Check::Address, Severity::Error), [id], &path, message, advice);
     }
 }
 
-async fn bridges(patient: &mut Patient<'_>) -> Result<(), HostError> {
+async fn bridges(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let mut wanted: BTreeMap<String, Vec<GuestId>> = BTreeMap::new();
-    for guest in &patient.guests {
+    for guest in &inspection.guests {
         if let Some(network) = &guest.network {
             wanted.entry(network.bridge.to_string()).or_default().push(guest.id);
         }
@@ -117,50 +118,50 @@ async fn bridges(patient: &mut Patient<'_>) -> Result<(), HostError> {
         let places = [format!("/sys/class/net/{bridge}/bridge"), format!("/sys/class/net/{bridge}")];
         let mut is_there = false;
         for place in places {
-            is_there = is_there || patient.look.stat(place).await?.is_some();
+            is_there = is_there || inspection.look.stat(place).await?.is_some();
         }
         if !is_there {
             let message = format!("the node has no bridge `{bridge}`");
             let advice = "make it in `/etc/network/interfaces`, then `ifreload -a`; or name another one".to_owned();
             let path = ["network_config".into(), "bridge".into()];
-            patient.note_of((Check::Bridge, Gravity::Error), guests, &path, message, advice);
+            inspection.note_of((Check::Bridge, Severity::Error), guests, &path, message, advice);
         }
     }
     Ok(())
 }
 
-async fn directories(patient: &mut Patient<'_>) -> Result<(), HostError> {
+async fn directories(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let mut wanted: BTreeMap<Utf8PathBuf, Vec<(GuestId, usize)>> = BTreeMap::new();
-    for guest in &patient.guests {
+    for guest in &inspection.guests {
         let mounts = guest.container().map_or(&[][..], |container| &container.mount_points);
         for (index, mount) in mounts.iter().enumerate() {
             wanted.entry(mount.host_path.clone()).or_default().push((guest.id, index));
         }
     }
     for (folder, places) in wanted {
-        let (gravity, message, advice) = match patient.look.stat(folder.clone()).await? {
+        let (severity, message, advice) = match inspection.look.stat(folder.clone()).await? {
             Some(found) if found.kind != FileKind::Folder => {
-                (Gravity::Error, format!("`{folder}` is not a directory"), "move it away, or mount another directory")
+                (Severity::Error, format!("`{folder}` is not a directory"), "move it away, or mount another directory")
             }
             Some(_) => continue,
-            None if has_folder_above(patient, folder.as_str()).await? => continue,
+            None if has_folder_above(inspection, folder.as_str()).await? => continue,
             None => (
-                Gravity::Warning,
+                Severity::Warning,
                 format!("`{folder}` does not exist, nor does the directory above it; both will be made, empty"),
                 "if a file system should be mounted there, mount it first",
             ),
         };
         let path = ["mount_points".into(), places.first().map_or(0, |(_, index)| *index).into(), "host_path".into()];
         let guests = places.into_iter().map(|(guest, _)| guest);
-        patient.note_of((Check::MountPoint, gravity), guests, &path, message, advice.to_owned());
+        inspection.note_of((Check::MountPoint, severity), guests, &path, message, advice.to_owned());
     }
     Ok(())
 }
 
 /// Whether the folder above is there: then the last part is simply made, and nothing of the node's is missing.
-async fn has_folder_above(patient: &Patient<'_>, path: &str) -> Result<bool, HostError> {
+async fn has_folder_above(inspection: &Inspection<'_>, path: &str) -> Result<bool, HostError> {
     let above = path.rsplit_once('/').map_or("/", |(above, _)| above);
-    Ok(above.len() > 1 && patient.look.stat(above).await?.is_some())
+    Ok(above.len() > 1 && inspection.look.stat(above).await?.is_some())
 }
 
 /// Whether a line of root's in `/etc/subuid` or `/etc/subgid` (subuid(5)) allows all of a range.
@@ -174,16 +175,16 @@ fn allows(text: &str, first: u32, size: u32) -> bool {
     })
 }
 
-async fn identities(patient: &mut Patient<'_>) -> Result<(), HostError> {
+async fn identities(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let maps = |container: &Container| !container.id_maps.is_empty();
-    if !patient.guests.iter().filter_map(|guest| guest.container()).any(maps) {
+    if !inspection.guests.iter().filter_map(|guest| guest.container()).any(maps) {
         return Ok(());
     }
     let files = [("/etc/subuid", IdMapKind::Gid), ("/etc/subgid", IdMapKind::Uid)];
     for (file, other) in files {
-        let text = patient.look.text(file).await?.unwrap_or_default();
+        let text = inspection.look.text(file).await?.unwrap_or_default();
         let mut refused = Vec::new();
-        for guest in &patient.guests {
+        for guest in &inspection.guests {
             let maps = guest.container().map_or(&[][..], |container| &container.id_maps);
             for (index, map) in maps.iter().enumerate() {
                 if map.kind != other && !allows(&text, map.host_id, map.size) {
@@ -194,15 +195,21 @@ async fn identities(patient: &mut Patient<'_>) -> Result<(), HostError> {
         for (id, index, host_id, size) in refused {
             let message = format!("`{file}` does not let root pass {host_id} on to a container");
             let advice = format!("add the line `root:{host_id}:{size}` to it");
-            patient.note_of((Check::IdMap, Gravity::Error), [id], &["id_maps".into(), index.into()], message, advice);
+            inspection.note_of(
+                (Check::IdMap, Severity::Error),
+                [id],
+                &["id_maps".into(), index.into()],
+                message,
+                advice,
+            );
         }
     }
     Ok(())
 }
 
-async fn cards(patient: &mut Patient<'_>) -> Result<(), HostError> {
+async fn cards(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let mut wanted: BTreeMap<u32, Vec<GuestId>> = BTreeMap::new();
-    for guest in &patient.guests {
+    for guest in &inspection.guests {
         for gpu in guest.container().map_or(&[][..], |container| &container.gpus) {
             wanted.entry(*gpu).or_default().push(guest.id);
         }
@@ -211,19 +218,19 @@ async fn cards(patient: &mut Patient<'_>) -> Result<(), HostError> {
         return Ok(());
     }
     let path = ["gpu_assignment".into()];
-    if patient.look.stat("/proc/driver/nvidia/version").await?.is_none() {
+    if inspection.look.stat("/proc/driver/nvidia/version").await?.is_none() {
         let all: Vec<GuestId> = wanted.into_values().flatten().collect();
         let message = "the NVIDIA driver is not loaded on the node".to_owned();
         let advice = "install it on the node, in the version that the containers have, and load it: `modprobe nvidia`"
             .to_owned();
-        patient.note_of((Check::Gpu, Gravity::Error), all, &path, message, advice);
+        inspection.note_of((Check::Gpu, Severity::Error), all, &path, message, advice);
         return Ok(());
     }
     for (gpu, guests) in wanted {
-        if patient.look.stat(format!("/dev/nvidia{gpu}")).await?.is_none() {
+        if inspection.look.stat(format!("/dev/nvidia{gpu}")).await?.is_none() {
             let message = format!("the node has no graphics card {gpu}: `/dev/nvidia{gpu}` is not there");
             let advice = "look at `nvidia-smi -L`, and name cards that it lists".to_owned();
-            patient.note_of((Check::Gpu, Gravity::Error), guests, &path, message, advice);
+            inspection.note_of((Check::Gpu, Severity::Error), guests, &path, message, advice);
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ mod storages;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use phoenix_config::Severity;
 use phoenix_config::model::{Fleet, Guest};
 use phoenix_config::source::{Location, Segment};
 use phoenix_host::HostError;
@@ -26,16 +27,6 @@ use crate::plan::Obstacle;
 
 use look::Look;
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Gravity {
-    /// `up` would fail.
-    Error,
-    /// It may go wrong, or not be what was meant.
-    Warning,
-}
-
 /// Something that a person should mend or know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
@@ -44,7 +35,7 @@ pub struct Finding {
     #[schemars(with = "String")]
     pub check: Check,
     /// How bad it is.
-    pub gravity: Gravity,
+    pub severity: Severity,
     /// The guests that it is about; none when it is the node itself.
     pub guests: Vec<GuestId>,
     /// What is so.
@@ -70,12 +61,12 @@ impl Examination {
     /// Whether `up` may go well: nothing is an error.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.findings.iter().all(|finding| finding.gravity != Gravity::Error)
+        self.findings.iter().all(|finding| finding.severity != Severity::Error)
     }
 }
 
 /// What is examined, and what has been found so far.
-struct Patient<'a> {
+struct Inspection<'a> {
     look: Look<'a>,
     fleet: &'a Fleet,
     /// The guests that are examined, in the order of their ids.
@@ -83,17 +74,17 @@ struct Patient<'a> {
     findings: Vec<Finding>,
 }
 
-impl Patient<'_> {
+impl Inspection<'_> {
     /// Notes something about the node itself.
-    fn note(&mut self, check: Check, gravity: Gravity, message: String, advice: &str) {
+    fn note(&mut self, check: Check, severity: Severity, message: String, advice: &str) {
         let advice = advice.to_owned();
-        self.findings.push(Finding { check, gravity, guests: Vec::new(), message, advice, at: None });
+        self.findings.push(Finding { check, severity, guests: Vec::new(), message, advice, at: None });
     }
 
     /// Notes something about guests; `path` is what in the first one's configuration it comes from.
     fn note_of(
         &mut self,
-        (check, gravity): (Check, Gravity),
+        (check, severity): (Check, Severity),
         guests: impl IntoIterator<Item = GuestId>,
         path: &[Segment],
         message: String,
@@ -102,7 +93,7 @@ impl Patient<'_> {
         let guests: Vec<GuestId> = guests.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let first = guests.first().and_then(|id| self.fleet.guest(*id));
         let at = first.map(|guest| guest.context.location(path));
-        self.findings.push(Finding { check, gravity, guests, message, advice, at });
+        self.findings.push(Finding { check, severity, guests, message, advice, at });
     }
 }
 
@@ -115,24 +106,25 @@ impl Patient<'_> {
 pub async fn examine(node: &Node, fleet: &Fleet, desired: &Desired) -> Result<Examination, ObserveError> {
     let site = node.labelled(None, "doctor");
     let guests = fleet.guests.values().filter(|guest| desired.guests.contains_key(&guest.id)).collect();
-    let mut patient = Patient { look: Look::new(&*site.host), fleet, guests, findings: Vec::new() };
-    let version = node::examine(&mut patient).await?;
+    let mut inspection = Inspection { look: Look::new(&*site.host), fleet, guests, findings: Vec::new() };
+    let version = node::examine(&mut inspection).await?;
     // Without the tools there is nothing more to be found.
-    if patient.findings.iter().any(|finding| finding.check == Check::Programs && finding.gravity == Gravity::Error) {
-        return Ok(Examination { version, findings: patient.findings });
+    if inspection.findings.iter().any(|finding| finding.check == Check::Programs && finding.severity == Severity::Error)
+    {
+        return Ok(Examination { version, findings: inspection.findings });
     }
     let observed = observe(&site, desired).await?;
-    needs(&mut patient, desired, &observed).await?;
-    let mut findings = patient.findings;
-    findings.sort_by(|a, b| (a.gravity, a.check, &a.guests).cmp(&(b.gravity, b.check, &b.guests)));
+    needs(&mut inspection, desired, &observed).await?;
+    let mut findings = inspection.findings;
+    findings.sort_by(|a, b| (a.severity, a.check, &a.guests).cmp(&(b.severity, b.check, &b.guests)));
     Ok(Examination { version, findings })
 }
 
 /// Checks what guests need of the node.
-async fn needs(patient: &mut Patient<'_>, desired: &Desired, observed: &Observed) -> Result<(), HostError> {
-    storages::examine(patient, desired, observed).await?;
-    guests::examine(patient, observed).await?;
-    shares::examine(patient, desired).await
+async fn needs(inspection: &mut Inspection<'_>, desired: &Desired, observed: &Observed) -> Result<(), HostError> {
+    storages::examine(inspection, desired, observed).await?;
+    guests::examine(inspection, observed).await?;
+    shares::examine(inspection, desired).await
 }
 
 /// What stops `guests` before their first change: the errors that [`examine`] would report for them, without the checks in
@@ -152,12 +144,12 @@ pub async fn obstacles(
 ) -> Result<BTreeMap<GuestId, Vec<Obstacle>>, ObserveError> {
     let site = node.labelled(None, "check");
     let concerned = guests.iter().filter_map(|id| fleet.guest(*id)).collect();
-    let mut patient = Patient { look: Look::new(&*site.host), fleet, guests: concerned, findings: Vec::new() };
-    node::basics(&mut patient).await?;
-    needs(&mut patient, desired, observed).await?;
+    let mut inspection = Inspection { look: Look::new(&*site.host), fleet, guests: concerned, findings: Vec::new() };
+    node::basics(&mut inspection).await?;
+    needs(&mut inspection, desired, observed).await?;
     let mut obstacles: BTreeMap<GuestId, Vec<Obstacle>> = BTreeMap::new();
-    let is_obstacle = |finding: &Finding| finding.gravity == Gravity::Error && !skip.contains(&finding.check);
-    for finding in patient.findings.into_iter().filter(is_obstacle) {
+    let is_obstacle = |finding: &Finding| finding.severity == Severity::Error && !skip.contains(&finding.check);
+    for finding in inspection.findings.into_iter().filter(is_obstacle) {
         let Finding { check, guests: about, message, advice, .. } = finding;
         let obstacle = Obstacle { check, message, advice };
         // A finding about the node itself stops them all.

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use camino::Utf8Path;
+use phoenix_config::Severity;
 use phoenix_host::HostError;
 use phoenix_types::{Cidr, GuestId};
 
-use super::{Check, Gravity, Patient};
+use super::{Check, Inspection};
 use crate::desired::{Desired, NfsServer, Spec};
 
 /// A volume that a VM mounts from this node.
@@ -18,36 +19,36 @@ struct Volume {
 }
 
 /// Looks whether the node serves NFS, and exports what VMs mount.
-pub(super) async fn examine(patient: &mut Patient<'_>, desired: &Desired) -> Result<(), HostError> {
+pub(super) async fn examine(inspection: &mut Inspection<'_>, desired: &Desired) -> Result<(), HostError> {
     let volumes = volumes(desired);
     if volumes.is_empty() {
         return Ok(());
     }
-    if patient.look.stat("/proc/fs/nfsd").await?.is_none() {
+    if inspection.look.stat("/proc/fs/nfsd").await?.is_none() {
         let message = "the node serves no NFS".to_owned();
         let advice = "install and start the server: `apt install nfs-kernel-server`".to_owned();
         let guests = volumes.iter().map(|volume| volume.guest);
-        patient.note_of((Check::NfsServer, Gravity::Error), guests, &["volumes".into()], message, advice);
+        inspection.note_of((Check::NfsServer, Severity::Error), guests, &["volumes".into()], message, advice);
         return Ok(());
     }
-    let exports = exports(patient).await?;
+    let exports = exports(inspection).await?;
     for Volume { guest, index, path, client } in volumes {
         if exports.iter().any(|export| export.covers(&path, client)) {
             continue;
         }
         let to = client.map_or_else(String::new, |client| format!(" to {client}"));
         let message = format!("`/etc/exports` of the node does not export `{path}`{to}");
-        let advice = format!("add the line `{}`, then run `exportfs -ra`", line(patient, &path, client));
+        let advice = format!("add the line `{}`, then run `exportfs -ra`", line(inspection, &path, client));
         let place = ["volumes".into(), index.into()];
-        patient.note_of((Check::NfsExport, Gravity::Error), [guest], &place, message, advice);
+        inspection.note_of((Check::NfsExport, Severity::Error), [guest], &place, message, advice);
     }
     Ok(())
 }
 
 /// The line that exports a directory: as the hypervisor file describes it, where it does.
-fn line(patient: &Patient<'_>, path: &Utf8Path, client: Option<IpAddr>) -> String {
+fn line(inspection: &Inspection<'_>, path: &Utf8Path, client: Option<IpAddr>) -> String {
     let client = client.map_or_else(|| "CLIENT".to_owned(), |client| client.to_string());
-    match patient.fleet.hypervisor.exports.iter().find(|export| path.starts_with(&export.path)) {
+    match inspection.fleet.hypervisor.exports.iter().find(|export| path.starts_with(&export.path)) {
         Some(export) if !export.options.is_empty() => format!("{} {client}({})", export.path, export.options.join(",")),
         Some(export) => format!("{} {client}(rw,sync,no_subtree_check)", export.path),
         None => format!("{path} {client}(rw,sync,no_subtree_check)"),
@@ -105,11 +106,11 @@ fn within(address: &str, mask: &str, client: IpAddr) -> bool {
     }
 }
 
-async fn exports(patient: &Patient<'_>) -> Result<Vec<Export>, HostError> {
-    let mut exports = entries(&patient.look.text("/etc/exports").await?.unwrap_or_default());
+async fn exports(inspection: &Inspection<'_>) -> Result<Vec<Export>, HostError> {
+    let mut exports = entries(&inspection.look.text("/etc/exports").await?.unwrap_or_default());
     let folder = Utf8Path::new("/etc/exports.d");
-    for name in patient.look.host().list(folder).await?.iter().filter(|name| name.ends_with(".exports")) {
-        exports.extend(entries(&patient.look.text(folder.join(name).as_str()).await?.unwrap_or_default()));
+    for name in inspection.look.host().list(folder).await?.iter().filter(|name| name.ends_with(".exports")) {
+        exports.extend(entries(&inspection.look.text(folder.join(name).as_str()).await?.unwrap_or_default()));
     }
     Ok(exports)
 }

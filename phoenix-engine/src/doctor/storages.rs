@@ -1,5 +1,6 @@
 //! Storages, and what is on them: templates and images.
 
+use phoenix_config::Severity;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
@@ -9,7 +10,7 @@ use phoenix_host::HostError;
 use phoenix_pve::{Storage, Storages};
 use phoenix_types::{DiskSize, GuestId, VolumeId};
 
-use super::{Check, Gravity, Patient, features};
+use super::{Check, Inspection, features};
 use crate::desired::Desired;
 use crate::observe::Observed;
 
@@ -25,7 +26,7 @@ const SOURCES: [&str; 3] = ["vztmpl", "iso", "import"];
 
 /// What guests want of a storage.
 #[derive(Debug, Clone, Default)]
-struct Wish {
+struct Demand {
     /// Who wants it, and what stands in the configuration.
     guests: Vec<(GuestId, Vec<Segment>)>,
     /// What is put there, by content type.
@@ -36,29 +37,29 @@ struct Wish {
 
 /// Looks at the storages that guests name, and at what they are made from.
 pub(super) async fn examine(
-    patient: &mut Patient<'_>,
+    inspection: &mut Inspection<'_>,
     desired: &Desired,
     observed: &Observed,
 ) -> Result<(), HostError> {
-    let wishes = wishes(&patient.guests, desired, observed);
-    let statuses = statuses(patient, wishes.keys().map(String::as_str)).await?;
+    let demands = demands(&inspection.guests, desired, observed);
+    let statuses = statuses(inspection, demands.keys().map(String::as_str)).await?;
     // A storage of the simulated node may come into being when it is asked for, so the list is read after that.
-    let storages = Storages::read(patient.look.host()).await?;
-    for (name, wish) in &wishes {
-        judge(patient, name, wish, &statuses, storages.get(name));
+    let storages = Storages::read(inspection.look.host()).await?;
+    for (name, demand) in &demands {
+        judge(inspection, name, demand, &statuses, storages.get(name));
     }
-    features::examine(patient, &features::Situation { desired, observed, storages: &storages });
-    sources(patient, observed, &storages).await
+    features::examine(inspection, &features::Situation { desired, observed, storages: &storages });
+    sources(inspection, observed, &storages).await
 }
 
-fn wishes(guests: &[&Guest], desired: &Desired, observed: &Observed) -> BTreeMap<String, Wish> {
-    let mut wishes: BTreeMap<String, Wish> = BTreeMap::new();
-    let mut wish = |storage: &str, guest: &Guest, path: &[Segment], content: &'static str, size: Option<DiskSize>| {
-        let wish = wishes.entry(storage.to_owned()).or_default();
-        wish.guests.push((guest.id, path.to_vec()));
-        wish.contents.insert(content);
+fn demands(guests: &[&Guest], desired: &Desired, observed: &Observed) -> BTreeMap<String, Demand> {
+    let mut demands: BTreeMap<String, Demand> = BTreeMap::new();
+    let mut demand = |storage: &str, guest: &Guest, path: &[Segment], content: &'static str, size: Option<DiskSize>| {
+        let demand = demands.entry(storage.to_owned()).or_default();
+        demand.guests.push((guest.id, path.to_vec()));
+        demand.contents.insert(content);
         if !observed.present.contains_key(&guest.id) {
-            wish.bytes += size.map_or(0, DiskSize::bytes);
+            demand.bytes += size.map_or(0, DiskSize::bytes);
         }
     };
     for guest in guests {
@@ -70,41 +71,41 @@ fn wishes(guests: &[&Guest], desired: &Desired, observed: &Observed) -> BTreeMap
         });
         let absent = !observed.present.contains_key(&guest.id);
         if let Some(storage) = guest.storage.as_ref().or_else(|| made_on.filter(|_| absent)) {
-            wish(storage.as_str(), guest, &["storage_pool".into()], disks, guest.disk);
+            demand(storage.as_str(), guest, &["storage_pool".into()], disks, guest.disk);
         }
         match &guest.kind {
             Kind::Container(container) => {
                 for (index, volume) in container.volumes.iter().enumerate() {
                     let path = ["volumes".into(), index.into()];
-                    wish(volume.storage.as_str(), guest, &path, disks, Some(volume.size));
+                    demand(volume.storage.as_str(), guest, &path, disks, Some(volume.size));
                 }
                 if let ContainerSource::Volume(volume) = &container.source {
-                    wish(volume.storage(), guest, &["template".into()], "vztmpl", None);
+                    demand(volume.storage(), guest, &["template".into()], "vztmpl", None);
                 }
             }
             Kind::Vm(vm) => {
                 if let VmSource::Image(CloudImage::Volume(volume)) = &vm.source {
-                    wish(volume.storage(), guest, &["template_image".into()], "import", None);
+                    demand(volume.storage(), guest, &["template_image".into()], "import", None);
                 }
             }
         }
     }
-    wishes
+    demands
 }
 
 /// The storages of the node. One that the list does not have is asked for by name once more: what the tool says then is the
 /// last word.
 async fn statuses(
-    patient: &Patient<'_>,
+    inspection: &Inspection<'_>,
     wanted: impl Iterator<Item = &str>,
 ) -> Result<BTreeMap<String, Status>, HostError> {
     let mut storages = BTreeMap::new();
-    if let Some(output) = patient.look.ask("pvesm", &["status"]).await? {
+    if let Some(output) = inspection.look.ask("pvesm", &["status"]).await? {
         status(&output.stdout_text(), &mut storages);
     }
     let unknown: Vec<&str> = wanted.filter(|name| !storages.contains_key(*name)).collect();
     for name in unknown {
-        if let Some(output) = patient.look.ask("pvesm", &["status", "--storage", name]).await? {
+        if let Some(output) = inspection.look.ask("pvesm", &["status", "--storage", name]).await? {
             status(&output.stdout_text(), &mut storages);
         }
     }
@@ -123,22 +124,22 @@ fn status(text: &str, storages: &mut BTreeMap<String, Status>) {
 }
 
 fn judge(
-    patient: &mut Patient<'_>,
+    inspection: &mut Inspection<'_>,
     name: &str,
-    wish: &Wish,
+    demand: &Demand,
     statuses: &BTreeMap<String, Status>,
     storage: Option<&Storage>,
 ) {
-    let Some((_, path)) = wish.guests.iter().min() else { return };
-    let ids: Vec<GuestId> = wish.guests.iter().map(|(id, _)| *id).collect();
-    let mut note = |check: Check, gravity: Gravity, message: String, advice: String| {
-        patient.note_of((check, gravity), ids.iter().copied(), path, message, advice);
+    let Some((_, path)) = demand.guests.iter().min() else { return };
+    let ids: Vec<GuestId> = demand.guests.iter().map(|(id, _)| *id).collect();
+    let mut note = |check: Check, severity: Severity, message: String, advice: String| {
+        inspection.note_of((check, severity), ids.iter().copied(), path, message, advice);
     };
     let Some(status) = statuses.get(name) else {
         let known: Vec<&str> = statuses.keys().map(String::as_str).collect();
         let message = format!("the node has no storage `{name}`");
         let advice = format!("name one that it has (`{}`), or add it with `pvesm add`", known.join("`, `"));
-        return note(Check::Storage, Gravity::Error, message, advice);
+        return note(Check::Storage, Severity::Error, message, advice);
     };
     if status.word != "active" {
         let message = format!("the storage `{name}` is {}", status.word);
@@ -146,17 +147,17 @@ fn judge(
             "disabled" => format!("enable it: `pvesm set {name} --disable 0`"),
             _ => format!("look why: `pvesm status --storage {name}`"),
         };
-        return note(Check::Storage, Gravity::Error, message, advice);
+        return note(Check::Storage, Severity::Error, message, advice);
     }
     let refused = |content: &&str| storage.is_some_and(|storage| !storage.holds(content));
-    let refused: Vec<&str> = wish.contents.iter().copied().filter(refused).collect();
+    let refused: Vec<&str> = demand.contents.iter().copied().filter(refused).collect();
     if !refused.is_empty() {
         let listed = storage.and_then(|storage| storage.option("content")).unwrap_or_default();
         let message = format!("the storage `{name}` may not hold `{}`, only {listed}", refused.join("`, `"));
         let advice = format!("allow it: `pvesm set {name} --content {listed},{}`", refused.join(","));
-        return note(Check::StorageContent, Gravity::Error, message, advice);
+        return note(Check::StorageContent, Severity::Error, message, advice);
     }
-    let wanted_kib = wish.bytes.div_ceil(1024);
+    let wanted_kib = demand.bytes.div_ceil(1024);
     if wanted_kib > status.available_kib {
         let gib = |kib: u64| format!("{:.1} GiB", kib as f64 / f64::from(1 << 20));
         let message = format!(
@@ -166,7 +167,7 @@ fn judge(
         );
         let advice =
             "make room or the disks smaller; disks that grow as they are filled may fit all the same".to_owned();
-        note(Check::StorageSpace, Gravity::Warning, message, advice);
+        note(Check::StorageSpace, Severity::Warning, message, advice);
     }
 }
 
@@ -177,9 +178,9 @@ fn file_of(volume: &VolumeId, storages: &Storages) -> Option<Utf8PathBuf> {
 }
 
 /// Looks for what the guests that are still to be made are made from.
-async fn sources(patient: &mut Patient<'_>, observed: &Observed, storages: &Storages) -> Result<(), HostError> {
+async fn sources(inspection: &mut Inspection<'_>, observed: &Observed, storages: &Storages) -> Result<(), HostError> {
     let mut wanted: BTreeMap<(Check, Utf8PathBuf, String), BTreeSet<GuestId>> = BTreeMap::new();
-    for guest in patient.guests.iter().filter(|guest| !observed.present.contains_key(&guest.id)) {
+    for guest in inspection.guests.iter().filter(|guest| !observed.present.contains_key(&guest.id)) {
         let of_volume = |volume: &VolumeId| Some((file_of(volume, storages)?, volume.to_string()));
         let of_path = |path: &Utf8PathBuf| Some((path.clone(), path.to_string()));
         let source = match &guest.kind {
@@ -200,7 +201,7 @@ async fn sources(patient: &mut Patient<'_>, observed: &Observed, storages: &Stor
         }
     }
     for ((check, file, name), guests) in wanted {
-        if patient.look.stat(file.clone()).await?.is_some() {
+        if inspection.look.stat(file.clone()).await?.is_some() {
             continue;
         }
         let (key, advice) = match (check, name.split_once(":vztmpl/")) {
@@ -211,7 +212,7 @@ async fn sources(patient: &mut Patient<'_>, observed: &Observed, storages: &Stor
             _ => ("template_image", format!("copy it to `{file}`, or name an image that Phoenix can fetch")),
         };
         let message = format!("`{name}` is not on the node");
-        patient.note_of((check, Gravity::Error), guests, &[key.into()], message, advice);
+        inspection.note_of((check, Severity::Error), guests, &[key.into()], message, advice);
     }
     Ok(())
 }

@@ -78,7 +78,7 @@ pub struct Record {
     pub volumes: BTreeMap<String, Digest>,
     /// What it was made from, by the key of the configuration: what only a new guest can change.
     #[serde(rename = "b", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub begun: BTreeMap<String, String>,
+    pub origin: BTreeMap<String, String>,
     /// What of the notes is the configuration's, so that it can be replaced or taken away again.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<ManagedText>,
@@ -113,7 +113,7 @@ impl Record {
             pending: BTreeSet::new(),
             firewall: false,
             volumes: BTreeMap::new(),
-            begun: BTreeMap::new(),
+            origin: BTreeMap::new(),
             notes: None,
             undo: None,
         }

@@ -58,9 +58,9 @@ fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
 }
 
 /// What a gate asks each time.
-fn ask(gate: &Gate, around: &Surroundings, host: &RehearsedNode) -> PlannedGate {
+fn ask(gate: &Gate, context: &Surroundings, host: &RehearsedNode) -> PlannedGate {
     host.take();
-    let _ = at_once(phoenix_health::ask_once(gate, around));
+    let _ = at_once(phoenix_health::ask_once(gate, context));
     let (commands, _) = host.take();
     PlannedGate {
         name: gate.name.clone(),

@@ -17,6 +17,8 @@ mod doctor;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod floors;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod interrupts;

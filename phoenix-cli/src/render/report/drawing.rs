@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::class;
-use crate::chronicle::{Activity, Chronicle, Story};
+use crate::history::{Activity, RunHistory, Story};
 use crate::render::markup::escape;
 use crate::render::style::{Glyphs, columns, fit};
 use crate::render::timeline::{MARKS, mark};
@@ -19,14 +19,14 @@ const LETTER: usize = 7;
 const NAME: usize = 36;
 
 /// What lasted how long.
-pub(super) fn timeline(chronicle: &Chronicle) -> String {
-    let total = chronicle.now.max(1);
+pub(super) fn timeline(history: &RunHistory) -> String {
+    let total = history.now.max(1);
     let names: Vec<String> =
-        chronicle.stories().map(|(id, story)| fit(&format!("{id} {}", story.name), NAME, Glyphs::Unicode)).collect();
+        history.stories().map(|(id, story)| fit(&format!("{id} {}", story.name), NAME, Glyphs::Unicode)).collect();
     let widest = names.iter().map(|name| columns(name)).max().unwrap_or(0);
     let left = (widest * LETTER + 16) as u64;
     let x = |at: u64| left + u64::try_from(u128::from(at) * u128::from(RIGHT - left) / u128::from(total)).unwrap_or(0);
-    let height = (chronicle.order.len() as u64 + 1) * ROW + 4;
+    let height = (history.order.len() as u64 + 1) * ROW + 4;
     let mut html = format!(
         "<div class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"what each guest did when\">\n"
     );
@@ -39,7 +39,7 @@ pub(super) fn timeline(chronicle: &Chronicle) -> String {
             let _ = writeln!(html, "<text class=\"axis\" x=\"{}\" y=\"13\">{}</text>", x + 4, mark(at));
         }
     }
-    for (row, (name, (_, story))) in names.iter().zip(chronicle.stories()).enumerate() {
+    for (row, (name, (_, story))) in names.iter().zip(history.stories()).enumerate() {
         let y = (row as u64 + 1) * ROW;
         let _ = writeln!(html, "<text x=\"0\" y=\"{}\">{}</text>", y + 12, escape(name));
         html.push_str(&bars(story, y, total, x));

@@ -10,7 +10,7 @@ use phoenix_types::GuestId;
 
 use super::markup::escape;
 use super::{clock, span, summary};
-use crate::chronicle::{Chronicle, Story};
+use crate::history::{RunHistory, Story};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--fg:#1f2328;--bg:#fff;--faint:#59636e;--line:#d1d9e0;--soft:#f3f5f8;--work:#2f81f7;--gate:#d4a72c;--wait:#d1d9e0;--good:#1a7f37;--warn:#8a6100;--bad:#cf222e}
@@ -44,29 +44,29 @@ pub(crate) struct Subject<'a> {
 }
 
 /// The page.
-pub(crate) fn page(subject: &Subject<'_>, chronicle: &Chronicle) -> String {
-    let class = if summary::is_good(chronicle) { "good" } else { "bad" };
+pub(crate) fn page(subject: &Subject<'_>, history: &RunHistory) -> String {
+    let class = if summary::is_good(history) { "good" } else { "bad" };
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n\
          <p class=\"verdict {class}\">{verdict}</p>\n<p class=\"faint\">{when}</p>\n",
         title = escape(subject.title),
-        verdict = escape(&summary::sentence(chronicle)),
+        verdict = escape(&summary::sentence(history)),
         when = escape(subject.when),
     );
-    for (id, story) in chronicle.stories() {
+    for (id, story) in history.stories() {
         if let Some((_, GuestOutcome::Failed { failure })) = &story.end {
-            html.push_str(&failed(id, story, failure, &summary::held_back(chronicle, id)));
+            html.push_str(&failed(id, story, failure, &summary::held_back(history, id)));
         }
     }
     html.push_str("<h2>Guests</h2>\n");
-    html.push_str(&guests(chronicle, subject.states));
+    html.push_str(&guests(history, subject.states));
     html.push_str("<h2>Timeline</h2>\n");
-    html.push_str(&drawing::timeline(chronicle));
-    html.push_str(&longest_chain(chronicle));
+    html.push_str(&drawing::timeline(history));
+    html.push_str(&longest_chain(history));
     html.push_str("<h2>Steps</h2>\n");
-    for (id, story) in chronicle.stories().filter(|(_, story)| !story.steps.is_empty()) {
+    for (id, story) in history.stories().filter(|(_, story)| !story.steps.is_empty()) {
         html.push_str(&steps(id, story));
     }
     html.push_str("</body>\n</html>\n");
@@ -134,11 +134,11 @@ fn class(outcome: Option<&GuestOutcome>) -> &'static str {
     }
 }
 
-fn guests(chronicle: &Chronicle, states: &BTreeMap<GuestId, String>) -> String {
+fn guests(history: &RunHistory, states: &BTreeMap<GuestId, String>) -> String {
     let mut html = String::from(
         "<div class=\"wide\"><table>\n<tr><th class=\"n\">id</th><th>name</th><th>kind</th><th>state</th><th>result</th><th class=\"n\">gates</th><th class=\"n\">time</th></tr>\n",
     );
-    for (id, story) in chronicle.stories() {
+    for (id, story) in history.stories() {
         let outcome = story.end.as_ref().map(|(_, outcome)| outcome);
         let state = states.get(&id).filter(|_| outcome.is_some_and(GuestOutcome::is_good)).map_or("-", String::as_str);
         let _ = writeln!(
@@ -157,14 +157,14 @@ fn guests(chronicle: &Chronicle, states: &BTreeMap<GuestId, String>) -> String {
 }
 
 /// Which guests, one after the other, made the run as long as it was.
-fn longest_chain(chronicle: &Chronicle) -> String {
-    let chain = chronicle.longest_chain();
+fn longest_chain(history: &RunHistory) -> String {
+    let chain = history.longest_chain();
     if chain.len() < 2 {
         return String::new();
     }
     let links: Vec<String> = chain
         .iter()
-        .filter_map(|id| chronicle.guests.get(id).map(|story| (id, story)))
+        .filter_map(|id| history.guests.get(id).map(|story| (id, story)))
         .map(|(id, story)| format!("{id} {} ({})", escape(&story.name), span(story.busy_ms())))
         .collect();
     format!("<p class=\"faint\">The longest way through the run: {}</p>\n", links.join(" → "))

@@ -29,13 +29,13 @@ impl Worker<'_> {
             return match Record::find(notes) {
                 Some(record) if record.id == self.id() && record.check.is_some() => Ok(()),
                 Some(record) if record.id == self.id() => {
-                    (self.record.begun, self.record.notes) = (record.begun, record.notes);
+                    (self.record.origin, self.record.notes) = (record.origin, record.notes);
                     self.write_first_record(site).await
                 }
                 _ => Err(StepError::Taken(self.id())),
             };
         }
-        self.record.begun = self.guest.begins_with();
+        self.record.origin = self.guest.origin();
         self.record.notes = self.guest.notes.as_deref().and_then(ManagedText::of);
         self.record.pending.insert(PendingWork::Making);
         let notes = self.record.insert_into(self.guest.notes.as_deref().unwrap_or_default());
@@ -62,19 +62,19 @@ impl Worker<'_> {
             self.events.send(EventKind::StepHeld { stage: Stage::Define, ms: held });
         }
         if let Some(lock) = &self.run.lock {
-            lock.halve(self.id()).await?;
+            lock.mark_in_progress(self.id()).await?;
         }
         let made = self.make(site, notes, vendor_data).await;
-        self.settle_unless_shell(site).await?;
+        self.clear_unless_shell(site).await?;
         made?;
         self.write_first_record(site).await
     }
 
     /// Takes the guest off the list of those that are made or destroyed, unless an empty shell is left of it.
-    async fn settle_unless_shell(&self, site: &Site) -> Result<(), StepError> {
+    async fn clear_unless_shell(&self, site: &Site) -> Result<(), StepError> {
         let Some(lock) = &self.run.lock else { return Ok(()) };
         if self.proof(site).await? != Some(Proof::Shell) {
-            lock.settle(self.id()).await?;
+            lock.clear_in_progress(self.id()).await?;
         }
         Ok(())
     }
@@ -194,10 +194,10 @@ impl Worker<'_> {
         }
         let (id, kind) = (self.id(), self.kind());
         if let Some(lock) = &self.run.lock {
-            lock.halve(id).await?;
+            lock.mark_in_progress(id).await?;
         }
         let destroyed = while_busy(self.events, Stage::Destroy, || site.guests(kind).destroy(id, Purge::Yes)).await;
-        self.settle_unless_shell(site).await?;
+        self.clear_unless_shell(site).await?;
         match destroyed {
             Err(error) if error.class() == Some(ErrorClass::NotFound) => Ok(()),
             other => other,

@@ -80,12 +80,12 @@ impl Worker<'_> {
     /// Starts the guest in the state that it went back to, and asks its gates.
     async fn prove_again(&mut self, site: &Site) -> Result<(), StepError> {
         self.start(site).await?;
-        let around = gates::surroundings(&self.run.node, self.guest);
+        let context = gates::surroundings(&self.run.node, self.guest);
         if self.kind() == GuestKind::Vm {
             let agent = self.gates_of(&Work::AwaitAgent).await?;
-            gates::wait_all(&agent, &around, self.events).await.map_err(StepError::Gate)?;
+            gates::wait_all(&agent, &context, self.events).await.map_err(StepError::Gate)?;
         }
-        gates::wait_all(&self.guest.health, &around, self.events).await.map_err(StepError::Gate)?;
+        gates::wait_all(&self.guest.health, &context, self.events).await.map_err(StepError::Gate)?;
         self.complete(PendingWork::Proof, site).await
     }
 

@@ -37,7 +37,7 @@ impl NodeLock {
         let site = node.labelled(None, "observe");
         let half_made = self.half_made().await;
         if self.predecessor().is_some() {
-            outlast(&site, desired, &half_made).await?;
+            wait_for_orphaned_tasks(&site, desired, &half_made).await?;
         }
         let mut observed = observe(&site, desired).await?;
         for guest in half_made {
@@ -45,7 +45,7 @@ impl NodeLock {
             let proof = observed.present.get(&guest).map(|present| Proof::of(&present.conf, present.kind, guest));
             match proof {
                 Some(Proof::Shell) => _ = observed.half_made.insert(guest),
-                _ => self.settle(guest).await?,
+                _ => self.clear_in_progress(guest).await?,
             }
         }
         if self.predecessor().is_some() {
@@ -56,7 +56,11 @@ impl NodeLock {
 }
 
 /// Waits until no task works on a guest of the fleet any more, or on one that a run left half made.
-async fn outlast(site: &Site, desired: &Desired, half_made: &BTreeSet<GuestId>) -> Result<(), ObserveError> {
+async fn wait_for_orphaned_tasks(
+    site: &Site,
+    desired: &Desired,
+    half_made: &BTreeSet<GuestId>,
+) -> Result<(), ObserveError> {
     let started = Instant::now();
     tokio::time::sleep(GRACE).await;
     loop {

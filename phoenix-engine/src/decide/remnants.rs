@@ -6,7 +6,7 @@ use crate::desired::Desired;
 use crate::observe::{Observed, Present};
 
 /// What a person should know who reads the plan.
-pub(super) fn leftovers(desired: &Desired, observed: &Observed) -> Vec<String> {
+pub(super) fn remnants(desired: &Desired, observed: &Observed) -> Vec<String> {
     let others = observed.present.iter().filter(|(id, _)| !desired.guests.contains_key(*id));
     let halves = others.filter(|(id, _)| observed.is_half_made(**id));
     let mut remarks: Vec<String> = halves.map(|(id, present)| half_made(*id, present)).collect();

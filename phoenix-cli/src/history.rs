@@ -114,7 +114,7 @@ impl Story {
 
 /// What happened in a run.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Chronicle {
+pub(crate) struct RunHistory {
     /// In the order of the plan: each guest after what it needs.
     pub(crate) order: Vec<GuestId>,
     pub(crate) guests: BTreeMap<GuestId, Story>,
@@ -122,7 +122,7 @@ pub(crate) struct Chronicle {
     pub(crate) now: u64,
 }
 
-impl Chronicle {
+impl RunHistory {
     /// An empty one for the guests of a plan.
     pub(crate) fn of(plan: &Plan) -> Self {
         Self::new(plan.guests.iter().map(|guest| {
@@ -131,12 +131,12 @@ impl Chronicle {
     }
 
     pub(crate) fn new(guests: impl IntoIterator<Item = (GuestId, Story)>) -> Self {
-        let mut chronicle = Self::default();
+        let mut history = Self::default();
         for (id, story) in guests {
-            chronicle.order.push(id);
-            chronicle.guests.insert(id, story);
+            history.order.push(id);
+            history.guests.insert(id, story);
         }
-        chronicle
+        history
     }
 
     /// The guests that made the run as long as it was: the one that ended last, before it the one of those it waited for that

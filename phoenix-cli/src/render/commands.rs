@@ -16,7 +16,7 @@ const LONGEST: usize = 160;
 const BEGIN: usize = 32;
 
 /// What a step runs, the files that it writes, and what its gates ask.
-pub(crate) fn deeds(step: &Step, canvas: Canvas) -> String {
+pub(crate) fn commands(step: &Step, canvas: Canvas) -> String {
     let mut text = String::new();
     // What only looks is of no interest here.
     for command in step.commands.iter().filter(|command| command.effect == Effect::Change) {
