@@ -435,6 +435,7 @@ pub(crate) enum SchemaName {
     /// `phoenix.yaml`, and any other file that holds everything
     Fleet,
     /// `world.json` of the simulated node
+    #[cfg(feature = "sim")]
     World,
     /// What `validate` prints
     Validate,
@@ -467,7 +468,12 @@ pub(crate) enum SchemaName {
 impl SchemaName {
     /// Whether it is of a file that Phoenix reads.
     pub(crate) fn is_read(self) -> bool {
-        matches!(self, Self::Lxc | Self::Vm | Self::Hypervisor | Self::Fleet | Self::World)
+        match self {
+            Self::Lxc | Self::Vm | Self::Hypervisor | Self::Fleet => true,
+            #[cfg(feature = "sim")]
+            Self::World => true,
+            _ => false,
+        }
     }
 }
 

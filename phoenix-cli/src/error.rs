@@ -52,7 +52,7 @@ pub enum CliError {
     NotANode,
     /// The folder of a simulated node cannot be used.
     #[error(transparent)]
-    Kept(#[from] phoenix_sim::StoreError),
+    Kept(Box<dyn std::error::Error + Send + Sync>),
     /// An option that only the simulated node has.
     #[error("`{option}` is for simulated nodes, and the host is {host}")]
     SimulatedOnly {
@@ -62,13 +62,11 @@ pub enum CliError {
         host: String,
     },
     /// The description of the simulated node cannot be used.
-    #[error("`{path}` does not describe a simulated node: {reason}")]
-    World {
-        /// The file, with the place when that is known.
-        path: String,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    World(Box<dyn std::error::Error + Send + Sync>),
+    /// A simulated node was asked for, and this program has none.
+    #[error("this program was built without the simulated node")]
+    NoSimulator,
     /// A change without a word from the user.
     #[error("this changes {host}, and nobody can be asked, because that takes a terminal")]
     CannotAsk {
@@ -179,7 +177,8 @@ impl CliError {
             | Self::Select(_)
             | Self::Kept(_)
             | Self::SimulatedOnly { .. }
-            | Self::World { .. }
+            | Self::World(_)
+            | Self::NoSimulator
             | Self::CannotAsk { .. }
             | Self::Lower(_)
             | Self::RemovalRefused(_)
@@ -229,7 +228,8 @@ impl CliError {
                 "run it on a node, or try the configuration on a simulated one with `--host sim:`".to_owned()
             }
             Self::SimulatedOnly { .. } => "add `--host sim:` or leave it out".to_owned(),
-            Self::World { .. } => "`phoenix schema world` prints what the file may hold".to_owned(),
+            Self::NoSimulator => "build `phoenix-cli` with its feature `sim`, which is on by default".to_owned(),
+            Self::World(_) => "`phoenix schema world` prints what the file may hold".to_owned(),
             Self::Drifted { path } => {
                 format!("look at the new one with `phoenix plan --out {path}`, with the same guests and options")
             }

@@ -27,6 +27,8 @@ mod runtime;
 mod schema;
 mod session;
 mod settings;
+#[cfg_attr(not(feature = "sim"), path = "not_simulated.rs")]
+mod simulated;
 mod terminal;
 
 use std::error::Error as _;

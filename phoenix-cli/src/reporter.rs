@@ -51,8 +51,7 @@ impl<'a> Reporter<'a> {
         // Virtual time passes faster than anybody looks.
         let refresh = match time {
             Time::Real => Some(REFRESH),
-            Time::Paced(pace) => Some(REFRESH.mul_f64(pace)),
-            Time::Virtual => None,
+            Time::Simulated(pace) => pace.seen(REFRESH),
         };
         let has_foot = settings.terminal.err_is_terminal() && settings.format != Format::Jsonl;
         let live = refresh.filter(|_| has_foot).map(|refresh| (Instant::now(), refresh));

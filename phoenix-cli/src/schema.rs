@@ -18,6 +18,7 @@ pub(crate) fn schema(name: SchemaName) -> Value {
         SchemaName::Vm => phoenix_config::schema::schema(SchemaKind::Vm),
         SchemaName::Hypervisor => phoenix_config::schema::schema(SchemaKind::Hypervisor),
         SchemaName::Fleet => phoenix_config::schema::schema(SchemaKind::Fleet),
+        #[cfg(feature = "sim")]
         SchemaName::World => phoenix_sim::world::schema().to_value(),
         SchemaName::Validate => output::<printed::Validate<'static>>(),
         SchemaName::Origins => output::<Vec<phoenix_config::ValueOrigin>>(),

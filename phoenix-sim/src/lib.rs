@@ -29,7 +29,7 @@
 //! | [`grammar`] | command lines, read as the real tools read them, from their own option tables |
 //! | `node` | the node's state, locks, tasks, faults; the node as a host; the folder that keeps it |
 //! | `lxc`, `qemu`, `storage`, `api`, `ha` | what the commands of the tools do |
-//! //! | [`files`] | trees of files, cheap to copy |
+//! | [`VirtualTime`] | a runtime whose clock leaps, for nodes that need not pause the caller's |
 //! | [`world`] | `world.json` |
 //! | [`check`], [`replay`] | the proof: recorded verdicts and recorded sessions of the real tools |
 //!
@@ -46,10 +46,12 @@ mod node;
 mod qemu;
 pub mod replay;
 mod storage;
+mod virtual_time;
 pub mod world;
 
 pub use phoenix_sim_guest::{Console, Dialled, Ended, Exec, Given, Inside};
 pub use phoenix_sim_shell::files::{Bytes, FileError};
 
 pub use self::node::{Between, SimNode, StoreError};
-pub use self::world::World;
+pub use self::virtual_time::VirtualTime;
+pub use self::world::{World, WorldError};

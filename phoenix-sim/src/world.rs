@@ -1,7 +1,9 @@
 //! The world of a simulated node: what cannot be derived from command lines. Read from `world.json`.
 
 use std::collections::BTreeMap;
+use std::io;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_types::{GuestId, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -224,6 +226,29 @@ pub enum NamedFault {
     NoQuorum,
 }
 
+/// Why a file does not describe a world.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorldError {
+    /// It cannot be read.
+    #[error("cannot read `{path}`")]
+    File {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error("`{place}` does not describe a simulated node: {reason}")]
+    Text {
+        /// The file, with line and column where they are known.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+}
+
 /// An entry of a world that can never act.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{entry}` can never act: {reason}")]
@@ -239,6 +264,28 @@ fn idle(entry: impl Into<String>, reason: impl Into<String>) -> Result<(), IdleE
 }
 
 impl World {
+    /// Reads a `world.json` and checks it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not a world, or has an entry that can never act.
+    pub fn load(path: impl AsRef<Utf8Path>) -> Result<Self, WorldError> {
+        let path = path.as_ref();
+        let text =
+            std::fs::read_to_string(path).map_err(|source| WorldError::File { path: path.to_owned(), source })?;
+        let world: Self = serde_json::from_str(&text).map_err(|error| {
+            let place = match error.line() {
+                0 => path.to_string(),
+                line => format!("{path}:{line}:{}", error.column()),
+            };
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or(&reason).to_owned();
+            WorldError::Text { place, reason }
+        })?;
+        let idle = |idle: IdleEntry| WorldError::Text { place: path.to_string(), reason: idle.to_string() };
+        world.check().map_err(idle)?;
+        Ok(world)
+    }
+
     /// Looks for entries that can never act.
     ///
     /// # Errors
@@ -358,6 +405,17 @@ mod tests {
     #[test_case(r#"{"durations": {"qm guest exec": "2s", "pct start": "3s", "pvesh create": "1s"}}"#)]
     fn what_can_act_is_taken(text: &str) {
         assert_eq!(serde_json::from_str::<World>(text).unwrap().check(), Ok(()));
+    }
+
+    #[test_case("{\n  \"sed\": 1\n}", "world.json:2:7", "unknown field `sed`"; "unknown key")]
+    #[test_case(r#"{"durations": {"pct": "2s"}}"#, "world.json", "can never act"; "idle entry")]
+    fn a_file_that_is_no_world_is_named_with_the_place(text: &str, place: &str, reason: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(folder.path()).unwrap().join("world.json");
+        std::fs::write(&path, text).unwrap();
+        let error = World::load(&path).unwrap_err().to_string();
+        assert!(error.contains(place) && error.contains(reason), "{error}");
+        assert!(matches!(World::load(path.join("x")), Err(WorldError::File { .. })));
     }
 
     #[test]

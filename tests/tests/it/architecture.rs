@@ -13,7 +13,7 @@ fn set(names: &str) -> BTreeSet<String> {
 }
 
 /// What each crate may import, beyond what it needs for its tests.
-fn allowed() -> Arrows {
+pub(crate) fn allowed() -> Arrows {
     [
         ("types", ""),
         ("config", "types"),
@@ -94,6 +94,23 @@ fn imports_point_one_way() {
             "{name} imports phoenix-cli"
         );
     }
+}
+
+#[test]
+fn a_program_without_the_simulator_links_neither_it_nor_the_test_clock() {
+    let tree = |features: &[&str]| {
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "-p", "phoenix-cli", "-e", "normal,features", "--offline", "--locked", "--prefix", "none"])
+            .args(features)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let has = |tree: &str| ["phoenix-sim ", "tokio feature \"test-util\""].map(|sign| tree.contains(sign));
+    assert_eq!(has(&tree(&[])), [true, true]);
+    assert_eq!(has(&tree(&["--no-default-features"])), [false, false]);
 }
 
 #[test]
