@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use phoenix_engine::{Event, EventKind, GuestOutcome, Plan, Stage};
 use phoenix_types::{GuestId, GuestKind};
 
-use crate::render::progress::attempt_of;
+use crate::render::attempt::attempt_of;
 
 /// What a guest did in a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

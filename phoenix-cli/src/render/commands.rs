@@ -3,8 +3,7 @@
 use phoenix_engine::{PlannedGate, Step};
 use phoenix_host::Effect;
 
-use super::plan::{bound, push_wrapped};
-use super::style::{columns, tame};
+use super::style::{bound, columns, push_wrapped, tame};
 use super::{Canvas, Tone};
 
 const INDENT: &str = "         ";

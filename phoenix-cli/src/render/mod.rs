@@ -1,6 +1,7 @@
 //! From values to text. Pure: what the terminal can show is passed in, nothing is written.
 
 pub(crate) mod adoption;
+pub(crate) mod attempt;
 mod commands;
 mod diagnostics;
 pub(crate) mod doctor;

@@ -3,7 +3,7 @@
 use phoenix_engine::{Difference, Disposition, Effect, GuestPlan, Obstacle, Outage, Plan, Stage, Step};
 
 use super::progress::Detail;
-use super::style::{columns, tame, wrap};
+use super::style::{bound, columns, push_wrapped, tame};
 use super::{Canvas, Tone};
 
 /// Whether the commands of a step are shown.
@@ -191,18 +191,6 @@ fn down(outage: &Outage, canvas: Canvas) -> String {
     text
 }
 
-/// A time that something takes at most: `45s`, `2m`, `17m 30s`, `1h 5m`.
-pub(super) fn bound(seconds: u64) -> String {
-    let units = [(seconds / 3600, "h"), (seconds % 3600 / 60, "m"), (seconds % 60, "s")];
-    let reported: Vec<String> = units
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .take(2)
-        .map(|(count, unit)| format!("{count}{unit}"))
-        .collect();
-    if reported.is_empty() { "0s".to_owned() } else { reported.join(" ") }
-}
-
 /// What others put on our guests.
 fn unmanaged(plan: &Plan, canvas: Canvas) -> String {
     let mut text = String::new();
@@ -277,13 +265,4 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
     let parts: Vec<String> =
         counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     format!("{}\n", canvas.paint(Tone::Strong, format!("{all} {noun}: {}", parts.join(", "))))
-}
-
-pub(super) fn push_wrapped(text: &mut String, indent: &str, words: &str, tone: Tone, canvas: Canvas) {
-    let room = canvas.width.saturating_sub(indent.len()).max(20);
-    let hanging = " ".repeat(indent.len());
-    for (index, line) in wrap(words, room).iter().enumerate() {
-        let indent = if index == 0 { indent } else { &hanging };
-        text.push_str(&format!("{indent}{}\n", canvas.paint(tone, line)));
-    }
 }

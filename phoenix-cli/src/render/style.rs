@@ -172,6 +172,28 @@ pub(crate) fn tame(text: &str) -> String {
     tamed
 }
 
+/// Adds words to a text, wrapped and indented: the first line as given, the others as far.
+pub(super) fn push_wrapped(text: &mut String, indent: &str, words: &str, tone: Tone, canvas: Canvas) {
+    let room = canvas.width.saturating_sub(indent.len()).max(20);
+    let hanging = " ".repeat(indent.len());
+    for (index, line) in wrap(words, room).iter().enumerate() {
+        let indent = if index == 0 { indent } else { &hanging };
+        text.push_str(&format!("{indent}{}\n", canvas.paint(tone, line)));
+    }
+}
+
+/// A time that something takes at most: `45s`, `2m`, `17m 30s`, `1h 5m`.
+pub(super) fn bound(seconds: u64) -> String {
+    let units = [(seconds / 3600, "h"), (seconds % 3600 / 60, "m"), (seconds % 60, "s")];
+    let reported: Vec<String> = units
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .take(2)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if reported.is_empty() { "0s".to_owned() } else { reported.join(" ") }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

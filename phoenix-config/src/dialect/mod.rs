@@ -27,5 +27,5 @@ pub(crate) use network::{NetworkEntry, VmNetworkEntry};
 pub(crate) use number::{Real, Whole};
 pub(crate) use object::{Key, USER_PREFIX};
 pub(crate) use secret::{HeaderValue, SecretEntry, SecretPlace, SecretReference};
-pub(crate) use text::{FeatureName, Notes, Tag};
-pub(crate) use vm::{FileName, ImageRef, NfsVolumeEntry, SnapshotsEntry, UserEntry, VmEntry};
+pub(crate) use text::{FeatureName, FileName, Notes, Tag};
+pub(crate) use vm::{ImageRef, NfsVolumeEntry, SnapshotsEntry, UserEntry, VmEntry};

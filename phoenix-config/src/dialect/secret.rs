@@ -7,8 +7,7 @@ use phoenix_types::Secret;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::object;
-use super::text::{Line, Remark};
-use super::vm::FileName;
+use super::text::{FileName, Line, Remark};
 
 /// A secret: `{"secret": {"file": "…"}}`, `{"secret": {"env": "…"}}`, or the text itself.
 #[derive(Debug, Clone)]

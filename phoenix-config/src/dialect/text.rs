@@ -63,6 +63,12 @@ text_type! {
     }, "an interface's name: 2 to 15 letters, digits, `_`, `.` and `-`", r"^[A-Za-z0-9_.-]{2,15}$"
 }
 text_type! {
+    /// A file name without folder.
+    FileName, InvalidFileName, |text: &str| {
+        !text.is_empty() && text.as_bytes()[0].is_ascii_alphanumeric() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.+~-".contains(&b))
+    }, "a file name", r"^[A-Za-z0-9][A-Za-z0-9_.+~-]*$"
+}
+text_type! {
     /// A web address.
     WebAddress, InvalidWebAddress, |text: &str| {
         text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))

@@ -14,7 +14,7 @@ use super::number::Whole;
 use super::object::{self, Opaque};
 use super::secret::SecretEntry;
 use super::service::TraefikEntry;
-use super::text::{AbsolutePath, FeatureName, Line, Notes, Tag, UserName, WebAddress};
+use super::text::{AbsolutePath, FeatureName, FileName, Line, Notes, Tag, UserName, WebAddress};
 use crate::model::{AgentUse, OnFailure, State};
 
 object! {
@@ -270,13 +270,6 @@ impl schemars::JsonSchema for StackEntry {
         let object = generator.subschema_for::<StackObject>();
         schemars::json_schema!({"anyOf": [name, object], "examples": ["qdrant_service"]})
     }
-}
-
-text_type! {
-    /// A file name without folder.
-    FileName, InvalidFileName, |text: &str| {
-        !text.is_empty() && text.as_bytes()[0].is_ascii_alphanumeric() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.+~-".contains(&b))
-    }, "a file name", r"^[A-Za-z0-9][A-Za-z0-9_.+~-]*$"
 }
 
 /// The cloud image that a VM is made from.

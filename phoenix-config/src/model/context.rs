@@ -30,7 +30,7 @@ impl Context {
     /// The guest's object without its secrets.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        crate::resolve::without_secrets(serde_json::from_str(self.text()).unwrap_or_default())
+        super::handed::without_secrets(serde_json::from_str(self.text()).unwrap_or_default())
     }
 
     /// Whether the guest's object has a value at these keys.

@@ -16,7 +16,7 @@ use phoenix_types::{GuestId, Hostname};
 use serde_json::Value;
 
 pub(crate) use container::container;
-pub(crate) use hypervisor::{hypervisor, lxc_frame, without_secrets};
+pub(crate) use hypervisor::{hypervisor, lxc_frame};
 pub(crate) use scripts::Scripts;
 pub(crate) use vm::vm;
 

@@ -7,6 +7,8 @@ mod architecture;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod circles;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod corpus;
