@@ -7,7 +7,7 @@ use phoenix_host::ByteStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::facts;
-use crate::ground::Node;
+use crate::ground::{HeldNode, Node};
 use crate::services;
 use crate::world::{PortState, ResponseWorld};
 
@@ -43,14 +43,7 @@ pub(crate) fn reach(node: &dyn Node, from: Option<u32>, host: &str, port: u16) -
     } else if facts::is_node(&*state, host) {
         None
     } else {
-        let by_name = || {
-            // Names that the guest's own hosts file knows, then names of guests.
-            let hosts = crate::view::View::new(&mut *state, from).read("/etc/hosts").unwrap_or_default();
-            let hosts = String::from_utf8_lossy(&hosts).into_owned();
-            let line = hosts.lines().find(|line| line.split_whitespace().skip(1).any(|name| name == host));
-            line.and_then(|line| line.split_whitespace().next()).and_then(|address| address.parse::<IpAddr>().ok())
-        };
-        let address = host.parse::<IpAddr>().ok().or_else(by_name);
+        let address = host.parse::<IpAddr>().ok().or_else(|| in_hosts_file(&mut *state, from, host));
         let owner = match address {
             Some(address) if address.is_loopback() => from,
             Some(address) => facts::owner(&mut *state, address),
@@ -65,6 +58,26 @@ pub(crate) fn reach(node: &dyn Node, from: Option<u32>, host: &str, port: u16) -
     };
     drop(state);
     knock(node, from, guest, port)
+}
+
+/// The address that a machine's own hosts file has for a name; `None` is the node.
+fn in_hosts_file(state: &mut dyn HeldNode, machine: Option<u32>, name: &str) -> Option<IpAddr> {
+    let hosts = crate::view::View::new(state, machine).read("/etc/hosts").unwrap_or_default();
+    let hosts = String::from_utf8_lossy(&hosts).into_owned();
+    let line = hosts.lines().find(|line| line.split_whitespace().skip(1).any(|known| known == name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// What a name means on a machine (`None` is the node): its own hosts file first, then the names of the guests that run.
+pub(crate) fn resolve(node: &dyn Node, machine: Option<u32>, name: &str) -> Vec<IpAddr> {
+    let mut state = node.state();
+    if let Some(address) = name.parse().ok().or_else(|| in_hosts_file(&mut *state, machine, name)) {
+        return vec![address];
+    }
+    match facts::named(&mut *state, name) {
+        Some(vmid) => facts::addresses_of(&mut *state, vmid),
+        None => Vec::new(),
+    }
 }
 
 /// Connects from a machine to a port of another one; `None` is the node.

@@ -8,14 +8,15 @@ use phoenix_types::Span;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::list::OneOrMany;
+use super::network::Address;
 use super::number::{Real, Whole};
 use super::object;
 use super::secret::HeaderValue;
 use super::text::{AbsolutePath, Line};
 
 macro_rules! probe_keys {
-    ($($rest:tt)*) => {
-        probe_object! {
+    ($declare:ident! $($rest:tt)*) => {
+        $declare! {
             {
                 /// A command inside the guest that must end with 0: a text for the shell, or a list of program and arguments.
                 "command" => command: Option<CommandEntry>,
@@ -23,6 +24,8 @@ macro_rules! probe_keys {
                 "host_command" => host_command: Option<CommandEntry>,
                 /// A port that must accept connections.
                 "tcp" => tcp: Option<TcpEntry>,
+                /// A name that must resolve.
+                "dns" => dns: Option<DnsEntry>,
                 /// A web server that must answer.
                 "http" => http: Option<HttpEntry>,
                 /// A file that must be there: its absolute path in the guest, or an object.
@@ -52,12 +55,25 @@ macro_rules! probe_object {
     };
 }
 
+macro_rules! probe_of {
+    ({ $( $(#[$meta:meta])* $key:literal => $field:ident : $type:ty, )* } $name:ident) => {
+        impl $name {
+            /// Takes its question out of it.
+            pub(crate) fn take_probe(&mut self) -> ProbeEntry {
+                ProbeEntry { $( $field: self.$field.take(), )* }
+            }
+        }
+    };
+}
+
 probe_keys! {
+    probe_object!
     /// One question with a yes or no answer. Exactly one of its keys is written.
     ProbeEntry {}
 }
 
 probe_keys! {
+    probe_object!
     /// A probe with its schedule.
     GateEntry {
         /// What the gate is called in plans and reports. Default: made from the probe.
@@ -85,6 +101,8 @@ probe_keys! {
     }
 }
 
+probe_keys! { probe_of! GateEntry }
+
 object! {
     /// A port that must accept connections.
     TcpEntry {
@@ -95,6 +113,26 @@ object! {
         /// From where: `host` (the node) or `guest`. Default: `host`.
         "from" => from: Option<Vantage>,
     }
+}
+
+object! {
+    /// A name that must resolve.
+    DnsEntry {
+        /// The name.
+        "name" => name: DnsName,
+        /// An address that must be among the answers. Default: any will do.
+        "address" => address: Option<Address>,
+        /// From where: `host` (the node) or `guest`. Default: `guest`.
+        "from" => from: Option<Vantage>,
+    }
+}
+
+phoenix_types::text_type! {
+    /// A name that is looked up.
+    DnsName, InvalidDnsName, |text: &str| {
+        (1..=253).contains(&text.len()) && text.as_bytes()[0] != b'-'
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+    }, "a name such as `ca.lan`: letters, digits, `_`, `-` and `.`", r"^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,252}$"
 }
 
 object! {

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use camino::Utf8PathBuf;
 use phoenix_types::gate::{
-    Age, Backoff, CloudInitProbe, CommandLine, CommandProbe, Contents, FileProbe, Gate, HttpProbe, Jitter, LogProbe,
-    LogSource, Place, Probe, Schedule, Scheme, TcpProbe, Tls, Trust,
+    Age, Backoff, CloudInitProbe, CommandLine, CommandProbe, Contents, DnsProbe, FileProbe, Gate, HttpProbe, Jitter,
+    LogProbe, LogSource, Place, Probe, Schedule, Scheme, TcpProbe, Tls, Trust,
 };
 use phoenix_types::{Secret, SecretSource, Span};
 
@@ -42,25 +42,8 @@ pub(super) fn gates(
         .collect()
 }
 
-macro_rules! probe_entry {
-    ($entry:expr) => {
-        ProbeEntry {
-            command: $entry.command,
-            host_command: $entry.host_command,
-            tcp: $entry.tcp,
-            http: $entry.http,
-            file: $entry.file,
-            log: $entry.log,
-            agent: $entry.agent,
-            cloud_init: $entry.cloud_init,
-            all: $entry.all,
-            any: $entry.any,
-        }
-    };
-}
-
 fn gate(
-    entry: GateEntry,
+    mut entry: GateEntry,
     purpose: Purpose,
     path: &[Segment],
     scripts: &Scripts,
@@ -107,11 +90,11 @@ fn gate(
     let start_period = entry.start_period.unwrap_or_default();
     let success_threshold = entry.success_threshold.map_or(1, Whole::get);
     possible(&Bounds { retries, deadline, start_period, success_threshold, timeout }, path, target, findings);
-    let name = entry.name.map(String::from);
+    let name = entry.name.take().map(String::from);
     let factor = entry.backoff.map_or(1.0, Real::get);
     let max = entry.max_interval.map(Span::get);
     let jitter = entry.jitter.map_or(0.0, Real::get);
-    let probe = probe(probe_entry!(entry), path, scripts, target, findings)?;
+    let probe = probe(entry.take_probe(), path, scripts, target, findings)?;
     let name = name.unwrap_or_else(|| probe.title());
     let schedule = Schedule {
         attempts: retries,
@@ -219,6 +202,14 @@ fn probe(
         count += 1;
         probes.push(Probe::Tcp(tcp(&entry)));
     }
+    if let Some(entry) = entry.dns {
+        count += 1;
+        probes.push(Probe::Dns(DnsProbe {
+            name: entry.name.to_string(),
+            address: entry.address.map(|address| address.0),
+            from: entry.from.map_or(Place::Guest, place),
+        }));
+    }
     if let Some(entry) = entry.http {
         count += 1;
         let path: Vec<Segment> = path.iter().cloned().chain(["http".into(), "headers".into()]).collect();
@@ -271,9 +262,7 @@ fn probe(
         findings.push(
             Finding::error(Code::ProbeCount, target, message)
                 .at(path.iter().cloned())
-                .expected(
-                    "exactly one of `command`, `host_command`, `tcp`, `http`, `file`, `log`, `agent`, `cloud_init`, `all`, `any`",
-                )
+                .expected(format!("exactly one of `{}`", ProbeEntry::KEYS.join("`, `")))
                 .help(help),
         );
         return None;

@@ -72,7 +72,8 @@ impl Subject {
                     host_path: subjects().find_map(|subject| subject.host_path),
                 }
             }
-            Probe::Tcp(_) | Probe::File(_) | Probe::Agent | Probe::CloudInit(_) => Self::default(),
+            // Nothing more is known of where to look.
+            _ => Self::default(),
         }
     }
 }

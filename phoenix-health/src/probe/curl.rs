@@ -8,7 +8,7 @@ use phoenix_types::Secret;
 use phoenix_types::gate::{HttpProbe, Place, Scheme, Tls, Trust};
 
 use super::answer;
-use super::http::{BODY_READ, BodyEnd, Headers, compare};
+use super::response::{BODY_READ, BodyEnd, Headers, compare};
 use crate::{Answer, Surroundings, Verdict};
 
 /// Exit statuses of curl that say something other than "no" (curl(1), "EXIT CODES").

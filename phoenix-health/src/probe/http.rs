@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response, StatusCode, header};
+use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
 use phoenix_host::ByteStream;
 use phoenix_types::gate::{HttpProbe, Place, Scheme, Tls};
-use phoenix_types::{Secret, SecretSource, is_secret_name};
+use phoenix_types::{SecretSource, is_secret_name};
 
 use super::answer::{self, OUTPUT_KEPT};
+use super::response::{BODY_READ, BodyEnd, Headers, compare, expects};
 use crate::{Answer, Ask, Surroundings, Verdict};
-
-/// How much of a body is looked at, in bytes.
-pub(super) const BODY_READ: usize = 1 << 20;
 
 impl Ask for HttpProbe {
     async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
@@ -34,9 +32,6 @@ impl Ask for HttpProbe {
         answer
     }
 }
-
-/// Names and values of the headers to send.
-pub(super) type Headers<'a> = Vec<(&'a str, Secret)>;
 
 async fn headers<'a>(probe: &'a HttpProbe, around: &Surroundings) -> Result<Headers<'a>, Answer> {
     let mut headers = Vec::with_capacity(probe.headers.len());
@@ -116,43 +111,6 @@ async fn judge(probe: &HttpProbe, response: Response<Incoming>) -> Answer {
     };
     let (body, end) = if most == 0 { (Vec::new(), BodyEnd::Cut) } else { read(response.into_body(), most).await };
     compare(probe, status, &body, end)
-}
-
-fn expects(probe: &HttpProbe, status: u16) -> bool {
-    probe.status.iter().any(|range| range.contains(&status))
-}
-
-pub(super) fn compare(probe: &HttpProbe, status: u16, body: &[u8], end: BodyEnd) -> Answer {
-    let words = match StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason()) {
-        Some(reason) => format!("status {status} {reason}"),
-        None => format!("status {status}"),
-    };
-    if !expects(probe, status) {
-        return Answer::no(words).with_output(answer::clean(body));
-    }
-    match &probe.body {
-        None => Answer::yes(words),
-        Some(wanted) if String::from_utf8_lossy(body).contains(wanted.as_str()) => {
-            Answer::yes(format!("{words}, body with `{wanted}`"))
-        }
-        Some(wanted) => {
-            let part = match end {
-                BodyEnd::Reached => "",
-                BodyEnd::Cut => " in what could be read of it",
-            };
-            Answer::no(format!("{words}, but the body does not contain `{wanted}`{part}"))
-                .with_output(answer::clean(body))
-        }
-    }
-}
-
-/// Whether all of a body was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyEnd {
-    /// It was.
-    Reached,
-    /// There is more, or the connection broke.
-    Cut,
 }
 
 /// The first `most` bytes of a body.

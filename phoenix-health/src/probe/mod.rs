@@ -5,10 +5,12 @@ mod answer;
 mod cloud_init;
 mod command;
 mod curl;
+mod dns;
 mod file;
 mod http;
 mod log;
 mod moment;
+mod response;
 mod start;
 mod tcp;
 #[cfg(feature = "tls")]
@@ -58,6 +60,7 @@ fn ask_within<'a>(
         match probe {
             Probe::Command(probe) => probe.ask(around, limit).await,
             Probe::Tcp(probe) => probe.ask(around, limit).await,
+            Probe::Dns(probe) => probe.ask(around, limit).await,
             Probe::Http(probe) => probe.ask(around, limit).await,
             Probe::File(probe) => probe.ask(around, limit).await,
             Probe::Log(probe) => probe.ask(around, limit).await,

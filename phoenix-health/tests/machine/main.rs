@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use phoenix_health::{
-    Age, Ask as _, Contents, FileProbe, FixedAddress, HttpProbe, LogProbe, LogSource, Place, Probe, Surroundings,
-    TcpProbe, Verdict,
+    Age, Ask as _, Contents, DnsProbe, FileProbe, FixedAddress, HttpProbe, LogProbe, LogSource, Place, Probe,
+    Surroundings, TcpProbe, Verdict,
 };
 use phoenix_host::{Command, Host as _, HostError, Inside, InsideError, Local, LocalSecrets, Output};
 use phoenix_types::{GuestId, GuestKind, KnownSecrets};
@@ -86,6 +86,18 @@ async fn ports() {
     // An address is an argument and never a part of the script.
     let odd = TcpProbe { port: open, address: Some("127.0.0.1; exit 0; #".to_owned()), from: Place::Guest };
     assert_ne!(verdict(Probe::Tcp(odd)).await, Verdict::Yes);
+}
+
+#[tokio::test]
+async fn names() {
+    let dns = |name: &str, address: Option<&str>, from| {
+        Probe::Dns(DnsProbe { name: name.to_owned(), address: address.map(|it| it.parse().unwrap()), from })
+    };
+    for from in [Place::Host, Place::Guest] {
+        assert_eq!(verdict(dns("localhost", None, from)).await, Verdict::Yes);
+        assert_eq!(verdict(dns("127.0.0.1", Some("127.0.0.1"), from)).await, Verdict::Yes);
+        assert_eq!(verdict(dns("127.0.0.1", Some("10.0.0.1"), from)).await, Verdict::No);
+    }
 }
 
 #[tokio::test]

@@ -322,30 +322,48 @@ impl Call {
 
     pub(super) async fn getent(&self) -> Ending {
         let [database, keys @ ..] = self.arguments() else { return Ok(1) };
-        let (path, hosts) = match database.as_str() {
-            "passwd" => ("/etc/passwd", false),
-            "group" => ("/etc/group", false),
-            "hosts" | "ahosts" | "ahostsv4" => ("/etc/hosts", true),
+        let path = match database.as_str() {
+            "passwd" => "/etc/passwd",
+            "group" => "/etc/group",
+            "hosts" | "ahosts" | "ahostsv4" if keys.is_empty() => "/etc/hosts",
+            "hosts" | "ahosts" | "ahostsv4" => return self.getent_hosts(database, keys).await,
             _ => return Ok(1),
         };
         let text = self.machine().files(|view| view.read(path)).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
+        if keys.is_empty() {
+            self.out(&text).await?;
+        }
         let mut status = 0;
         for key in keys {
-            let line = text.lines().find(|line| {
-                if hosts {
-                    line.split_whitespace().any(|word| word == key)
-                } else {
-                    line.split(':').next() == Some(key) || line.split(':').nth(2) == Some(key)
-                }
-            });
+            let line =
+                text.lines().find(|line| line.split(':').next() == Some(key) || line.split(':').nth(2) == Some(key));
             match line {
                 Some(line) => self.line(line).await?,
                 None => status = 2,
             }
         }
-        if keys.is_empty() {
-            self.out(text).await?;
+        Ok(status)
+    }
+
+    /// Names of machines, as `getent` of the GNU C library prints them: `hosts` one line a name, `ahosts` three an address.
+    async fn getent_hosts(&self, database: &str, names: &[String]) -> Ending {
+        let mut status = 0;
+        for name in names {
+            let found = crate::network::resolve(&*self.machine().node, self.machine().guest, name);
+            if found.is_empty() {
+                status = 2;
+            }
+            for address in found.iter().filter(|address| database != "ahostsv4" || address.is_ipv4()) {
+                match database {
+                    "hosts" => self.line(&format!("{address:<15} {name}")).await?,
+                    _ => {
+                        self.line(&format!("{address:<15} STREAM {name}")).await?;
+                        self.line(&format!("{address:<15} DGRAM  ")).await?;
+                        self.line(&format!("{address:<15} RAW    ")).await?;
+                    }
+                }
+            }
         }
         Ok(status)
     }

@@ -5,10 +5,7 @@
 mod probe;
 mod schedule;
 
-pub use probe::{
-    Absence, Age, CloudInitProbe, CommandLine, CommandProbe, Contents, FileProbe, HttpProbe, LogProbe, LogSource,
-    Place, Probe, Recoverable, Scheme, TcpProbe, Tls, Trust,
-};
+pub use probe::*;
 pub use schedule::{Backoff, Jitter, Schedule};
 
 /// A probe with a schedule. It holds something back until it passes.

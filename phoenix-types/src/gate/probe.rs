@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use camino::Utf8PathBuf;
@@ -24,6 +25,8 @@ pub enum Probe {
     Command(CommandProbe),
     /// Does something accept connections on a TCP port?
     Tcp(TcpProbe),
+    /// Does a name resolve?
+    Dns(DnsProbe),
     /// Does an HTTP server answer as expected?
     Http(HttpProbe),
     /// Is a file there?
@@ -66,6 +69,17 @@ pub struct TcpProbe {
     /// A name or an IP address. Default: the guest's own address, or `localhost` when asked from inside.
     pub address: Option<String>,
     /// From where. From the host it is a socket of the node; from inside it costs a process (`nc`, else bash).
+    pub from: Place,
+}
+
+/// A name that must resolve, by what the asking side is set up with: its hosts file, its resolver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsProbe {
+    /// The name.
+    pub name: String,
+    /// The address that must be among the answers. Default: any will do.
+    pub address: Option<IpAddr>,
+    /// From where. It costs a process (`getent`).
     pub from: Place,
 }
 
@@ -296,6 +310,7 @@ impl Probe {
                 Some(address) => format!("tcp {address}:{}", tcp.port),
                 None => format!("tcp {}", tcp.port),
             },
+            Self::Dns(dns) => format!("dns {}", dns.name),
             Self::Http(http) => {
                 let address = http.address.as_deref().unwrap_or("guest");
                 format!("{}://{address}:{}{}", http.scheme, http.port, http.path)
@@ -322,6 +337,7 @@ impl fmt::Display for Probe {
         match self {
             Self::Command(probe) => probe.fmt(f),
             Self::Tcp(probe) => probe.fmt(f),
+            Self::Dns(probe) => probe.fmt(f),
             Self::Http(probe) => probe.fmt(f),
             Self::File(probe) => probe.fmt(f),
             Self::Log(probe) => write!(f, "line with `{}` in {}", probe.contains, probe.source),
@@ -369,6 +385,16 @@ impl fmt::Display for TcpProbe {
         }
         write!(f, "{}", self.port)?;
         if self.from == Place::Guest { write!(f, " from inside") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for DnsProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "name {}", self.name)?;
+        if let Some(address) = &self.address {
+            write!(f, " is {address}")?;
+        }
+        if self.from == Place::Guest { f.write_str(" from inside") } else { Ok(()) }
     }
 }
 

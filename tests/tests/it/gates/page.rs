@@ -24,13 +24,14 @@ async fn every_example_passes_where_it_should() {
     let inside = json!({"guest_agent": "installed", "commands": [{"when": "pg_isready *"}], "services": {"step-ca": {
         "events": [{
             "after": "1m", "open": [9000], "log": ["serving HTTPS on :9000"],
-            "files": {"/etc/step-ca/ssl/ca.ready": "ready\n", "/var/log/step-ca.log": "serving HTTPS on :9000\n"},
+            "files": {"/etc/step-ca/ssl/ca.ready": "ready\n", "/var/log/step-ca.log": "serving HTTPS on :9000\n", "/etc/hosts": "10.0.0.103 ca.lan\n"},
         }],
         "http": {"/health": {"body": "ok\n"}, "/": {}},
     }}});
     let asked = Asked::of(GuestKind::Vm, &inside).await;
     asked.run("mkdir -p /srv/ca").await;
     asked.host.write("/srv/ca/root_ca.crt".into(), b"a certificate\n", 0o644).await.unwrap();
+    asked.host.write("/etc/hosts".into(), b"10.0.0.2 pve\n10.0.0.103 ca.lan\n", 0o644).await.unwrap();
     tokio::time::sleep(Duration::from_secs(120)).await;
     for (attempt, gate) in asked.ask(&examples()).await.iter().zip(examples().as_array().unwrap()) {
         assert!(attempt.passed(), "{gate}: {attempt:?}");
@@ -50,7 +51,7 @@ async fn no_example_passes_where_it_should_not() {
 #[test]
 fn there_is_one_for_each_kind() {
     let examples = examples();
-    for kind in ["command", "host_command", "tcp", "http", "file", "log", "agent", "cloud_init", "all", "any"] {
+    for kind in ["command", "host_command", "tcp", "dns", "http", "file", "log", "agent", "cloud_init", "all", "any"] {
         assert!(examples.as_array().unwrap().iter().any(|gate| gate.get(kind).is_some()), "{kind}");
     }
 }

@@ -16,7 +16,7 @@ fn slow() -> Value {
     json!({"other_ports": "closed", "services": {"app": {
         "events": [{
             "after": "1h", "open": [9000], "log": ["serving HTTPS on :9000"],
-            "files": {"/run/app/ready": "fingerprint 12ab\n", "/run/app/empty": "", "/var/log/app.log": "it is up\n"},
+            "files": {"/run/app/ready": "fingerprint 12ab\n", "/run/app/empty": "", "/var/log/app.log": "it is up\n", "/etc/hosts": "10.0.0.9 later.lan\n"},
         }],
         "http": {"/": {"body": "green\n"}, "/moved": {"status": 302}, "/down": {"status": 503, "body": "in repair\n"}},
     }}})
@@ -57,6 +57,27 @@ fn ports() -> Vec<Row> {
             json!({"tcp": {"port": 9000, "host": "10.0.0.103", "from": "guest"}}),
             "10.0.0.103 port 9000 is closed",
             "+10.0.0.103 port 9000 is open",
+        ),
+    ]
+}
+
+fn names() -> Vec<Row> {
+    vec![
+        (json!({"dns": {"name": "later.lan"}}), "later.lan does not resolve", "+later.lan is 10.0.0.9"),
+        (
+            json!({"dns": {"name": "later.lan", "address": "10.0.0.8"}}),
+            "later.lan does not resolve",
+            "later.lan is 10.0.0.9, not 10.0.0.8",
+        ),
+        (
+            json!({"dns": {"name": "later.lan", "from": "host"}}),
+            "later.lan does not resolve",
+            "later.lan does not resolve",
+        ),
+        (
+            json!({"dns": {"name": "guest", "address": "10.0.0.103", "from": "host"}}),
+            "+guest is 10.0.0.103",
+            "+guest is 10.0.0.103",
         ),
     ]
 }
@@ -203,7 +224,7 @@ async fn every_probe_says_no_before_and_yes_afterwards_and_why(kind: GuestKind) 
     tokio::time::sleep(Duration::from_secs(60)).await;
     asked.restart().await;
     tokio::time::sleep(Duration::from_secs(120)).await;
-    let rows: Vec<Row> = [commands(), ports(), http(), files(), logs(), lists()].concat();
+    let rows: Vec<Row> = [commands(), ports(), names(), http(), files(), logs(), lists()].concat();
     let probes = Value::Array(rows.iter().map(|(probe, ..)| probe.clone()).collect());
     let mut wrong = Vec::new();
     for time in ["before", "after"] {
