@@ -30,7 +30,7 @@ pub(crate) struct Period {
 
 /// A step that ended.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct StepTold {
+pub(crate) struct ReportedStep {
     pub(crate) stage: Stage,
     pub(crate) summary: String,
     /// When it began, in milliseconds since the run began.
@@ -61,7 +61,7 @@ pub(crate) struct Story {
     /// What it does just now, and since when.
     pub(crate) doing: Option<(u64, String)>,
     /// The steps that ended, in order.
-    pub(crate) steps: Vec<StepTold>,
+    pub(crate) steps: Vec<ReportedStep>,
     /// Every attempt of its gates that did not pass, in order.
     pub(crate) refusals: Vec<Refusal>,
     /// How often a step of it was tried again, because something was busy.
@@ -184,7 +184,7 @@ impl RunHistory {
             EventKind::StepFinished { stage, summary, ms, error } => {
                 story.doing = None;
                 let (stage, summary, error) = (*stage, summary.clone(), error.clone());
-                story.steps.push(StepTold { stage, summary, from: at.saturating_sub(*ms), ms: *ms, error });
+                story.steps.push(ReportedStep { stage, summary, from: at.saturating_sub(*ms), ms: *ms, error });
             }
             EventKind::StepRetried { .. } => story.retries += 1,
             EventKind::GuestFinished { .. } => story.doing = None,

@@ -1,19 +1,19 @@
 //! Who holds a node's lock.
 
 use async_trait::async_trait;
-use phoenix_engine::{Holder, NodeLock, Witness};
+use phoenix_engine::{Holder, LivenessCheck, NodeLock};
 use phoenix_host::{HostError, Liveness, Process, Ssh};
 
 /// The process that a lock names: it lives as long as this run.
 #[derive(Debug)]
-pub(crate) enum Keeper {
+pub(crate) enum LockOwner {
     /// This program.
     Here(Process),
     /// A process on the node at the far end of a connection, since nobody there can see this program.
     OverSsh(Ssh, Box<phoenix_host::Keeper>),
 }
 
-impl Keeper {
+impl LockOwner {
     /// This run, for its lock.
     pub(crate) fn holder(&self, user: &str, doing: &str) -> Holder {
         let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -32,7 +32,7 @@ impl Keeper {
 
 /// It sees what can be seen from where its own process is.
 #[async_trait]
-impl Witness for Keeper {
+impl LivenessCheck for LockOwner {
     async fn liveness(&self, of: &Holder) -> Liveness {
         match self {
             Self::Here(_) => of.process.liveness(),
@@ -46,11 +46,11 @@ impl Witness for Keeper {
 #[derive(Debug)]
 pub(crate) struct Held {
     lock: NodeLock,
-    _keeper: Keeper,
+    _keeper: LockOwner,
 }
 
 impl Held {
-    pub(crate) fn new(lock: NodeLock, keeper: Keeper) -> Self {
+    pub(crate) fn new(lock: NodeLock, keeper: LockOwner) -> Self {
         Self { lock, _keeper: keeper }
     }
 

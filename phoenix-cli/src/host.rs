@@ -9,7 +9,7 @@ use phoenix_host::{Changes, Host, Layered, Local, Process, Ssh};
 use crate::args::HostArg;
 use crate::command_log::CommandLog;
 use crate::error::CliError;
-use crate::holder::Keeper;
+use crate::holder::LockOwner;
 use crate::render::{Canvas, Tone};
 use crate::runtime::{Time, block_on};
 use crate::settings::Settings;
@@ -130,10 +130,10 @@ impl Choice {
     }
 
     /// The process on the node that stands for this one, for the node's lock.
-    pub(crate) async fn keeper(&self) -> Result<Keeper, CliError> {
+    pub(crate) async fn keeper(&self) -> Result<LockOwner, CliError> {
         Ok(match &self.node {
-            ChosenNode::Ssh(ssh) => Keeper::OverSsh(ssh.clone(), Box::new(ssh.keeper().await?)),
-            ChosenNode::Local | ChosenNode::Simulated(_) => Keeper::Here(Process::this()),
+            ChosenNode::Ssh(ssh) => LockOwner::OverSsh(ssh.clone(), Box::new(ssh.keeper().await?)),
+            ChosenNode::Local | ChosenNode::Simulated(_) => LockOwner::Here(Process::this()),
         })
     }
 }

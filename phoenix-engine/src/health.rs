@@ -7,7 +7,7 @@ use phoenix_health::Attempt;
 use phoenix_types::{GuestId, Power};
 use serde::Serialize;
 
-use crate::converge::surroundings;
+use crate::converge::probe_context;
 use crate::desired::Desired;
 use crate::node::Node;
 use crate::observe::Observed;
@@ -49,7 +49,7 @@ pub async fn ask(
     let node = &node.clone().learning(desired.secrets.clone());
     let questions = desired.guests.values().filter(|guest| ids.contains(&guest.id)).map(|guest| async {
         let power = observed.present.get(&guest.id).map(|present| present.power);
-        let context = surroundings(node, guest);
+        let context = probe_context(node, guest);
         let gates = if power == Some(Power::Running) { guest.health.as_slice() } else { &[] };
         let answers = gates.iter().map(|gate| {
             let context = &context;

@@ -74,7 +74,7 @@ pub use event::{Event, EventKind, EventSink, Failure, GuestOutcome};
 pub use export::{Export, export, remaining};
 pub use guest::{ManagedText, PendingWork, RanScript, Record, Undo};
 pub use health::{GuestHealth, ask};
-pub use lock::{Holder, LOCK, LockError, NodeLock, Witness};
+pub use lock::{Holder, LOCK, LivenessCheck, LockError, NodeLock};
 pub use node::{Node, Site};
 pub use observe::{ObserveError, Observed, Present, observe};
 pub use plan::{

@@ -18,7 +18,7 @@ pub const LOCK: &str = "/run/phoenix.lock";
 
 /// Where the guests stand that a command makes or destroys. The file outlives the lock: a run that takes a dead one's place may
 /// be about other guests, or be called off.
-const HALF: &str = "/run/phoenix.half";
+const IN_PROGRESS: &str = "/run/phoenix.half";
 
 /// How often the lock is asked for anew, when its holder gives it back between two looks.
 const TRIES: usize = 5;
@@ -39,13 +39,13 @@ pub struct Holder {
 
 /// Sees whether the holder of a lock lives. A function can be one.
 #[async_trait]
-pub trait Witness: Send + Sync {
+pub trait LivenessCheck: Send + Sync {
     /// Whether it lives.
     async fn liveness(&self, holder: &Holder) -> Liveness;
 }
 
 #[async_trait]
-impl<F: Fn(&Holder) -> Liveness + Send + Sync> Witness for F {
+impl<F: Fn(&Holder) -> Liveness + Send + Sync> LivenessCheck for F {
     async fn liveness(&self, holder: &Holder) -> Liveness {
         self(holder)
     }
@@ -90,7 +90,7 @@ impl NodeLock {
     ///
     /// # Errors
     /// When another run holds it, or the node's files cannot be read or written.
-    pub async fn take(host: Arc<dyn Host>, me: Holder, witness: &dyn Witness) -> Result<Self, LockError> {
+    pub async fn take(host: Arc<dyn Host>, me: Holder, liveness_check: &dyn LivenessCheck) -> Result<Self, LockError> {
         let me = Contents { holder: me };
         for _ in 0..TRIES {
             if host.create_new(Utf8Path::new(LOCK), &text(&me)).await? == Created::Made {
@@ -98,7 +98,7 @@ impl NodeLock {
             }
             // Given back since: asked for anew.
             let Some(found) = holder(&*host).await? else { continue };
-            if take_over(&*host, &found, &me, witness).await? == Takeover::Ours {
+            if take_over(&*host, &found, &me, liveness_check).await? == Takeover::Ours {
                 return Self::new(host, Some(found)).await;
             }
         }
@@ -106,7 +106,7 @@ impl NodeLock {
     }
 
     async fn new(host: Arc<dyn Host>, predecessor: Option<Holder>) -> Result<Self, LockError> {
-        let half = read(&*host, Utf8Path::new(HALF)).await?.unwrap_or_default();
+        let half = read(&*host, Utf8Path::new(IN_PROGRESS)).await?.unwrap_or_default();
         Ok(Self { host, predecessor: predecessor.map(Arc::new), half: Arc::new(Mutex::new(half)) })
     }
 
@@ -142,8 +142,8 @@ impl NodeLock {
 
     async fn write(&self, half: &BTreeSet<GuestId>) -> Result<(), HostError> {
         match half.is_empty() {
-            true => self.host.remove(Utf8Path::new(HALF)).await,
-            false => self.host.write(Utf8Path::new(HALF), &text(half), 0o644).await,
+            true => self.host.remove(Utf8Path::new(IN_PROGRESS)).await,
+            false => self.host.write(Utf8Path::new(IN_PROGRESS), &text(half), 0o644).await,
         }
     }
 
@@ -173,12 +173,12 @@ async fn take_over(
     host: &dyn Host,
     found: &Holder,
     me: &Contents,
-    witness: &dyn Witness,
+    liveness_check: &dyn LivenessCheck,
 ) -> Result<Takeover, LockError> {
     let mut claims = Vec::new();
     let mut last = found.clone();
     loop {
-        if witness.liveness(&last).await != Liveness::Dead {
+        if liveness_check.liveness(&last).await != Liveness::Dead {
             return Err(LockError::Held(Box::new(last)));
         }
         let claim = claim_on(&last);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use phoenix_health::{FixedAddress, Gate, Jitter, Outcome, Place, Probe, Schedule, Surroundings, TcpProbe, wait};
+use phoenix_health::{FixedAddress, Gate, Jitter, Outcome, Place, Probe, ProbeContext, Schedule, TcpProbe, wait};
 use phoenix_host::{Command, Effect, Host as _, Inside, InsideError, Local, LocalSecrets, Output};
 use phoenix_types::{GuestId, GuestKind, KnownSecrets};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -123,7 +123,7 @@ impl Inside for NoInside {
 
 /// All gates begin at the same moment. Without jitter they go on asking in step, which is the hardest case for a schedule.
 async fn by_gates(load: &Load, ports: &[u16], jitter: Option<f64>) -> Result<Row> {
-    let around = Surroundings {
+    let context = ProbeContext {
         turns: Arc::new(tokio::sync::Semaphore::new(32)),
         guest: GuestId::new(103)?,
         kind: GuestKind::Container,
@@ -137,7 +137,7 @@ async fn by_gates(load: &Load, ports: &[u16], jitter: Option<f64>) -> Result<Row
     let before = (cpu()?, resident_kib()?);
     let mut waits = tokio::task::JoinSet::new();
     for number in 0..load.gates {
-        let around = around.clone();
+        let context = context.clone();
         let port = ports[number % ports.len()];
         // Every attempt passes, and the gate wants so many in a row: the steady state of a healthy fleet.
         let schedule = Schedule {
@@ -152,7 +152,7 @@ async fn by_gates(load: &Load, ports: &[u16], jitter: Option<f64>) -> Result<Row
         waits.spawn(async move {
             let mut late = Vec::with_capacity(load_rounds(&gate));
             let mut due = Duration::ZERO;
-            let outcome = wait(&gate, &around, &mut |attempt| {
+            let outcome = wait(&gate, &context, &mut |attempt| {
                 late.push(attempt.started.saturating_sub(due));
                 due = attempt.started + attempt.took + gate.schedule.pause(attempt.number, 0);
             })
@@ -205,7 +205,7 @@ async fn by_processes(load: &Load, port: u16) -> Result<Row> {
         }
     };
     let before = cpu()? + children_cpu()?;
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut asked = 0;
     while asked < load.processes {
         let (one, two) = tokio::join!(Local.run(question()), Local.run(question()));
@@ -214,7 +214,7 @@ async fn by_processes(load: &Load, port: u16) -> Result<Row> {
         }
         asked += 2;
     }
-    let (cpu, took) = (cpu()? + children_cpu()?, begun.elapsed());
+    let (cpu, took) = (cpu()? + children_cpu()?, started.elapsed());
     let name = format!("{} processes", if nc { "nc -z" } else { "bash /dev/tcp" });
     writeln!(std::io::stdout(), "{asked} processes took {:.1} s, two at a time", took.as_secs_f64())?;
     Ok(Row { name, probes: u32::try_from(asked)?, cpu: cpu.saturating_sub(before), late: None, memory_kib: 0.0 })

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use phoenix_health::{FixedAddress, Gate, Outcome, Probe, Schedule, Surroundings, wait};
+use phoenix_health::{FixedAddress, Gate, Outcome, Probe, ProbeContext, Schedule, wait};
 use phoenix_host::{Command, Host as _, Inside, InsideError, Local, LocalSecrets, Output};
 use phoenix_types::{GuestId, GuestKind, KnownSecrets};
 
@@ -34,7 +34,7 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let (Some(address), Some(port)) = (args.next(), args.next()) else {
         return Err("usage: wait-for-port ADDRESS PORT".into());
     };
-    let around = Surroundings {
+    let context = ProbeContext {
         turns: Arc::new(tokio::sync::Semaphore::new(32)),
         guest: GuestId::new(100)?,
         kind: GuestKind::Container,
@@ -51,7 +51,7 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         schedule: Schedule { attempts: Some(20), interval: Duration::from_secs(1), ..Schedule::default() },
     };
     let mut err = std::io::stderr();
-    let outcome = wait(&gate, &around, &mut |attempt| {
+    let outcome = wait(&gate, &context, &mut |attempt| {
         // Nobody may be reading; that is no reason to stop waiting.
         let _ = writeln!(err, "{}: {}", attempt.number, attempt.answer.said);
     })

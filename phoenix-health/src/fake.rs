@@ -9,7 +9,7 @@
 //!     1 => Reply::Exits(1),
 //!     _ => Reply::Exits(0),
 //! });
-//! let around = guest.surroundings();
+//! let around = guest.context();
 //! let limit = Duration::from_secs(1);
 //! assert_eq!(Probe::file("/run/ready").ask(&around, limit).await.verdict, Verdict::No);
 //! tokio::time::sleep(Duration::from_secs(5)).await;
@@ -34,7 +34,7 @@ use phoenix_types::{GuestId, GuestKind, KnownSecrets};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
-use crate::{Addresses, Agent, Surroundings};
+use crate::{Addresses, Agent, ProbeContext};
 
 /// A guest in memory, together with the node that it is on. All times count from its making, in tokio's time.
 ///
@@ -42,7 +42,7 @@ use crate::{Addresses, Agent, Surroundings};
 /// real guest; every other command is answered by [`FakeGuest::answers`], or ends with status 127.
 pub struct FakeGuest {
     id: GuestId,
-    begun: Instant,
+    started: Instant,
     ports: BTreeMap<u16, Port>,
     files: BTreeMap<Utf8PathBuf, (Duration, Vec<u8>)>,
     answers: Option<Answers>,
@@ -107,7 +107,7 @@ impl FakeGuest {
     pub fn new(id: u32) -> Self {
         Self {
             id: GuestId::new(id).expect("tests use valid ids"),
-            begun: Instant::now(),
+            started: Instant::now(),
             ports: BTreeMap::new(),
             files: BTreeMap::new(),
             answers: None,
@@ -167,14 +167,14 @@ impl FakeGuest {
 
     /// The guest as a gate sees it.
     #[must_use]
-    pub fn surroundings(self) -> Surroundings {
+    pub fn context(self) -> ProbeContext {
         Arc::new(self).surrounded()
     }
 
-    /// As [`surroundings`](Self::surroundings), for a test that looks at [`calls`](Self::calls) later.
+    /// As [`context`](Self::context), for a test that looks at [`calls`](Self::calls) later.
     #[must_use]
-    pub fn surrounded(self: &Arc<Self>) -> Surroundings {
-        Surroundings {
+    pub fn surrounded(self: &Arc<Self>) -> ProbeContext {
+        ProbeContext {
             turns: Arc::new(tokio::sync::Semaphore::new(32)),
             guest: self.id,
             kind: if self.agent_from.is_some() { GuestKind::Vm } else { GuestKind::Container },
@@ -200,7 +200,7 @@ impl FakeGuest {
     fn contents(&self, path: &Utf8Path) -> Option<&[u8]> {
         self.files
             .get(path)
-            .filter(|(after, _)| self.begun.elapsed() >= *after)
+            .filter(|(after, _)| self.started.elapsed() >= *after)
             .map(|(_, contents)| contents.as_slice())
     }
 
@@ -219,7 +219,7 @@ impl FakeGuest {
                 let Some(answers) = &self.answers else { return Reply::Exits(127) };
                 let mut calls = self.call_list();
                 let number = u32::try_from(calls.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let call = Call { argv: argv.to_vec(), number, at: self.begun.elapsed() };
+                let call = Call { argv: argv.to_vec(), number, at: self.started.elapsed() };
                 calls.push(call.clone());
                 drop(calls);
                 answers(&call)
@@ -283,7 +283,7 @@ impl Addresses for FakeGuest {
 #[async_trait]
 impl Agent for FakeGuest {
     async fn ping(&self, _: Duration) -> Result<(), InsideError> {
-        if self.agent_from.is_some_and(|after| self.begun.elapsed() >= after) {
+        if self.agent_from.is_some_and(|after| self.started.elapsed() >= after) {
             Ok(())
         } else {
             Err(InsideError::AgentSilent { guest: self.id, reason: "QEMU guest agent is not running".to_owned() })
@@ -347,7 +347,7 @@ impl Host for FakeGuest {
     }
 
     async fn dial(&self, address: &str, port: u16, _: Duration) -> Result<Box<dyn ByteStream>, HostError> {
-        let now = self.begun.elapsed();
+        let now = self.started.elapsed();
         let open = self.ports.get(&port).filter(|it| now >= it.opens && it.closes.is_none_or(|closes| now < closes));
         let Some(open) = open else {
             return Err(HostError::Dial {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::seconds::{self, Seconds};
-use crate::{Answer, Ask as _, Attempt, Attempts, Counting, Evidence, Surroundings, Verdict, gather_evidence};
+use crate::{Answer, Ask as _, Attempt, Attempts, Counting, Evidence, ProbeContext, Verdict, gather_evidence};
 
 /// How a wait ended.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -102,22 +102,22 @@ impl fmt::Display for GateFailure {
 ///
 /// Cancel safety: when the future is dropped, the attempt that runs is cut off as its host does it (process group killed,
 /// socket closed); nothing else is left behind.
-pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(&Attempt) + Send)) -> Outcome {
+pub async fn wait(gate: &Gate, context: &ProbeContext, observer: &mut (dyn FnMut(&Attempt) + Send)) -> Outcome {
     let schedule = &gate.schedule;
-    let begun = Instant::now();
+    let beginning = Instant::now();
     let deadline = schedule.effective_deadline();
     let mut attempts = Attempts::default();
     let mut last_output = String::new();
     let (mut counted, mut streak, mut failures) = (0_u32, 0_u32, 0_u32);
     let reason = loop {
         // Only a semaphore that was closed gives none.
-        let turn = around.turns.acquire().await.ok();
-        let started = begun.elapsed();
+        let turn = context.turns.acquire().await.ok();
+        let started = beginning.elapsed();
         let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(started));
         if left.is_zero() {
             break Reason::Deadline;
         }
-        let answer = gate.probe.ask(around, schedule.timeout.min(left)).await;
+        let answer = gate.probe.ask(context, schedule.timeout.min(left)).await;
         drop(turn);
         if answer.verdict == Verdict::Yes {
             (streak, failures) = (streak.saturating_add(1), 0);
@@ -126,10 +126,10 @@ pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(
         }
         let counting = if started < schedule.start_period { Counting::StartPeriod } else { Counting::Counted };
         counted = counted.saturating_add(u32::from(counting == Counting::Counted));
-        let took = begun.elapsed().saturating_sub(started);
+        let took = beginning.elapsed().saturating_sub(started);
         let number = attempts.made.saturating_add(1);
         let attempt = Attempt { number, started, took, counting, counted, streak, answer };
-        tracing::debug!(guest = %around.guest, gate = gate.name, number, verdict = ?attempt.answer.verdict, "attempt");
+        tracing::debug!(guest = %context.guest, gate = gate.name, number, verdict = ?attempt.answer.verdict, "attempt");
         observer(&attempt);
         let verdict = attempt.answer.verdict;
         if !attempt.answer.output.is_empty() {
@@ -139,7 +139,7 @@ pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(
 
         match verdict {
             Verdict::Yes if streak >= schedule.success_threshold.max(1) => {
-                return Outcome::Passed { attempts: number, elapsed: begun.elapsed() };
+                return Outcome::Passed { attempts: number, elapsed: beginning.elapsed() };
             }
             Verdict::Never => break Reason::Never,
             Verdict::NeedsReboot => break Reason::NeedsReboot,
@@ -149,7 +149,7 @@ pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(
             break Reason::AttemptsUsedUp;
         }
         let pause = schedule.pause(number, failures);
-        let now = begun.elapsed();
+        let now = beginning.elapsed();
         match deadline {
             Some(deadline) if now.saturating_add(pause) >= deadline => {
                 tokio::time::sleep(deadline.saturating_sub(now)).await;
@@ -158,10 +158,10 @@ pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(
             _ => tokio::time::sleep(pause).await,
         }
     };
-    let elapsed = begun.elapsed();
-    let evidence = gather_evidence(around, attempts.last().map(|last| (&gate.probe, &last.answer))).await;
+    let elapsed = beginning.elapsed();
+    let evidence = gather_evidence(context, attempts.last().map(|last| (&gate.probe, &last.answer))).await;
     Outcome::Failed(Box::new(GateFailure {
-        guest: around.guest,
+        guest: context.guest,
         gate: gate.name.clone(),
         probe: gate.probe.to_string(),
         reason,
@@ -175,15 +175,15 @@ pub async fn wait(gate: &Gate, around: &Surroundings, observer: &mut (dyn FnMut(
 /// Asks the gate's question once, now, with the schedule's timeout. No evidence is gathered.
 ///
 /// Cancel safety: as [`wait`].
-pub async fn ask_once(gate: &Gate, around: &Surroundings) -> Attempt {
-    let _turn = around.turns.acquire().await.ok();
-    let begun = Instant::now();
-    let answer: Answer = gate.probe.ask(around, gate.schedule.timeout).await;
+pub async fn ask_once(gate: &Gate, context: &ProbeContext) -> Attempt {
+    let _turn = context.turns.acquire().await.ok();
+    let beginning = Instant::now();
+    let answer: Answer = gate.probe.ask(context, gate.schedule.timeout).await;
     let streak = u32::from(answer.verdict == Verdict::Yes);
     Attempt {
         number: 1,
         started: Duration::ZERO,
-        took: begun.elapsed(),
+        took: beginning.elapsed(),
         counting: Counting::Counted,
         counted: 1,
         streak,

@@ -34,7 +34,7 @@ async fn drawn(schedule: Schedule, answers: Answers) -> String {
         line.push_str(&mark.repeat(until.saturating_sub(clock)));
         clock = until;
     };
-    let outcome = wait(&gate, &guest.surroundings(), &mut |attempt| {
+    let outcome = wait(&gate, &guest.context(), &mut |attempt| {
         stretch(&mut line, "-", attempt.started);
         stretch(&mut line, "=", attempt.started + attempt.took);
         line.push(if attempt.passed() { 'o' } else { 'x' });

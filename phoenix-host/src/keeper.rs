@@ -10,7 +10,7 @@ use crate::process::{FACTS, Sight, pid};
 use crate::{Command, Effect, Host as _, HostError, Liveness, Process, Ssh};
 
 /// How often the process on the node hears that its connection stands.
-const BEAT: Duration = Duration::from_secs(30);
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// How long the process may take to come up.
 const UP: Duration = Duration::from_secs(30);
@@ -68,7 +68,7 @@ impl Ssh {
         let process = process.ok_or_else(|| broken("the connection broke".to_owned()))?;
         let beats = tokio::spawn(async move {
             while stdin.write_all(b"\n").await.is_ok() && stdin.flush().await.is_ok() {
-                tokio::time::sleep(BEAT).await;
+                tokio::time::sleep(HEARTBEAT).await;
             }
         });
         Ok(Keeper { process, _child: child, beats })

@@ -159,7 +159,7 @@ impl<D: Dialect> Adapter<D> {
     }
 
     /// Runs a command. An error of the class `done` means that there was nothing to do.
-    async fn settle(&self, id: GuestId, command: Command, done: ErrorClass) -> Result<(), GuestError> {
+    async fn change_unless_done(&self, id: GuestId, command: Command, done: ErrorClass) -> Result<(), GuestError> {
         match self.change(id, command).await {
             Err(GuestError::Failed(failure)) if failure.class == done => Ok(()),
             result => result,
@@ -312,16 +312,16 @@ impl<D: Dialect> Guests for Adapter<D> {
     }
 
     async fn start(&self, id: GuestId) -> Result<(), GuestError> {
-        self.settle(id, self.power(Duration::ZERO).arg("start").arg(id), ErrorClass::AlreadyRunning).await
+        self.change_unless_done(id, self.power(Duration::ZERO).arg("start").arg(id), ErrorClass::AlreadyRunning).await
     }
 
     async fn shutdown(&self, id: GuestId, timeout: Duration) -> Result<(), GuestError> {
         let command = self.power(timeout).arg("shutdown").arg(id).arg("--timeout").arg(seconds(timeout));
-        self.settle(id, command.args(["--forceStop", "0"]), ErrorClass::NotRunning).await
+        self.change_unless_done(id, command.args(["--forceStop", "0"]), ErrorClass::NotRunning).await
     }
 
     async fn stop(&self, id: GuestId) -> Result<(), GuestError> {
-        self.settle(id, self.power(Duration::ZERO).arg("stop").arg(id), ErrorClass::NotRunning).await
+        self.change_unless_done(id, self.power(Duration::ZERO).arg("stop").arg(id), ErrorClass::NotRunning).await
     }
 
     async fn reboot(&self, id: GuestId, timeout: Duration) -> Result<(), GuestError> {

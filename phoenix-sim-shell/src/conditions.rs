@@ -9,14 +9,14 @@ use crate::tree::{Condition, Flavour};
 
 /// What a test needs to know besides its words.
 #[derive(Debug)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ConditionContext<'a> {
     pub(crate) system: &'a dyn System,
     pub(crate) folder: &'a str,
     /// Descriptors that are a terminal: none, ever.
     pub(crate) flavour: Flavour,
 }
 
-impl Surroundings<'_> {
+impl ConditionContext<'_> {
     fn absolute(&self, path: &str) -> String {
         if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.folder) }
     }
@@ -95,27 +95,27 @@ impl Surroundings<'_> {
 }
 
 /// The value of a `test` expression, or what is wrong with it.
-pub(crate) fn evaluate(words: &[String], around: &Surroundings<'_>) -> Result<bool, String> {
+pub(crate) fn evaluate(words: &[String], context: &ConditionContext<'_>) -> Result<bool, String> {
     // POSIX decides by the number of words up to four of them.
     match words {
         [] => Ok(false),
         [word] => Ok(!word.is_empty()),
         [not, word] if not == "!" => Ok(word.is_empty()),
-        [operator, word] => around.unary(operator, word).ok_or_else(|| match around.flavour {
+        [operator, word] => context.unary(operator, word).ok_or_else(|| match context.flavour {
             Flavour::Dash => format!("{operator}: unexpected operator"),
             Flavour::Bash => format!("{operator}: unary operator expected"),
         }),
-        [left, operator, right] if around.binary(left, operator, right).is_some() => {
-            around.binary(left, operator, right).unwrap_or(Ok(false))
+        [left, operator, right] if context.binary(left, operator, right).is_some() => {
+            context.binary(left, operator, right).unwrap_or(Ok(false))
         }
-        [not, rest @ ..] if not == "!" && rest.len() < 4 => evaluate(rest, around).map(|value| !value),
+        [not, rest @ ..] if not == "!" && rest.len() < 4 => evaluate(rest, context).map(|value| !value),
         [open, word, close] if open == "(" && close == ")" => Ok(!word.is_empty()),
         words => {
-            let mut reader = Reader { words, at: 0, around, depth: 0 };
+            let mut reader = Reader { words, at: 0, context, depth: 0 };
             let value = reader.or()?;
             match reader.words.get(reader.at) {
                 None => Ok(value),
-                Some(word) => Err(match around.flavour {
+                Some(word) => Err(match context.flavour {
                     Flavour::Dash => format!("{word}: unexpected operator"),
                     Flavour::Bash => "too many arguments".to_owned(),
                 }),
@@ -127,7 +127,7 @@ pub(crate) fn evaluate(words: &[String], around: &Surroundings<'_>) -> Result<bo
 struct Reader<'a> {
     words: &'a [String],
     at: usize,
-    around: &'a Surroundings<'a>,
+    context: &'a ConditionContext<'a>,
     depth: u32,
 }
 
@@ -170,7 +170,7 @@ impl Reader<'_> {
         let (words, at) = (self.words, self.at);
         let word = |offset: usize| words.get(at + offset);
         if let (Some(left), Some(operator), Some(right)) = (word(0), word(1), word(2))
-            && let Some(value) = self.around.binary(left, operator, right)
+            && let Some(value) = self.context.binary(left, operator, right)
         {
             self.at += 3;
             return value;
@@ -180,7 +180,7 @@ impl Reader<'_> {
             return if self.take(")") { Ok(value) } else { Err("closing paren expected".to_owned()) };
         }
         if let (Some(operator), Some(operand)) = (word(0), word(1))
-            && let Some(value) = self.around.unary(operator, operand)
+            && let Some(value) = self.context.unary(operator, operand)
         {
             self.at += 2;
             return Ok(value);
@@ -216,8 +216,8 @@ impl Shell {
                 if operator == "-o" {
                     return Ok(self.options.named(&operand).is_some_and(|on| *on));
                 }
-                let around = Surroundings { system: &*self.system, folder: &self.folder, flavour: self.flavour };
-                if let Some(value) = around.unary(operator, &operand) {
+                let context = ConditionContext { system: &*self.system, folder: &self.folder, flavour: self.flavour };
+                if let Some(value) = context.unary(operator, &operand) {
                     return Ok(value);
                 }
                 self.complain(&format!("{operator}: unary operator expected")).await;
@@ -246,8 +246,8 @@ impl Shell {
                     _ => {}
                 }
                 let right = self.text(right).await?;
-                let around = Surroundings { system: &*self.system, folder: &self.folder, flavour: self.flavour };
-                match around.binary(&left, operator, &right) {
+                let context = ConditionContext { system: &*self.system, folder: &self.folder, flavour: self.flavour };
+                match context.binary(&left, operator, &right) {
                     Some(Ok(value)) => Ok(value),
                     Some(Err(reason)) => {
                         self.complain(&format!("[[: {reason}")).await;

@@ -280,7 +280,7 @@ impl Drive {
 
     /// The drive as it is wanted where `current` is there already: what it was made from no longer counts, and a cloud-init
     /// drive on the storage is the one that is wanted.
-    pub(crate) fn settled(&self, current: &str) -> Self {
+    pub(crate) fn resolved_against(&self, current: &str) -> Self {
         let mut drive = self.clone();
         let volume = current.split(',').next().unwrap_or_default();
         let there = volume.split_once(':');

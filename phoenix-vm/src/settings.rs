@@ -243,7 +243,7 @@ impl VmSettings {
         let mut wanted = self.keys()?;
         for (slot, drive) in &self.drives {
             if let Some(value) = current.get(&slot.to_string()) {
-                wanted.insert(slot.to_string(), drive.settled(value).print(*slot)?);
+                wanted.insert(slot.to_string(), drive.resolved_against(value).print(*slot)?);
             }
         }
         let mut changes = difference(KEYS, &wanted, &self.absent(), current);

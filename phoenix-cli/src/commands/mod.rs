@@ -23,7 +23,7 @@ use serde::Serialize;
 
 pub(crate) use adopt::Written;
 pub(crate) use graph::GraphNode;
-pub(crate) use status::Standing;
+pub(crate) use status::GuestRow;
 
 /// What the verbs print as JSON.
 pub(crate) mod printed {
@@ -32,7 +32,7 @@ pub(crate) mod printed {
     pub(crate) use super::doctor::Report as Doctor;
     pub(crate) use super::graph::GraphNode as Graph;
     pub(crate) use super::health::Verdict as Health;
-    pub(crate) use super::status::Standing as Status;
+    pub(crate) use super::status::GuestRow as Status;
     pub(crate) use super::validate::Report as Validate;
     pub(crate) use super::wait::Seen as Wait;
 }

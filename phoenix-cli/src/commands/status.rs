@@ -17,7 +17,7 @@ use crate::settings::Settings;
 
 /// What is known of a guest.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(crate) struct Standing {
+pub(crate) struct GuestRow {
     #[serde(flatten)]
     pub(crate) status: GuestStatus,
     /// The fixed address that it is configured with.
@@ -30,7 +30,7 @@ pub(crate) struct Standing {
 
 pub(super) fn run(args: &Guests, settings: &Settings) -> Result<ExitStatus, CliError> {
     let session = Session::open(settings, &args.guests, Scope::Named)?;
-    let standings = session.work(Changes::Refused, async |node| {
+    let rows = session.work(Changes::Refused, async |node| {
         let observed = session.observe(node).await?;
         let plan = plan(&session.desired, &observed, Provision::WhenChanged);
         let asked = session.asked();
@@ -38,12 +38,12 @@ pub(super) fn run(args: &Guests, settings: &Settings) -> Result<ExitStatus, CliE
         let mut health: BTreeMap<GuestId, GuestHealth> = health.into_iter().map(|health| (health.id, health)).collect();
         let all = status(&session.desired, &observed, &plan).into_iter();
         let named = all.filter(|status| session.is_named(status.id));
-        let mut standings: Vec<Standing> = named
-            .map(|status| Standing { address: session.address(status.id), health: health.remove(&status.id), status })
+        let mut rows: Vec<GuestRow> = named
+            .map(|status| GuestRow { address: session.address(status.id), health: health.remove(&status.id), status })
             .collect();
-        standings.sort_by_key(|standing| standing.status.id);
-        Ok(standings)
+        rows.sort_by_key(|standing| standing.status.id);
+        Ok(rows)
     })?;
-    settings.data(|| table(&standings, settings.terminal.out()), || &standings, || standings.iter().collect())?;
+    settings.data(|| table(&rows, settings.terminal.out()), || &rows, || rows.iter().collect())?;
     Ok(ExitStatus::Done)
 }

@@ -3,10 +3,10 @@
 use phoenix_engine::Ownership;
 
 use super::{Canvas, Column, Table, Tone};
-use crate::commands::Standing;
+use crate::commands::GuestRow;
 
 /// One row a guest, and below it what a person should know.
-pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
+pub(crate) fn table(rows: &[GuestRow], canvas: Canvas) -> String {
     let mut table = Table::new([
         Column::right("ID"),
         Column::left("NAME").giving_way(8),
@@ -17,7 +17,7 @@ pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
         Column::left("HEALTH"),
         Column::left("DRIFT").giving_way(8).with_room(),
     ]);
-    for Standing { status, health, .. } in standings {
+    for GuestRow { status, health, .. } in rows {
         let wanted = status.configured.to_string();
         let actual = match status.power {
             None if status.ownership == Ownership::Elsewhere => "elsewhere".to_owned(),
@@ -58,7 +58,7 @@ pub(crate) fn table(standings: &[Standing], canvas: Canvas) -> String {
         ]);
     }
     let mut text = table.render(canvas);
-    for Standing { status, .. } in standings {
+    for GuestRow { status, .. } in rows {
         let mut keys: Vec<&str> = status.unmanaged.iter().map(|setting| setting.key.as_str()).collect();
         keys.dedup();
         let unmanaged = (!keys.is_empty()).then(|| format!("not managed by the configuration: {}", keys.join(", ")));

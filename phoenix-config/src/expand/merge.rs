@@ -131,8 +131,8 @@ fn change(base: Node, over: Node, faults: &mut Vec<Fault>) -> Node {
     }
 }
 
-/// Settles changes of lists where nothing is inherited: what they add is the list.
-pub(super) fn settle(node: &mut Node, faults: &mut Vec<Fault>) {
+/// Resolves list changes where nothing is inherited: the added items are the list.
+pub(super) fn resolve_list_changes(node: &mut Node, faults: &mut Vec<Fault>) {
     if is_change(node) {
         if let Some(removed) = node.members().iter().find(|member| member.key == REMOVE) {
             faults.push(
@@ -147,10 +147,10 @@ pub(super) fn settle(node: &mut Node, faults: &mut Vec<Fault>) {
         node.value = Value::List(items(node, ADD, faults));
     }
     match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(|item| settle(item, faults)),
+        Value::List(items) => items.iter_mut().for_each(|item| resolve_list_changes(item, faults)),
         Value::Object(members) => {
             for member in members.iter_mut().filter(|member| !member.key.starts_with(crate::dialect::USER_PREFIX)) {
-                settle(&mut member.value, faults);
+                resolve_list_changes(&mut member.value, faults);
             }
         }
         _ => {}
@@ -168,7 +168,7 @@ mod tests {
         let mut faults = Vec::new();
         let read = |text: &str| json::read(text, 0).unwrap();
         let mut node = merge(read(base), read(over), &mut faults);
-        settle(&mut node, &mut faults);
+        resolve_list_changes(&mut node, &mut faults);
         if faults.is_empty() { compact(&node) } else { format!("{} faults", faults.len()) }
     }
 

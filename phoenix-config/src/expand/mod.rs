@@ -105,14 +105,14 @@ pub(crate) fn expand(inputs: &[(Role, Arc<Source>)], given: &Given<'_>) -> Expan
             );
             break;
         }
-        merge::settle(&mut guest.node, &mut faults);
+        merge::resolve_list_changes(&mut guest.node, &mut faults);
         let own = Own { id: guest.id.parse().ok(), n: guest.n, name: None };
         let everywhere = everywhere || guest.n.is_some();
         let mut filler = Filler { variables: &mut variables, own, everywhere, faults: &mut faults };
         fill_guest(&mut guest.node, &mut filler);
     }
     for document in parts.documents.values_mut() {
-        merge::settle(document, &mut faults);
+        merge::resolve_list_changes(document, &mut faults);
         let mut filler = Filler { variables: &mut variables, own: Own::default(), everywhere, faults: &mut faults };
         filler.node(document);
     }

@@ -17,7 +17,7 @@ use crate::diagnostic::{Code, Diagnostic, FileKind, Finding, Severity, Target};
 use crate::dialect::{HypervisorEntry, LxcFrame, VmFrame};
 use crate::expand::{Given, Role};
 use crate::model::{Fleet, Guest, Hypervisor};
-use crate::resolve::{Draft, Scripts, Surroundings};
+use crate::resolve::{Draft, ResolveContext, Scripts};
 use crate::rules::{Accepting, Completeness, FleetHoles, Rule, View};
 use crate::source::{Holes, Source};
 
@@ -200,15 +200,15 @@ impl Loader {
             let files = sources.values().cloned().collect();
             return Loaded {
                 documents: sources.clone(),
-                ..self.check_documents(&Around { sources: &sources, files, read: &read }, opened)
+                ..self.check_documents(&LoadContext { sources: &sources, files, read: &read }, opened)
             };
         }
         let given = Given { variables: &self.variables, environment: &*self.environment, read: &find::included };
         let expanded = crate::expand::expand(&read.inputs, &given);
         let loaded = if expanded.whole {
             let files = expanded.files;
-            let around = Around { sources: &expanded.documents, files, read: &read };
-            self.check_documents(&around, Opened::new(&expanded.documents))
+            let context = LoadContext { sources: &expanded.documents, files, read: &read };
+            self.check_documents(&context, Opened::new(&expanded.documents))
         } else {
             Loaded::nothing(expanded.files)
         };
@@ -230,8 +230,8 @@ impl Loader {
         }
     }
 
-    fn check_documents(&self, around: &Around<'_>, opened: Opened<'_>) -> Loaded {
-        let Around { sources, files, read } = around;
+    fn check_documents(&self, context: &LoadContext<'_>, opened: Opened<'_>) -> Loaded {
+        let LoadContext { sources, files, read } = context;
         let mut findings = read.findings.clone();
         findings.extend(read.nothing(&self.dir));
         let mut complete = if findings.is_empty() { Completeness::Whole } else { Completeness::Partial };
@@ -261,7 +261,7 @@ impl Loader {
 
         let lxc_settings = Arc::new(lxc_file.as_ref().map(Document::settings).unwrap_or_default());
         let vm_settings = Arc::new(vm_file.as_ref().map(Document::settings).unwrap_or_default());
-        let around = Surroundings {
+        let context = ResolveContext {
             hypervisor: &hypervisor,
             hypervisor_entry: entry.as_ref(),
             node_holes: &node_holes,
@@ -277,7 +277,7 @@ impl Loader {
             pieces.extend(found);
             complete = complete.and(whole);
         }
-        let processed = piece::process_all(&pieces, &around);
+        let processed = piece::process_all(&pieces, &context);
         let mut gathered = Gathered::default();
         for (piece, processed) in pieces.iter().zip(processed) {
             if processed.id.is_none() {
@@ -336,7 +336,7 @@ impl Loader {
 type Documents = BTreeMap<FileKind, Arc<Source>>;
 
 /// What the documents were read from.
-struct Around<'a> {
+struct LoadContext<'a> {
     sources: &'a Documents,
     /// The files that people wrote.
     files: Vec<Arc<Source>>,

@@ -8,7 +8,7 @@ use phoenix_types::GuestId;
 use crate::diagnostic::{Code, FileKind, Finding, Target};
 use crate::dialect::{ContainerEntry, VmEntry};
 use crate::model::Context;
-use crate::resolve::{self, Draft, Surroundings};
+use crate::resolve::{self, Draft, ResolveContext};
 use crate::schema::{self, Examined, Rest};
 use crate::source::{Holes, Source};
 
@@ -34,17 +34,17 @@ pub(super) struct Processed {
 const PER_THREAD: usize = 64;
 
 /// Processes all pieces, on several threads when there are many; the order of the answers is that of the pieces.
-pub(super) fn process_all(pieces: &[Piece<'_>], around: &Surroundings<'_>) -> Vec<Processed> {
+pub(super) fn process_all(pieces: &[Piece<'_>], inputs: &ResolveContext<'_>) -> Vec<Processed> {
     let threads =
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(pieces.len() / PER_THREAD).max(1);
     if threads == 1 {
-        return pieces.iter().map(|piece| process(piece, around)).collect();
+        return pieces.iter().map(|piece| process(piece, inputs)).collect();
     }
     let share = pieces.len().div_ceil(threads);
     std::thread::scope(|scope| {
         let workers: Vec<_> = pieces
             .chunks(share)
-            .map(|chunk| scope.spawn(|| chunk.iter().map(|piece| process(piece, around)).collect::<Vec<_>>()))
+            .map(|chunk| scope.spawn(|| chunk.iter().map(|piece| process(piece, inputs)).collect::<Vec<_>>()))
             .collect();
         let answers =
             workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -52,11 +52,11 @@ pub(super) fn process_all(pieces: &[Piece<'_>], around: &Surroundings<'_>) -> Ve
     })
 }
 
-fn process(piece: &Piece<'_>, around: &Surroundings<'_>) -> Processed {
+fn process(piece: &Piece<'_>, inputs: &ResolveContext<'_>) -> Processed {
     let text = piece.source.text().get(piece.range.clone()).unwrap_or("");
-    let mut processed = match read(piece, text, piece.source, piece.range.clone(), around) {
+    let mut processed = match read(piece, text, piece.source, piece.range.clone(), inputs) {
         Ok((id, draft, findings)) => Processed { id: Some(id), draft: Some(draft), holes: Holes::default(), findings },
-        Err(error) => torn(piece, text, &error, around),
+        Err(error) => torn(piece, text, &error, inputs),
     };
     // A guest's own findings point at its text, not at its id: two guests may have the same.
     let place = |target: &mut Target| {
@@ -77,32 +77,32 @@ fn read(
     text: &str,
     source: &Arc<Source>,
     range: Range<usize>,
-    around: &Surroundings<'_>,
+    inputs: &ResolveContext<'_>,
 ) -> Result<(GuestId, Draft, Vec<Finding>), serde_json::Error> {
     let context = |settings: &Arc<serde_json::Value>| Context::new(source.clone(), range, settings.clone());
     let mut findings = Vec::new();
     let (id, draft) = match piece.id {
         Some(id) => {
             let entry = serde_json::from_str::<ContainerEntry>(text)?;
-            (id, resolve::container(id, entry, context(around.lxc_settings), around, &mut findings))
+            (id, resolve::container(id, entry, context(inputs.lxc_settings), inputs, &mut findings))
         }
         None => {
             let entry = serde_json::from_str::<VmEntry>(text)?;
-            (entry.vmid, resolve::vm(entry, context(around.vm_settings), around, &mut findings))
+            (entry.vmid, resolve::vm(entry, context(inputs.vm_settings), inputs, &mut findings))
         }
     };
     Ok((id, draft, findings))
 }
 
 /// A guest that the types refuse: everything that is wrong with it, and what can be read of it all the same.
-fn torn(piece: &Piece<'_>, text: &str, error: &serde_json::Error, around: &Surroundings<'_>) -> Processed {
+fn torn(piece: &Piece<'_>, text: &str, error: &serde_json::Error, inputs: &ResolveContext<'_>) -> Processed {
     let Examined { mut findings, rest } = schema::examine_guest(piece.file, text, piece.range.start, error);
     let id = piece.id.or_else(|| schema::vmid(text));
     let Some(Rest { text, holes }) = rest else {
         return Processed { id, draft: None, holes: Holes::everything(), findings };
     };
     let source = Arc::new(Source::new(piece.source.path(), text.as_str()));
-    let Ok((_, draft, resolved)) = read(piece, &text, &source, 0..text.len(), around) else {
+    let Ok((_, draft, resolved)) = read(piece, &text, &source, 0..text.len(), inputs) else {
         return Processed { id, draft: None, holes: Holes::everything(), findings };
     };
     let sure = resolved.into_iter().filter(|finding| !needs_what_is_missing(finding, &holes));

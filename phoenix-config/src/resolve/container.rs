@@ -3,7 +3,7 @@
 use phoenix_types::{DiskSize, GuestId, GuestKind, MemoryMib, Span};
 
 use super::{
-    Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, health, notes, raw,
+    Draft, ResolveContext, application, defaults, dependencies, either, features, firewall, gate, health, notes, raw,
     state, tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
@@ -16,11 +16,11 @@ pub(crate) fn container(
     id: GuestId,
     entry: ContainerEntry,
     context: Context,
-    around: &Surroundings<'_>,
+    inputs: &ResolveContext<'_>,
     findings: &mut Vec<Finding>,
 ) -> Draft {
     let target = Target::Guest(id);
-    let lxc_defaults = around.hypervisor_entry.and_then(|file| file.proxmox_defaults.as_ref()?.lxc.as_ref());
+    let lxc_defaults = inputs.hypervisor_entry.and_then(|file| file.proxmox_defaults.as_ref()?.lxc.as_ref());
     let cores = entry.cores.or(lxc_defaults.and_then(|lxc| lxc.cores));
     let memory = entry.memory_mb.or(lxc_defaults.and_then(|lxc| lxc.memory_mb));
     let disk = match (entry.storage_size_gb, entry.clone_from_ctid) {
@@ -37,7 +37,7 @@ pub(crate) fn container(
     };
     let mut mount_points: Vec<MountPoint> =
         entry.mount_points.unwrap_or_default().into_iter().map(mount_point).collect();
-    for shared in around.shared_mounts.get(&id).into_iter().flatten() {
+    for shared in inputs.shared_mounts.get(&id).into_iter().flatten() {
         if !mount_points.contains(shared) {
             mount_points.push(shared.clone());
         }
@@ -80,13 +80,13 @@ pub(crate) fn container(
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,
-        health: health(entry.health_check, entry.health_checks, around.scripts, target, findings),
-        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", around.scripts, target, findings),
-        features: features(entry.features.unwrap_or_default(), GuestKind::Container, around.scripts, target, findings),
-        application: application(entry.application_script, around.scripts, target, findings),
+        health: health(entry.health_check, entry.health_checks, inputs.scripts, target, findings),
+        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", inputs.scripts, target, findings),
+        features: features(entry.features.unwrap_or_default(), GuestKind::Container, inputs.scripts, target, findings),
+        application: application(entry.application_script, inputs.scripts, target, findings),
         lifecycle,
         template_snapshot: entry.template_snapshot_name,
-        on_failure: around.on_failure(entry.on_failure),
+        on_failure: inputs.on_failure(entry.on_failure),
         protection: entry.protection.unwrap_or(false),
         tags: tags(entry.tags, target, findings),
         description: notes(entry.description, scripts, target, findings),

@@ -26,7 +26,7 @@ use crate::model::{Guest, Hypervisor, MountPoint, OnFailure, State};
 use crate::source::{Holes, Segment};
 
 /// What a guest is resolved against.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ResolveContext<'a> {
     pub(crate) hypervisor: &'a Hypervisor,
     pub(crate) hypervisor_entry: Option<&'a HypervisorEntry>,
     /// What of the hypervisor file could not be read.
@@ -38,7 +38,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) vm_settings: &'a Arc<Value>,
 }
 
-impl Surroundings<'_> {
+impl ResolveContext<'_> {
     fn on_failure(&self, written: Option<OnFailure>) -> OnFailure {
         written.unwrap_or(self.hypervisor.on_failure)
     }

@@ -4,7 +4,7 @@ use phoenix_types::{DiskSize, GuestKind, Ipv4Setting, Mac, MemoryMib, Span, is_s
 
 use super::scripts::text_of;
 use super::{
-    Draft, Surroundings, application, defaults, dependencies, either, features, firewall, gate, health, notes, state,
+    Draft, ResolveContext, application, defaults, dependencies, either, features, firewall, gate, health, notes, state,
     tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
@@ -14,17 +14,17 @@ use crate::model::{
     Vm, VmSource,
 };
 
-pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, findings: &mut Vec<Finding>) -> Draft {
+pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, findings: &mut Vec<Finding>) -> Draft {
     let id = entry.vmid;
     let target = Target::Guest(id);
-    let usual = around.vm_defaults;
+    let usual = inputs.vm_defaults;
     let cores = entry.cores.or(usual.and_then(|usual| usual.cores));
     let memory = entry.memory_mb.or(usual.and_then(|usual| usual.memory_mb));
     let state = state(entry.state, entry.is_template, entry.start_at_boot, target, findings);
     // A template keeps its image's size unless it says otherwise, so that its clones may have any.
     let usual_disk = usual.and_then(|usual| usual.disk_size_gb).filter(|_| state != State::Template);
     let disk = entry.disk_size_gb.or(usual_disk);
-    let source = source(&entry, around, target, findings);
+    let source = source(&entry, inputs, target, findings);
     let guest_firewall = entry.firewall.map(|entry| firewall::firewall(entry, target, findings));
     let firewalled = guest_firewall.as_ref().is_some_and(|firewall| firewall.enabled);
     let bridge = entry
@@ -37,7 +37,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
     let network = Network {
         firewall: own_firewall.unwrap_or(firewalled),
         bridge: bridge.unwrap_or_else(defaults::bridge),
-        ..network(entry.network_config, entry.mac_address, around, target, findings)
+        ..network(entry.network_config, entry.mac_address, inputs, target, findings)
     };
     let agent = entry.guest_agent.map(|agent| agent.0);
     let inside = [
@@ -59,7 +59,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
     }
     let volumes = entry.volumes.unwrap_or_default();
     let volumes =
-        volumes.into_iter().enumerate().filter_map(|(index, entry)| volume(entry, index, around, target, findings));
+        volumes.into_iter().enumerate().filter_map(|(index, entry)| volume(entry, index, inputs, target, findings));
     let volumes: Vec<NfsVolume> = volumes.collect();
     let scripts = entry.features.as_ref().map_or(0, Vec::len) + 1;
     let guest = Guest {
@@ -77,20 +77,20 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
         firewall: guest_firewall,
-        health: health(entry.health_check, entry.health_checks, around.scripts, target, findings),
-        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", around.scripts, target, findings),
-        features: features(entry.features.unwrap_or_default(), GuestKind::Vm, around.scripts, target, findings),
-        application: application(entry.application_script, around.scripts, target, findings),
+        health: health(entry.health_check, entry.health_checks, inputs.scripts, target, findings),
+        wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", inputs.scripts, target, findings),
+        features: features(entry.features.unwrap_or_default(), GuestKind::Vm, inputs.scripts, target, findings),
+        application: application(entry.application_script, inputs.scripts, target, findings),
         lifecycle: lifecycle(entry.enable_lifecycle_snapshots, entry.snapshots),
         template_snapshot: entry.template_snapshot_name,
-        on_failure: around.on_failure(entry.on_failure),
+        on_failure: inputs.on_failure(entry.on_failure),
         protection: entry.protection.unwrap_or(false),
         tags: tags(entry.tags, target, findings),
         description: notes(entry.description, scripts, target, findings),
         kind: Kind::Vm(Box::new(Vm {
             source,
             volumes,
-            user: entry.user_config.map(|entry| user(entry, around, target, findings)),
+            user: entry.user_config.map(|entry| user(entry, inputs, target, findings)),
             agent,
             cloud_init: entry.cloud_init,
         })),
@@ -99,7 +99,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, around: &Surroundings<'_>, fi
     Draft { guest, unprivileged: None }
 }
 
-fn source(entry: &VmEntry, around: &Surroundings<'_>, target: Target, findings: &mut Vec<Finding>) -> VmSource {
+fn source(entry: &VmEntry, inputs: &ResolveContext<'_>, target: Target, findings: &mut Vec<Finding>) -> VmSource {
     match (&entry.template_image, entry.clone_from_vmid) {
         (Some(_), Some(_)) => {
             findings.push(
@@ -112,7 +112,7 @@ fn source(entry: &VmEntry, around: &Surroundings<'_>, target: Target, findings: 
             VmSource::Clone
         }
         (None, Some(_)) => VmSource::Clone,
-        (Some(image), None) => VmSource::Image(cloud_image(image, around, target, findings)),
+        (Some(image), None) => VmSource::Image(cloud_image(image, inputs, target, findings)),
         (None, None) => {
             findings.push(
                 Finding::error(Code::NoSource, target, "the VM has neither `template_image` nor `clone_from_vmid`")
@@ -123,7 +123,12 @@ fn source(entry: &VmEntry, around: &Surroundings<'_>, target: Target, findings: 
     }
 }
 
-fn cloud_image(image: &ImageRef, around: &Surroundings<'_>, target: Target, findings: &mut Vec<Finding>) -> CloudImage {
+fn cloud_image(
+    image: &ImageRef,
+    inputs: &ResolveContext<'_>,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> CloudImage {
     match image {
         ImageRef::Path(path) => CloudImage::Path(path.as_str().into()),
         ImageRef::Volume(volume) => CloudImage::Volume(volume.clone()),
@@ -147,7 +152,7 @@ fn cloud_image(image: &ImageRef, around: &Surroundings<'_>, target: Target, find
         }
         ImageRef::Name(name) => {
             let name = name.to_string();
-            let written = around.hypervisor_entry.and_then(|file| file.vm_defaults.as_ref()?.ubuntu_release.as_ref());
+            let written = inputs.hypervisor_entry.and_then(|file| file.vm_defaults.as_ref()?.ubuntu_release.as_ref());
             let release = written.map_or(defaults::UBUNTU_RELEASE, |release| release.as_str());
             let url = distributor(&name, release).unwrap_or_else(|| {
                 findings.push(
@@ -188,7 +193,7 @@ fn distributor(name: &str, release: &str) -> Option<String> {
 fn network(
     config: Option<VmNetworkEntry>,
     mac: Option<Mac>,
-    around: &Surroundings<'_>,
+    inputs: &ResolveContext<'_>,
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> Network {
@@ -198,7 +203,7 @@ fn network(
         ipv4: Ipv4Setting::Dhcp,
         gateway: None,
         nameservers: Vec::new(),
-        search_domain: around.domain(),
+        search_domain: inputs.domain(),
         mac,
         vlan: None,
         mtu: None,
@@ -225,13 +230,13 @@ fn network(
 fn volume(
     entry: NfsVolumeEntry,
     index: usize,
-    around: &Surroundings<'_>,
+    inputs: &ResolveContext<'_>,
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> Option<NfsVolume> {
-    let server = entry.server.map(String::from).or_else(|| around.hypervisor.nfs_server.clone());
+    let server = entry.server.map(String::from).or_else(|| inputs.hypervisor.nfs_server.clone());
     let Some(server) = server else {
-        if !around.node_holes.spare(&["network".into(), "nfs_server".into()]) {
+        if !inputs.node_holes.spare(&["network".into(), "nfs_server".into()]) {
             return None;
         }
         findings.push(
@@ -258,7 +263,7 @@ fn lifecycle(enabled: Option<bool>, names: Option<crate::dialect::SnapshotsEntry
     Lifecycle { before: before.or_else(|| usual(usual_before)), after: after.or_else(|| usual(usual_after)) }
 }
 
-fn user(entry: UserEntry, around: &Surroundings<'_>, target: Target, findings: &mut Vec<Finding>) -> CloudUser {
+fn user(entry: UserEntry, inputs: &ResolveContext<'_>, target: Target, findings: &mut Vec<Finding>) -> CloudUser {
     if entry.password.is_some() {
         findings.push(
             Finding::error(
@@ -284,7 +289,7 @@ fn user(entry: UserEntry, around: &Surroundings<'_>, target: Target, findings: &
         keys.push(key.into());
     }
     let ssh_key_file = entry.ssh_key_file.map(|file| {
-        let path = around.scripts.beside(file.as_str());
+        let path = inputs.scripts.beside(file.as_str());
         let place = |finding: Finding| finding.at(["user_config", "ssh_key_file"]);
         let text = text_of(&path, target).unwrap_or_else(|missing| {
             findings.push(place(*missing));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use camino::Utf8Path;
 use phoenix_health::{
-    Addresses, Agent, AskGuest, Attempt, Gate, GateFailure, NO_ADDRESS, Outcome, Surroundings, preferred,
+    Addresses, Agent, AskGuest, Attempt, Gate, GateFailure, NO_ADDRESS, Outcome, ProbeContext, preferred,
 };
 use phoenix_host::{Command, Effect, Host, InsideError, Output};
 use phoenix_pve::GuestError;
@@ -108,7 +108,7 @@ impl WhereItIs {
 }
 
 /// What the gates of a guest are asked with. Their commands are labelled as a gate's.
-pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
+pub(crate) fn probe_context(node: &Node, guest: &DesiredGuest) -> ProbeContext {
     let Site { host, containers, machines } = node.at(guest.id, Stage::Health);
     let kind = guest.kind();
     let inside = match kind {
@@ -128,7 +128,7 @@ pub(crate) fn surroundings(node: &Node, guest: &DesiredGuest) -> Surroundings {
         GuestKind::Vm => Some(Arc::new(VmAgent { machines, guest: guest.id })),
         GuestKind::Container => None,
     };
-    Surroundings {
+    ProbeContext {
         guest: guest.id,
         kind,
         host,
@@ -155,7 +155,7 @@ fn told(events: &EventSender, gate: &Gate, attempt: &Attempt) {
 /// Waits for all gates, at the same time; the first one that fails decides.
 pub(super) async fn wait_all(
     gates: &[Gate],
-    context: &Surroundings,
+    context: &ProbeContext,
     events: &EventSender,
 ) -> Result<(), Box<GateFailure>> {
     let mut waits = Vec::with_capacity(gates.len());
@@ -165,7 +165,7 @@ pub(super) async fn wait_all(
     futures_util::future::try_join_all(waits).await.map(|_| ())
 }
 
-async fn wait_one(gate: &Gate, context: &Surroundings, events: &EventSender) -> Result<(), Box<GateFailure>> {
+async fn wait_one(gate: &Gate, context: &ProbeContext, events: &EventSender) -> Result<(), Box<GateFailure>> {
     match phoenix_health::wait(gate, context, &mut |attempt| told(events, gate, attempt)).await {
         Outcome::Passed { attempts, elapsed } => {
             events.send(EventKind::GatePassed { gate: gate.name.clone(), attempts, ms: millis(elapsed) });
@@ -178,7 +178,7 @@ async fn wait_one(gate: &Gate, context: &Surroundings, events: &EventSender) -> 
 /// Asks all gates once, now: for a guest that should be healthy already.
 pub(super) async fn ask_all(
     gates: &[Gate],
-    context: &Surroundings,
+    context: &ProbeContext,
     events: &EventSender,
 ) -> Result<(), Box<GateFailure>> {
     let once: Vec<Gate> = gates
@@ -198,7 +198,7 @@ pub(super) async fn ask_all(
 pub(super) async fn wait(
     run: &Run,
     gates: &[Gate],
-    context: &Surroundings,
+    context: &ProbeContext,
     events: &EventSender,
 ) -> Result<(), StepError> {
     tokio::select! {

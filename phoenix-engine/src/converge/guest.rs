@@ -125,7 +125,7 @@ async fn secrets(run: &Run, guest: &DesiredGuest) -> Result<(), StepError> {
 /// Asks the gates of a guest that needs no change once: it should be healthy already. One that was started so recently that its
 /// gates would still be waited for, by the node as it booted or by a person, gets that time.
 async fn still_healthy(run: &Run, guest: &DesiredGuest, events: &EventSender) -> Result<(), StepError> {
-    let context = gates::surroundings(&run.node, guest);
+    let context = gates::probe_context(&run.node, guest);
     let Err(failure) = gates::ask_all(&guest.health, &context, events).await else { return Ok(()) };
     let patience = guest.health.iter().map(|gate| gate.schedule.longest()).max().unwrap_or_default();
     match run.node.at(guest.id, Stage::Health).uptime(guest.kind(), guest.id).await {

@@ -16,6 +16,6 @@ mod worker;
 
 pub(crate) use event_sender::EventSender;
 pub use fleet::{Options, Summary, converge};
-pub(crate) use gates::surroundings;
+pub(crate) use gates::probe_context;
 pub(crate) use run::Run;
 pub(crate) use worker::Worker;

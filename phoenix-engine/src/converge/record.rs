@@ -7,7 +7,9 @@ use super::error::StepError;
 use super::retry::while_busy;
 use super::worker::Worker;
 use crate::desired::Spec;
-use crate::guest::{ManagedText, NOTES_LIMIT, PendingWork, Record, check_value, is_mark, line_digest, mark, settled};
+use crate::guest::{
+    ManagedText, NOTES_LIMIT, PendingWork, Record, check_value, is_mark, line_digest, mark, with_managed_text,
+};
 use crate::node::Site;
 use crate::plan::Stage;
 
@@ -57,10 +59,10 @@ pub(super) async fn write(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
     }
     let notes = file.conf.live.description.as_deref().unwrap_or_default();
     let have = Record::strip(notes);
-    let settled = settled(&have, worker.record.notes.as_ref(), worker.guest.notes.as_deref());
+    let merged = with_managed_text(&have, worker.record.notes.as_ref(), worker.guest.notes.as_deref());
     worker.record.notes = worker.guest.notes.as_deref().and_then(ManagedText::of);
     // A record between people's lines stays where it is.
-    let text = worker.record.insert_into(if settled == have { notes } else { &settled });
+    let text = worker.record.insert_into(if merged == have { notes } else { &merged });
     if text.chars().count() > NOTES_LIMIT {
         return Err(StepError::NotesFull { length: text.chars().count() });
     }
@@ -82,9 +84,9 @@ pub(super) async fn note_with(worker: &mut Worker<'_>, site: &Site, text: Option
     let notes = file.conf.live.description.as_deref().unwrap_or_default();
     let now = Record::find(notes).and_then(|record| record.notes);
     let have = Record::strip(notes);
-    let settled = settled(&have, now.as_ref(), text);
+    let merged = with_managed_text(&have, now.as_ref(), text);
     worker.record.notes = text.and_then(ManagedText::of);
-    let text = if settled == have { notes.to_owned() } else { settled };
+    let text = if merged == have { notes.to_owned() } else { merged };
     write_notes(worker, site, &file, &text).await
 }
 

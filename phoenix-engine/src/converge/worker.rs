@@ -71,6 +71,6 @@ impl Worker<'_> {
         if self.run.gates == Gates::TakenAsPassed {
             return Ok(());
         }
-        gates::wait(self.run, gates, &gates::surroundings(&self.run.node, self.guest), self.events).await
+        gates::wait(self.run, gates, &gates::probe_context(&self.run.node, self.guest), self.events).await
     }
 }

@@ -11,15 +11,15 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::scripts::{Provision, pending};
 use crate::desired::{Desired, DesiredContainer, DesiredGuest, DesiredVm, Spec};
 use crate::digest::Digest;
-use crate::guest::{Record, changes, is_mark, line_digest, mounts, root_disk, settled};
+use crate::guest::{Record, changes, is_mark, line_digest, mounts, root_disk, with_managed_text};
 use crate::observe::Present;
 use crate::plan::{Difference, Effect};
 
 /// Settings that a guest has from its making on.
-const BORN_WITH: [&str; 1] = ["unprivileged"];
+const FIXED_AT_CREATION: [&str; 1] = ["unprivileged"];
 
 /// What to do about them.
-const MAKE_ANEW: &str =
+const RECREATE_HINT: &str =
     "only a new guest has it: `phoenix delete` takes this one and its disks away, `phoenix up` makes it anew";
 
 impl Difference {
@@ -47,7 +47,7 @@ impl From<KeyChange> for Difference {
     fn from(change: KeyChange) -> Self {
         let effect = match change.effect {
             KeyEffect::Hot => Effect::Hot,
-            KeyEffect::Impossible { .. } if BORN_WITH.contains(&change.key.as_str()) => Effect::Recreate,
+            KeyEffect::Impossible { .. } if FIXED_AT_CREATION.contains(&change.key.as_str()) => Effect::Recreate,
             KeyEffect::Impossible { .. } => Effect::Impossible,
             // What is read at a boot, and whatever else may wait for one.
             _ => Effect::Restart,
@@ -60,7 +60,7 @@ impl From<KeyChange> for Difference {
         let (from, to) = (words(change.from), words(change.to));
         let difference = Self::new(change.key, from, to, effect);
         match change.effect {
-            KeyEffect::Impossible { .. } if effect == Effect::Recreate => difference.because(MAKE_ANEW),
+            KeyEffect::Impossible { .. } if effect == Effect::Recreate => difference.because(RECREATE_HINT),
             KeyEffect::Impossible { why } => difference.because(why),
             _ => difference,
         }
@@ -140,11 +140,11 @@ fn raw_lines(spec: &DesiredContainer, present: &Present, record: &Record) -> Vec
 /// The notes without the record, when they do not say what is configured, or say what is configured no more.
 fn notes(guest: &DesiredGuest, present: &Present, record: &Record) -> Option<Difference> {
     let have = Record::strip(present.conf.live.description.as_deref().unwrap_or_default());
-    let settled = settled(&have, record.notes.as_ref(), guest.notes.as_deref());
+    let merged = with_managed_text(&have, record.notes.as_ref(), guest.notes.as_deref());
     let text = |notes: &str| Some(notes.to_owned()).filter(|notes| !notes.is_empty());
     let is_gone = guest.notes.is_none();
-    (settled != have).then(|| {
-        let difference = Difference::new("description", text(&have), text(&settled), Effect::None);
+    (merged != have).then(|| {
+        let difference = Difference::new("description", text(&have), text(&merged), Effect::None);
         if is_gone { difference.because("it is configured no more") } else { difference }
     })
 }
@@ -175,7 +175,7 @@ pub(super) fn origin(guest: &DesiredGuest, desired: &Desired, present: &Present,
         for key in record.origin.keys().chain(wanted.keys().filter(|key| !record.origin.contains_key(*key))) {
             let (from, to) = (record.origin.get(key), wanted.get(key));
             if from != to {
-                found.push(Difference::new(key, from.cloned(), to.cloned(), Effect::Recreate).because(MAKE_ANEW));
+                found.push(Difference::new(key, from.cloned(), to.cloned(), Effect::Recreate).because(RECREATE_HINT));
             }
         }
     }
@@ -221,7 +221,7 @@ pub(super) fn template(guest: &DesiredGuest, present: &Present, record: &Record)
         .into_iter()
         .map(|one| match one.effect {
             Effect::Impossible => one,
-            _ => Difference { effect: Effect::Recreate, ..one }.because(MAKE_ANEW),
+            _ => Difference { effect: Effect::Recreate, ..one }.because(RECREATE_HINT),
         })
         .collect()
 }

@@ -15,7 +15,8 @@ use super::{container, differences, vm};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::digest::Digest;
 use crate::guest::{
-    ManagedText, PendingWork, Record, UNDO, changes, is_a_tasks, line_digest, our_vendor_data, settled, wanted_keys,
+    ManagedText, PendingWork, Record, UNDO, changes, is_a_tasks, line_digest, our_vendor_data, wanted_keys,
+    with_managed_text,
 };
 use crate::observe::{Observed, Present};
 use crate::plan::{Difference, Disposition, Effect, GuestPlan, Restart, Stage, Step, Work};
@@ -116,7 +117,7 @@ fn pending_rollback(present: &Present, record: &Record) -> Option<(Present, Reco
     then.notes.clone_from(&record.notes);
     if let Some(undo) = then.undo.take() {
         let have = Record::strip(description.as_deref().unwrap_or_default());
-        description = Some(settled(&have, record.notes.as_ref(), undo.notes.as_deref()));
+        description = Some(with_managed_text(&have, record.notes.as_ref(), undo.notes.as_deref()));
         then.notes = undo.notes.as_deref().and_then(ManagedText::of);
         after.firewall = undo.firewall;
     }

@@ -118,7 +118,7 @@ async fn bridges(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
         let places = [format!("/sys/class/net/{bridge}/bridge"), format!("/sys/class/net/{bridge}")];
         let mut is_there = false;
         for place in places {
-            is_there = is_there || inspection.look.stat(place).await?.is_some();
+            is_there = is_there || inspection.reader.stat(place).await?.is_some();
         }
         if !is_there {
             let message = format!("the node has no bridge `{bridge}`");
@@ -139,7 +139,7 @@ async fn directories(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
         }
     }
     for (folder, places) in wanted {
-        let (severity, message, advice) = match inspection.look.stat(folder.clone()).await? {
+        let (severity, message, advice) = match inspection.reader.stat(folder.clone()).await? {
             Some(found) if found.kind != FileKind::Folder => {
                 (Severity::Error, format!("`{folder}` is not a directory"), "move it away, or mount another directory")
             }
@@ -161,7 +161,7 @@ async fn directories(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
 /// Whether the folder above is there: then the last part is simply made, and nothing of the node's is missing.
 async fn has_folder_above(inspection: &Inspection<'_>, path: &str) -> Result<bool, HostError> {
     let above = path.rsplit_once('/').map_or("/", |(above, _)| above);
-    Ok(above.len() > 1 && inspection.look.stat(above).await?.is_some())
+    Ok(above.len() > 1 && inspection.reader.stat(above).await?.is_some())
 }
 
 /// Whether a line of root's in `/etc/subuid` or `/etc/subgid` (subuid(5)) allows all of a range.
@@ -182,7 +182,7 @@ async fn identities(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     }
     let files = [("/etc/subuid", IdMapKind::Gid), ("/etc/subgid", IdMapKind::Uid)];
     for (file, other) in files {
-        let text = inspection.look.text(file).await?.unwrap_or_default();
+        let text = inspection.reader.text(file).await?.unwrap_or_default();
         let mut refused = Vec::new();
         for guest in &inspection.guests {
             let maps = guest.container().map_or(&[][..], |container| &container.id_maps);
@@ -218,7 +218,7 @@ async fn cards(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
         return Ok(());
     }
     let path = ["gpu_assignment".into()];
-    if inspection.look.stat("/proc/driver/nvidia/version").await?.is_none() {
+    if inspection.reader.stat("/proc/driver/nvidia/version").await?.is_none() {
         let all: Vec<GuestId> = wanted.into_values().flatten().collect();
         let message = "the NVIDIA driver is not loaded on the node".to_owned();
         let advice = "install it on the node, in the version that the containers have, and load it: `modprobe nvidia`"
@@ -227,7 +227,7 @@ async fn cards(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
         return Ok(());
     }
     for (gpu, guests) in wanted {
-        if inspection.look.stat(format!("/dev/nvidia{gpu}")).await?.is_none() {
+        if inspection.reader.stat(format!("/dev/nvidia{gpu}")).await?.is_none() {
             let message = format!("the node has no graphics card {gpu}: `/dev/nvidia{gpu}` is not there");
             let advice = "look at `nvidia-smi -L`, and name cards that it lists".to_owned();
             inspection.note_of((Check::Gpu, Severity::Error), guests, &path, message, advice);

@@ -5,8 +5,8 @@
 
 mod features;
 mod guests;
-mod look;
 mod node;
+mod reader;
 mod shares;
 mod storages;
 
@@ -25,7 +25,7 @@ use crate::node::Node;
 use crate::observe::{ObserveError, Observed, observe};
 use crate::plan::Obstacle;
 
-use look::Look;
+use reader::NodeReader;
 
 /// Something that a person should mend or know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -67,7 +67,7 @@ impl Examination {
 
 /// What is examined, and what has been found so far.
 struct Inspection<'a> {
-    look: Look<'a>,
+    reader: NodeReader<'a>,
     fleet: &'a Fleet,
     /// The guests that are examined, in the order of their ids.
     guests: Vec<&'a Guest>,
@@ -106,7 +106,7 @@ impl Inspection<'_> {
 pub async fn examine(node: &Node, fleet: &Fleet, desired: &Desired) -> Result<Examination, ObserveError> {
     let site = node.labelled(None, "doctor");
     let guests = fleet.guests.values().filter(|guest| desired.guests.contains_key(&guest.id)).collect();
-    let mut inspection = Inspection { look: Look::new(&*site.host), fleet, guests, findings: Vec::new() };
+    let mut inspection = Inspection { reader: NodeReader::new(&*site.host), fleet, guests, findings: Vec::new() };
     let version = node::examine(&mut inspection).await?;
     // Without the tools there is nothing more to be found.
     if inspection.findings.iter().any(|finding| finding.check == Check::Programs && finding.severity == Severity::Error)
@@ -144,7 +144,8 @@ pub async fn obstacles(
 ) -> Result<BTreeMap<GuestId, Vec<Obstacle>>, ObserveError> {
     let site = node.labelled(None, "check");
     let concerned = guests.iter().filter_map(|id| fleet.guest(*id)).collect();
-    let mut inspection = Inspection { look: Look::new(&*site.host), fleet, guests: concerned, findings: Vec::new() };
+    let mut inspection =
+        Inspection { reader: NodeReader::new(&*site.host), fleet, guests: concerned, findings: Vec::new() };
     node::basics(&mut inspection).await?;
     needs(&mut inspection, desired, observed).await?;
     let mut obstacles: BTreeMap<GuestId, Vec<Obstacle>> = BTreeMap::new();

@@ -34,7 +34,7 @@ pub(super) async fn basics(inspection: &mut Inspection<'_>) -> Result<(), HostEr
 }
 
 async fn programs(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
-    let Some(output) = inspection.look.ask("which", &TOOLS).await? else { return Ok(()) };
+    let Some(output) = inspection.reader.ask("which", &TOOLS).await? else { return Ok(()) };
     let found = output.stdout_text();
     let is_there = |tool: &&str| found.lines().any(|line| line.rsplit('/').next() == Some(*tool));
     let missing: Vec<&str> = TOOLS.into_iter().filter(|tool| !is_there(tool)).collect();
@@ -51,7 +51,7 @@ async fn version(inspection: &mut Inspection<'_>) -> Result<Option<String>, Host
     struct Answer {
         version: String,
     }
-    let Some(output) = inspection.look.ask("pvesh", &["get", "/version", "--output-format", "json"]).await? else {
+    let Some(output) = inspection.reader.ask("pvesh", &["get", "/version", "--output-format", "json"]).await? else {
         return Ok(None);
     };
     let Ok(Answer { version }) = serde_json::from_slice(&output.stdout) else { return Ok(None) };
@@ -65,7 +65,7 @@ async fn version(inspection: &mut Inspection<'_>) -> Result<Option<String>, Host
 }
 
 async fn user(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
-    let Some(output) = inspection.look.ask("id", &["-u"]).await? else { return Ok(()) };
+    let Some(output) = inspection.reader.ask("id", &["-u"]).await? else { return Ok(()) };
     let id = output.stdout_text().trim().to_owned();
     if !id.is_empty() && id != "0" {
         let message = format!("the user on the node has the number {id}, and is not root");
@@ -85,7 +85,7 @@ async fn quorum(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
         name: String,
         quorate: u8,
     }
-    let Some(text) = inspection.look.text("/etc/pve/.members").await? else { return Ok(()) };
+    let Some(text) = inspection.reader.text("/etc/pve/.members").await? else { return Ok(()) };
     if let Ok(Members { cluster: Some(Cluster { name, quorate: 0 }) }) = serde_json::from_str(&text) {
         let message = format!("the cluster `{name}` has no quorum: `/etc/pve` cannot be written");
         inspection.note(
@@ -100,7 +100,7 @@ async fn quorum(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
 
 async fn name(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let (Some(name), Some(hosts)) =
-        (inspection.look.text("/etc/hostname").await?, inspection.look.text("/etc/hosts").await?)
+        (inspection.reader.text("/etc/hostname").await?, inspection.reader.text("/etc/hosts").await?)
     else {
         return Ok(());
     };
@@ -115,7 +115,7 @@ async fn name(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
 }
 
 async fn clock(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
-    let asked = inspection.look.ask("timedatectl", &["show", "--property=NTPSynchronized", "--value"]).await?;
+    let asked = inspection.reader.ask("timedatectl", &["show", "--property=NTPSynchronized", "--value"]).await?;
     if asked.is_some_and(|output| output.stdout_text().trim() == "no") {
         let message = "the node's clock is not synchronised".to_owned();
         let advice = "look at `systemctl status chrony`: certificates of a wrong hour are refused";
@@ -125,7 +125,7 @@ async fn clock(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
 }
 
 async fn under_way(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
-    let message = match lock::holder(inspection.look.host()).await {
+    let message = match lock::holder(inspection.reader.host()).await {
         Ok(None) => return Ok(()),
         Ok(Some(holder)) => {
             format!("{} (process {}) has run `{}` since {}", holder.who, holder.process.pid, holder.doing, holder.since)
@@ -139,7 +139,7 @@ async fn under_way(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
 }
 
 async fn memory(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
-    let Some(text) = inspection.look.text("/proc/meminfo").await? else { return Ok(()) };
+    let Some(text) = inspection.reader.text("/proc/meminfo").await? else { return Ok(()) };
     let Some(there) = total_mib(&text) else { return Ok(()) };
     let running = inspection.guests.iter().filter(|guest| guest.state == State::Running);
     let wanted: u64 = running.clone().map(|guest| u64::from(guest.memory.0)).sum();
@@ -160,7 +160,7 @@ fn total_mib(meminfo: &str) -> Option<u64> {
 
 async fn kvm(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let vms: Vec<_> = inspection.guests.iter().filter(|guest| guest.vm().is_some()).map(|guest| guest.id).collect();
-    if !vms.is_empty() && inspection.look.stat("/dev/kvm").await?.is_none() {
+    if !vms.is_empty() && inspection.reader.stat("/dev/kvm").await?.is_none() {
         let message = "the node has no `/dev/kvm`: VMs do not start".to_owned();
         let advice = "switch virtualisation on in the firmware, or allow nested virtualisation".to_owned();
         inspection.note_of((Check::Kvm, Severity::Error), vms, &[], message, advice);

@@ -24,7 +24,7 @@ pub(super) async fn examine(inspection: &mut Inspection<'_>, desired: &Desired) 
     if volumes.is_empty() {
         return Ok(());
     }
-    if inspection.look.stat("/proc/fs/nfsd").await?.is_none() {
+    if inspection.reader.stat("/proc/fs/nfsd").await?.is_none() {
         let message = "the node serves no NFS".to_owned();
         let advice = "install and start the server: `apt install nfs-kernel-server`".to_owned();
         let guests = volumes.iter().map(|volume| volume.guest);
@@ -107,10 +107,10 @@ fn within(address: &str, mask: &str, client: IpAddr) -> bool {
 }
 
 async fn exports(inspection: &Inspection<'_>) -> Result<Vec<Export>, HostError> {
-    let mut exports = entries(&inspection.look.text("/etc/exports").await?.unwrap_or_default());
+    let mut exports = entries(&inspection.reader.text("/etc/exports").await?.unwrap_or_default());
     let folder = Utf8Path::new("/etc/exports.d");
-    for name in inspection.look.host().list(folder).await?.iter().filter(|name| name.ends_with(".exports")) {
-        exports.extend(entries(&inspection.look.text(folder.join(name).as_str()).await?.unwrap_or_default()));
+    for name in inspection.reader.host().list(folder).await?.iter().filter(|name| name.ends_with(".exports")) {
+        exports.extend(entries(&inspection.reader.text(folder.join(name).as_str()).await?.unwrap_or_default()));
     }
     Ok(exports)
 }

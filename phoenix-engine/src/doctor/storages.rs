@@ -44,7 +44,7 @@ pub(super) async fn examine(
     let demands = demands(&inspection.guests, desired, observed);
     let statuses = statuses(inspection, demands.keys().map(String::as_str)).await?;
     // A storage of the simulated node may come into being when it is asked for, so the list is read after that.
-    let storages = Storages::read(inspection.look.host()).await?;
+    let storages = Storages::read(inspection.reader.host()).await?;
     for (name, demand) in &demands {
         judge(inspection, name, demand, &statuses, storages.get(name));
     }
@@ -100,12 +100,12 @@ async fn statuses(
     wanted: impl Iterator<Item = &str>,
 ) -> Result<BTreeMap<String, Status>, HostError> {
     let mut storages = BTreeMap::new();
-    if let Some(output) = inspection.look.ask("pvesm", &["status"]).await? {
+    if let Some(output) = inspection.reader.ask("pvesm", &["status"]).await? {
         status(&output.stdout_text(), &mut storages);
     }
     let unknown: Vec<&str> = wanted.filter(|name| !storages.contains_key(*name)).collect();
     for name in unknown {
-        if let Some(output) = inspection.look.ask("pvesm", &["status", "--storage", name]).await? {
+        if let Some(output) = inspection.reader.ask("pvesm", &["status", "--storage", name]).await? {
             status(&output.stdout_text(), &mut storages);
         }
     }
@@ -201,7 +201,7 @@ async fn sources(inspection: &mut Inspection<'_>, observed: &Observed, storages:
         }
     }
     for ((check, file, name), guests) in wanted {
-        if inspection.look.stat(file.clone()).await?.is_some() {
+        if inspection.reader.stat(file.clone()).await?.is_some() {
             continue;
         }
         let (key, advice) = match (check, name.split_once(":vztmpl/")) {

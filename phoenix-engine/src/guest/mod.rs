@@ -16,7 +16,7 @@ pub(crate) use disk::root_disk;
 pub(crate) use lines::{check_value, is_mark, line_digest, mark};
 pub(crate) use lock::is_a_tasks;
 pub use notes::ManagedText;
-pub(crate) use notes::settled;
+pub(crate) use notes::with_managed_text;
 pub(crate) use proof::Proof;
 pub(crate) use record::NOTES_LIMIT;
 pub use record::{PendingWork, RanScript, Record, Undo};

@@ -50,7 +50,7 @@ fn digest(lines: &[&str]) -> Digest {
 
 /// Notes, without the record, that say what is configured: in the place of what Phoenix wrote there before, or else before
 /// everything that people wrote. Their text stays as it is.
-pub(crate) fn settled(notes: &str, before: Option<&ManagedText>, wanted: Option<&str>) -> String {
+pub(crate) fn with_managed_text(notes: &str, before: Option<&ManagedText>, wanted: Option<&str>) -> String {
     let have = lines(notes);
     let wanted = wanted.unwrap_or_default();
     let there = ManagedText::of(wanted).and_then(|managed| managed.find(&have));
@@ -88,7 +88,7 @@ mod tests {
     #[test_case("Theirs.  ", Some("Mine."), None, "Theirs.  "; "nothing of ours")]
     fn the_configured_passage_is_settled(notes: &str, before: Option<&str>, wanted: Option<&str>, then: &str) {
         let before = before.and_then(ManagedText::of);
-        assert_eq!(settled(notes, before.as_ref(), wanted), then);
-        assert_eq!(settled(then, wanted.and_then(ManagedText::of).as_ref(), wanted), then, "and stays so");
+        assert_eq!(with_managed_text(notes, before.as_ref(), wanted), then);
+        assert_eq!(with_managed_text(then, wanted.and_then(ManagedText::of).as_ref(), wanted), then, "and stays so");
     }
 }

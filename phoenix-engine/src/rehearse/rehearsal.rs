@@ -4,11 +4,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use phoenix_health::{Gate, Surroundings};
+use phoenix_health::{Gate, ProbeContext};
 use phoenix_host::Layered;
 
 use super::node::RehearsedNode;
-use crate::converge::{EventSender, Run, Worker, surroundings};
+use crate::converge::{EventSender, Run, Worker, probe_context};
 use crate::desired::Desired;
 use crate::event::millis;
 use crate::node::Node;
@@ -49,7 +49,7 @@ fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
             let _ = at_once(worker.work(step));
             (step.commands, step.writes) = host.take();
             let asked = at_once(worker.gates_of(&step.work)).and_then(Result::ok).unwrap_or_default();
-            step.gates = asked.iter().map(|gate| ask(gate, &surroundings(&run.node, guest), &host)).collect();
+            step.gates = asked.iter().map(|gate| ask(gate, &probe_context(&run.node, guest), &host)).collect();
         }
     }
     drop(within);
@@ -58,7 +58,7 @@ fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
 }
 
 /// What a gate asks each time.
-fn ask(gate: &Gate, context: &Surroundings, host: &RehearsedNode) -> PlannedGate {
+fn ask(gate: &Gate, context: &ProbeContext, host: &RehearsedNode) -> PlannedGate {
     host.take();
     let _ = at_once(phoenix_health::ask_once(gate, context));
     let (commands, _) = host.take();

@@ -12,7 +12,7 @@ use phoenix_types::gate::Probe;
 use serde::Serialize;
 
 use crate::probe::{BACKSTOP, chain, clean};
-use crate::{Answer, Surroundings};
+use crate::{Answer, ProbeContext};
 use subject::Subject;
 
 /// How long the looking around in the guest may take as a whole.
@@ -97,11 +97,11 @@ exit 0"#;
 /// It takes at most 20 s (and a few more when the host is slow to end it), runs one command inside, and changes nothing.
 ///
 /// Cancel safety: nothing is left behind but what the host leaves of a command that it ends.
-pub async fn gather_evidence(around: &Surroundings, asked: Option<(&Probe, &Answer)>) -> Evidence {
+pub async fn gather_evidence(context: &ProbeContext, asked: Option<(&Probe, &Answer)>) -> Evidence {
     let subject = asked.map(|(probe, _)| Subject::of(probe)).unwrap_or_default();
     let ((mut sections, obstacle), on_host) =
-        tokio::join!(look_inside(around, &subject), look_on_host(around, subject.host_path.as_deref()));
-    if around.agent.is_some() {
+        tokio::join!(look_inside(context, &subject), look_on_host(context, subject.host_path.as_deref()));
+    if context.agent.is_some() {
         // Commands reach a VM through its agent, so whether it answers is known already.
         let text = obstacle.clone().unwrap_or_else(|| "answers".to_owned());
         sections.insert(0, Section { title: "guest agent".to_owned(), text });
@@ -113,11 +113,11 @@ pub async fn gather_evidence(around: &Surroundings, asked: Option<(&Probe, &Answ
     evidence
 }
 
-async fn look_inside(around: &Surroundings, subject: &Subject) -> (Vec<Section>, Option<String>) {
+async fn look_inside(context: &ProbeContext, subject: &Subject) -> (Vec<Section>, Option<String>) {
     let path = subject.path.as_ref().map_or("", |path| path.as_str());
     let mut look = Command::new("sh", Effect::Read, TIME).args(["-c", LOOK, "sh", path]);
     look.output_limit = BYTES;
-    match tokio::time::timeout(TIME + BACKSTOP, around.inside.exec(look)).await {
+    match tokio::time::timeout(TIME + BACKSTOP, context.inside.exec(look)).await {
         Ok(Ok(output)) => (parse(&output.stdout_text()), None),
         Ok(Err(error)) => {
             let seen = if let InsideError::Deadline { tail, .. } = &error { parse(tail) } else { Vec::new() };
@@ -128,12 +128,12 @@ async fn look_inside(around: &Surroundings, subject: &Subject) -> (Vec<Section>,
 }
 
 /// The folder of a file on the node, without a process.
-async fn look_on_host(around: &Surroundings, path: Option<&Utf8Path>) -> Option<Section> {
+async fn look_on_host(context: &ProbeContext, path: Option<&Utf8Path>) -> Option<Section> {
     let folder = path?.parent()?;
     let listing = async {
-        match around.host.stat(folder).await {
+        match context.host.stat(folder).await {
             Ok(None) => "No such file or directory".to_owned(),
-            Ok(Some(_)) => match around.host.list(folder).await {
+            Ok(Some(_)) => match context.host.list(folder).await {
                 Ok(names) => clean(names.join("\n").as_bytes()),
                 Err(error) => chain(&error),
             },

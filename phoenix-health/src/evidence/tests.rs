@@ -75,10 +75,10 @@ fn other_causes(title: &str, text: &str, cause: &str) {
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_is_missing(stderr: &str, cause: &str) {
     let output = Output { status: Some(127), stderr: stderr.into(), ..Output::default() };
-    let around = FakeGuest::new(103).answers(move |_| Reply::Ends(output.clone())).surroundings();
+    let context = FakeGuest::new(103).answers(move |_| Reply::Ends(output.clone())).context();
     let probe = Probe::shell("check");
-    let answer = probe.ask(&around, Duration::from_secs(1)).await;
-    assert_eq!(gather_evidence(&around, Some((&probe, &answer))).await.cause.as_deref(), Some(cause));
+    let answer = probe.ask(&context, Duration::from_secs(1)).await;
+    assert_eq!(gather_evidence(&context, Some((&probe, &answer))).await.cause.as_deref(), Some(cause));
 }
 
 /// What rustls and curl say of a certificate that they do not believe.
@@ -166,23 +166,23 @@ fn a_name_that_is_not_known() {
 #[tokio::test(start_paused = true)]
 async fn the_folder_of_a_marker_on_the_host() {
     use crate::{Age, Contents, FileProbe, Place, Verdict};
-    let around = FakeGuest::new(103).file("/srv/ca/root_ca.crt", Duration::ZERO, "x").surroundings();
+    let context = FakeGuest::new(103).file("/srv/ca/root_ca.crt", Duration::ZERO, "x").context();
     let probe = Probe::File(FileProbe {
         path: "/srv/ca/ca.ready".into(),
         place: Place::Host,
         contents: Contents::Any,
         age: Age::Any,
     });
-    let answer = probe.ask(&around, Duration::from_secs(1)).await;
+    let answer = probe.ask(&context, Duration::from_secs(1)).await;
     assert_eq!(answer.verdict, Verdict::No);
-    let evidence = gather_evidence(&around, Some((&probe, &answer))).await;
+    let evidence = gather_evidence(&context, Some((&probe, &answer))).await;
     assert_eq!(evidence.cause.as_deref(), Some("`/srv/ca` on the host holds 1 file, but not this one as asked"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_agent_of_a_vm_is_part_of_it() {
-    let around = FakeGuest::new(1001).agent(Duration::ZERO).answers(|_| Reply::AgentSilent).surroundings();
-    let evidence = gather_evidence(&around, None).await;
+    let context = FakeGuest::new(1001).agent(Duration::ZERO).answers(|_| Reply::AgentSilent).context();
+    let evidence = gather_evidence(&context, None).await;
     let silent = "the guest agent of 1001 does not answer: QEMU guest agent is not running";
     assert_eq!((evidence.cause.as_deref(), evidence.section("guest agent")), (Some(silent), Some(silent)));
 }
@@ -205,7 +205,7 @@ fn a_healthy_guest_gives_no_cause() {
 async fn sections_are_parsed_and_bounded() {
     let flood = format!("rest of something\n{MARK}journal\n{}\n{MARK}disks\n{MARK}memory\nfree", "x".repeat(20_000));
     let guest = FakeGuest::new(103).answers(move |_| Reply::Prints(flood.clone()));
-    let evidence = gather_evidence(&guest.surroundings(), None).await;
+    let evidence = gather_evidence(&guest.context(), None).await;
     let titles: Vec<_> = evidence.sections.iter().map(|section| section.title.as_str()).collect();
     assert_eq!(titles, ["journal", "memory"]);
     assert!(evidence.section("journal").unwrap().len() <= 4096);
@@ -214,16 +214,16 @@ async fn sections_are_parsed_and_bounded() {
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_is_off_is_the_cause() {
     let guest = FakeGuest::new(103).answers(|_| Reply::NotRunning);
-    let evidence = gather_evidence(&guest.surroundings(), None).await;
+    let evidence = gather_evidence(&guest.context(), None).await;
     assert_eq!(evidence.cause.as_deref(), Some("guest 103 does not run"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_hangs_does_not_hold_us() {
     let guest = FakeGuest::new(103).answers(|_| Reply::Hangs);
-    let begun = tokio::time::Instant::now();
-    let evidence = gather_evidence(&guest.surroundings(), None).await;
-    assert_eq!(begun.elapsed(), TIME);
+    let started = tokio::time::Instant::now();
+    let evidence = gather_evidence(&guest.context(), None).await;
+    assert_eq!(started.elapsed(), TIME);
     assert!(evidence.cause.unwrap().contains("very slowly or not at all"));
 }
 

@@ -6,7 +6,7 @@ use phoenix_host::{Command, HostError, InsideError, Output, SecretError};
 use phoenix_types::gate::Place;
 use serde::Serialize;
 
-use crate::{Surroundings, seconds};
+use crate::{ProbeContext, seconds};
 
 /// How much of a probe's output is kept, in bytes: its end.
 pub(crate) const OUTPUT_KEPT: usize = 4096;
@@ -62,11 +62,11 @@ impl Answer {
 }
 
 /// Runs a command at a place; what prevents that is already an answer.
-pub(crate) async fn run(around: &Surroundings, place: Place, command: Command) -> Result<Output, Answer> {
+pub(crate) async fn run(context: &ProbeContext, place: Place, command: Command) -> Result<Output, Answer> {
     let limit = command.deadline;
     match place {
-        Place::Guest => around.inside.exec(command).await.map_err(|error| from_inside(&error, limit)),
-        Place::Host => around.host.run(command).await.map_err(|error| from_host(&error, limit)),
+        Place::Guest => context.inside.exec(command).await.map_err(|error| from_inside(&error, limit)),
+        Place::Host => context.host.run(command).await.map_err(|error| from_host(&error, limit)),
     }
 }
 

@@ -6,13 +6,13 @@ use phoenix_host::{Command, Effect, Output};
 use phoenix_types::gate::{Absence, CloudInitProbe, Place, Recoverable};
 
 use super::answer::{self, OUTPUT_KEPT};
-use crate::{Answer, Ask, Surroundings, Verdict};
+use crate::{Answer, Ask, ProbeContext, Verdict};
 
 impl Ask for CloudInitProbe {
-    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+    async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
         let mut command = Command::new("cloud-init", Effect::Read, limit).args(["status", "--long"]);
         command.output_limit = OUTPUT_KEPT;
-        match answer::run(around, Place::Guest, command).await {
+        match answer::run(context, Place::Guest, command).await {
             Ok(output) => judge(*self, &output),
             Err(answer) => answer,
         }

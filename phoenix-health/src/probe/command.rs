@@ -6,10 +6,10 @@ use phoenix_host::{Command, Effect, Output};
 use phoenix_types::gate::{CommandLine, CommandProbe};
 
 use super::answer::{self, OUTPUT_KEPT};
-use crate::{Answer, Ask, Surroundings, Verdict};
+use crate::{Answer, Ask, ProbeContext, Verdict};
 
 impl Ask for CommandProbe {
-    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+    async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
         let mut command = match &self.command {
             CommandLine::Shell(line) => Command::new("sh", Effect::Read, limit).args(["-c", line]),
             CommandLine::Argv(argv) => match argv.split_first() {
@@ -18,7 +18,7 @@ impl Ask for CommandProbe {
             },
         };
         command.output_limit = OUTPUT_KEPT;
-        match answer::run(around, self.place, command).await {
+        match answer::run(context, self.place, command).await {
             Ok(output) => judge(&output),
             Err(answer) => answer,
         }

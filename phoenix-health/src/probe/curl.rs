@@ -9,7 +9,7 @@ use phoenix_types::gate::{HttpProbe, Place, Scheme, Tls, Trust};
 
 use super::answer;
 use super::response::{BODY_READ, BodyEnd, Headers, compare};
-use crate::{Answer, Surroundings, Verdict};
+use crate::{Answer, ProbeContext, Verdict};
 
 /// Exit statuses of curl that say something other than "no" (curl(1), "EXIT CODES").
 const BAD_SYNTAX: i32 = 2;
@@ -20,7 +20,7 @@ const NO_SUCH_COMMAND: i32 = 127;
 pub(super) async fn ask(
     probe: &HttpProbe,
     headers: &Headers<'_>,
-    around: &Surroundings,
+    context: &ProbeContext,
     limit: Duration,
 ) -> Result<Answer, Answer> {
     if !probe.path.starts_with('/') || probe.method.is_empty() {
@@ -30,7 +30,7 @@ pub(super) async fn ask(
         .args(["--disable", "--config", "-"])
         .stdin(Input::Secret(Secret::new(config(probe, headers, limit))));
     curl.output_limit = BODY_READ;
-    let output = answer::run(around, Place::Guest, curl).await?;
+    let output = answer::run(context, Place::Guest, curl).await?;
     match output.status {
         Some(NO_SUCH_COMMAND) => return Err(Answer::unanswered("`curl` is not installed in the guest")),
         Some(BAD_SYNTAX | MALFORMED_URL) => {
@@ -148,9 +148,9 @@ mod tests {
                 stderr: stderr.into(),
                 ..Default::default()
             };
-            FakeGuest::new(103).answers(move |_| Reply::Ends(output.clone())).surroundings()
+            FakeGuest::new(103).answers(move |_| Reply::Ends(output.clone())).context()
         };
-        let ask = async |probe: HttpProbe, around| Probe::Http(probe).ask(&around, LIMIT).await;
+        let ask = async |probe: HttpProbe, context| Probe::Http(probe).ask(&context, LIMIT).await;
         assert_eq!(ask(probe(), says(0, "ok\n\n200", "")).await.said, "status 200 OK");
         assert_eq!(ask(probe(), says(0, "soon\n503", "")).await.verdict, Verdict::No);
         let refused = ask(probe(), says(7, "\n000", "curl: (7) Failed to connect to localhost port 8080")).await;

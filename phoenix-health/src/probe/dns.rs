@@ -8,16 +8,16 @@ use phoenix_host::{Command, Effect};
 use phoenix_types::gate::DnsProbe;
 
 use super::answer::{self, OUTPUT_KEPT};
-use crate::{Answer, Ask, Surroundings};
+use crate::{Answer, Ask, ProbeContext};
 
 /// What `getent` ends with when there is no such name.
 const UNKNOWN: i32 = 2;
 
 impl Ask for DnsProbe {
-    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+    async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
         let mut question = Command::new("getent", Effect::Read, limit).args(["ahosts", self.name.as_str()]);
         question.output_limit = OUTPUT_KEPT;
-        let output = match answer::run(around, self.from, question).await {
+        let output = match answer::run(context, self.from, question).await {
             Ok(output) => output,
             Err(answer) => return answer,
         };

@@ -8,7 +8,7 @@ use phoenix_types::gate::{Age, Contents, FileProbe, Place};
 
 use super::answer::{self, OUTPUT_KEPT};
 use super::start::{self, Era, START, Start};
-use crate::{Answer, Ask, Surroundings, Verdict};
+use crate::{Answer, Ask, ProbeContext, Verdict};
 
 /// How much of a file is looked at for its contents, in bytes.
 const CONTENTS_READ: u64 = 1 << 20;
@@ -23,18 +23,18 @@ stat -c %Y "$2" 2>/dev/null
 exit 0"#;
 
 impl Ask for FileProbe {
-    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+    async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
         if !self.path.is_absolute() {
             return Answer::new(Verdict::Never, format!("`{}` is not an absolute path", self.path));
         }
-        let (Ok(answer) | Err(answer)) = look(self, around, limit).await;
+        let (Ok(answer) | Err(answer)) = look(self, context, limit).await;
         answer
     }
 }
 
-async fn look(file: &FileProbe, around: &Surroundings, limit: Duration) -> Result<Answer, Answer> {
+async fn look(file: &FileProbe, context: &ProbeContext, limit: Duration) -> Result<Answer, Answer> {
     if file.age == Age::SinceStart {
-        let facts = Facts::of(around, file, limit).await?;
+        let facts = Facts::of(context, file, limit).await?;
         let era = facts.start.era(facts.written);
         if let Some(reason) = start::untold(era, &format!("`{}`", file.path)) {
             return Ok(Answer::unanswered(reason));
@@ -50,20 +50,20 @@ async fn look(file: &FileProbe, around: &Surroundings, limit: Duration) -> Resul
         }
     }
     match file.place {
-        Place::Guest => look_inside(file, around, limit).await,
+        Place::Guest => look_inside(file, context, limit).await,
         // No process is involved that would end at its own deadline.
-        Place::Host => match tokio::time::timeout(limit, look_on_host(file, around, limit)).await {
+        Place::Host => match tokio::time::timeout(limit, look_on_host(file, context, limit)).await {
             Ok(answer) => answer,
             Err(_) => Err(Answer::no(format!("no answer within {}", crate::seconds::display(limit)))),
         },
     }
 }
 
-async fn look_inside(file: &FileProbe, around: &Surroundings, limit: Duration) -> Result<Answer, Answer> {
+async fn look_inside(file: &FileProbe, context: &ProbeContext, limit: Duration) -> Result<Answer, Answer> {
     let Contents::Text(wanted) = &file.contents else {
         let flag = if file.contents == Contents::NonEmpty { "-s" } else { "-e" };
         let test = Command::new("test", Effect::Read, limit).args([flag, file.path.as_str()]);
-        let output = answer::run(around, Place::Guest, test).await?;
+        let output = answer::run(context, Place::Guest, test).await?;
         return Ok(match output.status {
             Some(0) => there(file),
             Some(1) if flag == "-s" => Answer::no(format!("`{}` is missing or empty", file.path)),
@@ -73,7 +73,7 @@ async fn look_inside(file: &FileProbe, around: &Surroundings, limit: Duration) -
     };
     let mut head = Command::new("head", Effect::Read, limit).args(["-c", &CONTENTS_READ.to_string()]).arg(&file.path);
     head.output_limit = usize::try_from(CONTENTS_READ).unwrap_or(usize::MAX);
-    let output = answer::run(around, Place::Guest, head).await?;
+    let output = answer::run(context, Place::Guest, head).await?;
     if output.succeeded() {
         Ok(compare(file, wanted, &output.stdout_text()))
     } else {
@@ -83,14 +83,14 @@ async fn look_inside(file: &FileProbe, around: &Surroundings, limit: Duration) -
     }
 }
 
-async fn look_on_host(file: &FileProbe, around: &Surroundings, limit: Duration) -> Result<Answer, Answer> {
-    let stat = around.host.stat(&file.path).await.map_err(|error| answer::from_host(&error, limit))?;
+async fn look_on_host(file: &FileProbe, context: &ProbeContext, limit: Duration) -> Result<Answer, Answer> {
+    let stat = context.host.stat(&file.path).await.map_err(|error| answer::from_host(&error, limit))?;
     let Some(stat) = stat else { return Ok(missing(file)) };
     match &file.contents {
         Contents::Any => Ok(there(file)),
         Contents::NonEmpty if stat.size == 0 => Ok(empty(file)),
         Contents::NonEmpty => Ok(there(file)),
-        Contents::Text(wanted) => match around.host.read(&file.path, CONTENTS_READ).await {
+        Contents::Text(wanted) => match context.host.read(&file.path, CONTENTS_READ).await {
             Ok(bytes) => Ok(compare(file, wanted, &String::from_utf8_lossy(&bytes))),
             Err(error) if error.is_not_found() => Ok(missing(file)),
             Err(error) => Err(answer::from_host(&error, limit)),
@@ -127,7 +127,7 @@ struct Facts {
 }
 
 impl Facts {
-    async fn of(around: &Surroundings, file: &FileProbe, limit: Duration) -> Result<Self, Answer> {
+    async fn of(context: &ProbeContext, file: &FileProbe, limit: Duration) -> Result<Self, Answer> {
         let shell = |text: &str, args: &[&str]| {
             let mut command = Command::new("sh", Effect::Read, limit).args(["-c", text, "sh"]).args(args);
             command.output_limit = OUTPUT_KEPT;
@@ -138,7 +138,7 @@ impl Facts {
             Place::Guest => shell(&format!("{FACTS}\n{START}"), &[path]),
             Place::Host => shell(START, &[]),
         };
-        let inside = answer::run(around, Place::Guest, inside).await?;
+        let inside = answer::run(context, Place::Guest, inside).await?;
         if file.place == Place::Guest && !inside.succeeded() {
             return Err(missing(file).with_output(answer::both_streams(&inside)));
         }
@@ -152,15 +152,15 @@ impl Facts {
             return Self::parse(&text, start).ok_or_else(|| unknown(&inside));
         }
         // QEMU writes the file of its process id when it starts (qemu-server `QemuServer/Helpers.pm`).
-        let pid = format!("/run/qemu-server/{}.pid", around.guest);
-        let on_host = answer::run(around, Place::Host, shell(FACTS_ON_HOST, &[path, &pid])).await?;
+        let pid = format!("/run/qemu-server/{}.pid", context.guest);
+        let on_host = answer::run(context, Place::Host, shell(FACTS_ON_HOST, &[path, &pid])).await?;
         if !on_host.succeeded() {
             return Err(missing(file).with_output(answer::both_streams(&on_host)));
         }
         let text = on_host.stdout_text();
         let mut times = text.lines().skip(1).map(|line| line.trim().parse::<i64>().ok());
         let now = times.next().flatten().ok_or_else(|| unknown(&on_host))?;
-        let (recorded, ended) = match around.kind {
+        let (recorded, ended) = match context.kind {
             // A container has the node's clock.
             GuestKind::Container => (start.recorded, start.ended),
             GuestKind::Vm => (times.next().flatten(), None),

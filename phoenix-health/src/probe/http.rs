@@ -12,33 +12,33 @@ use phoenix_types::{SecretSource, is_secret_name};
 
 use super::answer::{self, OUTPUT_KEPT};
 use super::response::{BODY_READ, BodyEnd, Headers, compare, expects};
-use crate::{Answer, Ask, Surroundings, Verdict};
+use crate::{Answer, Ask, ProbeContext, Verdict};
 
 impl Ask for HttpProbe {
-    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
-        let headers = match headers(self, around).await {
+    async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
+        let headers = match headers(self, context).await {
             Ok(headers) => headers,
             Err(answer) => return answer,
         };
         let answer = match self.from {
-            Place::Guest => super::curl::ask(self, &headers, around, limit).await,
-            Place::Host => tokio::time::timeout(limit, exchange(self, &headers, around, limit))
+            Place::Guest => super::curl::ask(self, &headers, context, limit).await,
+            Place::Host => tokio::time::timeout(limit, exchange(self, &headers, context, limit))
                 .await
                 .unwrap_or_else(|_| Err(Answer::no(format!("no answer within {}", crate::seconds::display(limit))))),
         };
         let (Ok(mut answer) | Err(mut answer)) = answer;
-        around.known.mask_in(&mut answer.said);
-        around.known.mask_in(&mut answer.output);
+        context.known.mask_in(&mut answer.said);
+        context.known.mask_in(&mut answer.output);
         answer
     }
 }
 
-async fn headers<'a>(probe: &'a HttpProbe, around: &Surroundings) -> Result<Headers<'a>, Answer> {
+async fn headers<'a>(probe: &'a HttpProbe, context: &ProbeContext) -> Result<Headers<'a>, Answer> {
     let mut headers = Vec::with_capacity(probe.headers.len());
     for (name, source) in &probe.headers {
-        let value = around.secrets.read(source).await.map_err(|error| answer::from_secret(&error))?;
+        let value = context.secrets.read(source).await.map_err(|error| answer::from_secret(&error))?;
         if is_secret_name(name) || !matches!(source, SecretSource::Plain(_)) {
-            around.known.learn(&value);
+            context.known.learn(&value);
         }
         headers.push((name.as_str(), value));
     }
@@ -48,14 +48,14 @@ async fn headers<'a>(probe: &'a HttpProbe, around: &Surroundings) -> Result<Head
 async fn exchange(
     probe: &HttpProbe,
     headers: &Headers<'_>,
-    around: &Surroundings,
+    context: &ProbeContext,
     limit: Duration,
 ) -> Result<Answer, Answer> {
-    let (address, stream) = super::tcp::dial(around, probe.address.as_deref(), probe.port, limit).await?;
+    let (address, stream) = super::tcp::dial(context, probe.address.as_deref(), probe.port, limit).await?;
     let request = build(probe, headers, &address)?;
     match &probe.scheme {
         Scheme::Http => send(probe, request, stream).await,
-        Scheme::Https(tls) => send(probe, request, encrypt(tls, around, stream, &address).await?).await,
+        Scheme::Https(tls) => send(probe, request, encrypt(tls, context, stream, &address).await?).await,
     }
 }
 
@@ -133,15 +133,15 @@ async fn read(mut body: Incoming, most: usize) -> (Vec<u8>, BodyEnd) {
 #[cfg(feature = "tls")]
 async fn encrypt(
     tls: &Tls,
-    around: &Surroundings,
+    context: &ProbeContext,
     stream: Box<dyn ByteStream>,
     address: &str,
 ) -> Result<impl ByteStream + use<>, Answer> {
-    super::tls::connect(tls, around, stream, address).await
+    super::tls::connect(tls, context, stream, address).await
 }
 
 #[cfg(not(feature = "tls"))]
 #[expect(clippy::unused_async, reason = "the same signature as with the feature")]
-async fn encrypt(_: &Tls, _: &Surroundings, _: Box<dyn ByteStream>, _: &str) -> Result<Box<dyn ByteStream>, Answer> {
+async fn encrypt(_: &Tls, _: &ProbeContext, _: Box<dyn ByteStream>, _: &str) -> Result<Box<dyn ByteStream>, Answer> {
     Err(Answer::new(Verdict::Never, "this build of phoenix-health has no TLS: build it with its feature `tls`"))
 }

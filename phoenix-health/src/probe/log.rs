@@ -7,7 +7,7 @@ use phoenix_types::gate::{LogProbe, LogSource, Place};
 
 use super::start::{self, Era, START, Start};
 use super::{answer, moment};
-use crate::{Answer, Ask, Surroundings, Verdict};
+use crate::{Answer, Ask, ProbeContext, Verdict};
 
 /// How many lines of a file are read at most: the last ones.
 const LINES: &str = "20000";
@@ -39,23 +39,23 @@ echo "$times"
 date +%z"#;
 
 impl Ask for LogProbe {
-    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+    async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
         if self.contains.is_empty() || self.contains.contains(['\n', '\r', '\0']) {
             return Answer::new(Verdict::Never, "what is looked for must be part of one line, and not empty");
         }
         let (Ok(answer) | Err(answer)) = match &self.source {
-            LogSource::Journal { unit } => ask_journal(self, around, limit, unit.as_deref().unwrap_or_default()).await,
+            LogSource::Journal { unit } => ask_journal(self, context, limit, unit.as_deref().unwrap_or_default()).await,
             LogSource::File(path) if !path.is_absolute() => {
                 Err(Answer::new(Verdict::Never, format!("`{path}` is not an absolute path")))
             }
-            LogSource::File(path) => ask_file(self, around, limit, path.as_str()).await,
+            LogSource::File(path) => ask_file(self, context, limit, path.as_str()).await,
         };
         answer
     }
 }
 
-async fn ask_journal(probe: &LogProbe, around: &Surroundings, limit: Duration, unit: &str) -> Result<Answer, Answer> {
-    let output = run(around, limit, [JOURNAL, "sh", &probe.contains, unit, LINES]).await?;
+async fn ask_journal(probe: &LogProbe, context: &ProbeContext, limit: Duration, unit: &str) -> Result<Answer, Answer> {
+    let output = run(context, limit, [JOURNAL, "sh", &probe.contains, unit, LINES]).await?;
     if output.status == Some(NO_JOURNAL) {
         return Err(Answer::unanswered(format!("{} cannot be read in this guest", probe.source))
             .with_output(answer::both_streams(&output)));
@@ -68,9 +68,9 @@ async fn ask_journal(probe: &LogProbe, around: &Surroundings, limit: Duration, u
     })
 }
 
-async fn ask_file(probe: &LogProbe, around: &Surroundings, limit: Duration, path: &str) -> Result<Answer, Answer> {
+async fn ask_file(probe: &LogProbe, context: &ProbeContext, limit: Duration, path: &str) -> Result<Answer, Answer> {
     let script = format!("{FILE}\n{START}");
-    let output = run(around, limit, [script.as_str(), "sh", &probe.contains, path, LINES]).await?;
+    let output = run(context, limit, [script.as_str(), "sh", &probe.contains, path, LINES]).await?;
     if !output.succeeded() {
         return Err(not_yet(probe).with_output(answer::both_streams(&output)));
     }
@@ -128,10 +128,10 @@ fn facts_of<'l>(lines: &[&'l str]) -> Option<(LogFile, &'l str, Start)> {
     Some((LogFile { written: written.parse().ok()?, born }, zone, Start::parse(start)?))
 }
 
-async fn run<const N: usize>(around: &Surroundings, limit: Duration, words: [&str; N]) -> Result<Output, Answer> {
+async fn run<const N: usize>(context: &ProbeContext, limit: Duration, words: [&str; N]) -> Result<Output, Answer> {
     let mut command = Command::new("sh", Effect::Read, limit).arg("-c").args(words);
     command.output_limit = BYTES;
-    answer::run(around, Place::Guest, command).await
+    answer::run(context, Place::Guest, command).await
 }
 
 fn logged(line: &str) -> Answer {

@@ -23,7 +23,7 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use phoenix_types::gate::Probe;
 
-use crate::{Surroundings, seconds};
+use crate::{ProbeContext, seconds};
 
 pub use answer::{Answer, Verdict};
 pub(crate) use answer::{chain, clean, last_line};
@@ -38,12 +38,12 @@ pub trait Ask {
     /// Asks once, and takes no longer than `limit` (and a few seconds to end what does not want to end).
     ///
     /// Cancel safety: a dropped future closes its sockets and has the host kill what it started.
-    fn ask(&self, around: &Surroundings, limit: Duration) -> impl Future<Output = Answer> + Send;
+    fn ask(&self, context: &ProbeContext, limit: Duration) -> impl Future<Output = Answer> + Send;
 }
 
 impl Ask for Probe {
-    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
-        match tokio::time::timeout(limit.saturating_add(BACKSTOP), ask_within(self, around, limit)).await {
+    async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
+        match tokio::time::timeout(limit.saturating_add(BACKSTOP), ask_within(self, context, limit)).await {
             Ok(answer) => answer,
             Err(_) => Answer::no(format!("no answer within {}", seconds::display(limit))),
         }
@@ -53,28 +53,28 @@ impl Ask for Probe {
 /// Boxed, because lists of probes contain probes.
 fn ask_within<'a>(
     probe: &'a Probe,
-    around: &'a Surroundings,
+    context: &'a ProbeContext,
     limit: Duration,
 ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
     Box::pin(async move {
         match probe {
-            Probe::Command(probe) => probe.ask(around, limit).await,
-            Probe::Tcp(probe) => probe.ask(around, limit).await,
-            Probe::Dns(probe) => probe.ask(around, limit).await,
-            Probe::Http(probe) => probe.ask(around, limit).await,
-            Probe::File(probe) => probe.ask(around, limit).await,
-            Probe::Log(probe) => probe.ask(around, limit).await,
-            Probe::Agent => agent::ask(around, limit).await,
-            Probe::CloudInit(probe) => probe.ask(around, limit).await,
-            Probe::All(probes) => all(probes, around, limit).await,
-            Probe::Any(probes) => any(probes, around, limit).await,
+            Probe::Command(probe) => probe.ask(context, limit).await,
+            Probe::Tcp(probe) => probe.ask(context, limit).await,
+            Probe::Dns(probe) => probe.ask(context, limit).await,
+            Probe::Http(probe) => probe.ask(context, limit).await,
+            Probe::File(probe) => probe.ask(context, limit).await,
+            Probe::Log(probe) => probe.ask(context, limit).await,
+            Probe::Agent => agent::ask(context, limit).await,
+            Probe::CloudInit(probe) => probe.ask(context, limit).await,
+            Probe::All(probes) => all(probes, context, limit).await,
+            Probe::Any(probes) => any(probes, context, limit).await,
         }
     })
 }
 
-async fn all(probes: &[Probe], around: &Surroundings, limit: Duration) -> Answer {
+async fn all(probes: &[Probe], context: &ProbeContext, limit: Duration) -> Answer {
     let mut asked: FuturesUnordered<_> =
-        probes.iter().map(|probe| async move { (probe, ask_within(probe, around, limit).await) }).collect();
+        probes.iter().map(|probe| async move { (probe, ask_within(probe, context, limit).await) }).collect();
     while let Some((probe, answer)) = asked.next().await {
         if answer.verdict != Verdict::Yes {
             return Answer { said: format!("{probe}: {}", answer.said), ..answer };
@@ -83,11 +83,11 @@ async fn all(probes: &[Probe], around: &Surroundings, limit: Duration) -> Answer
     Answer::yes(format!("all {} passed", probes.len()))
 }
 
-async fn any(probes: &[Probe], around: &Surroundings, limit: Duration) -> Answer {
+async fn any(probes: &[Probe], context: &ProbeContext, limit: Duration) -> Answer {
     let mut asked: FuturesUnordered<_> = probes
         .iter()
         .enumerate()
-        .map(|(index, probe)| async move { (index, probe, ask_within(probe, around, limit).await) })
+        .map(|(index, probe)| async move { (index, probe, ask_within(probe, context, limit).await) })
         .collect();
     let mut failed = Vec::new();
     while let Some((index, probe, answer)) = asked.next().await {

@@ -7,7 +7,7 @@ use phoenix_types::gate::{Place, TcpProbe};
 use tokio::time::Instant;
 
 use super::answer::{self, OUTPUT_KEPT};
-use crate::{Answer, Ask, Surroundings};
+use crate::{Answer, Ask, ProbeContext};
 
 /// Connects to `$1` port `$2` within `$3` seconds, with what a guest has. All values are arguments, none is spliced.
 const CONNECT: &str = r#"if command -v nc >/dev/null 2>&1; then exec nc -z -w "$3" "$1" "$2"; fi
@@ -16,9 +16,9 @@ echo "neither nc nor bash is installed in the guest" >&2
 exit 127"#;
 
 impl Ask for TcpProbe {
-    async fn ask(&self, around: &Surroundings, limit: Duration) -> Answer {
+    async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
         match self.from {
-            Place::Host => match dial(around, self.address.as_deref(), self.port, limit).await {
+            Place::Host => match dial(context, self.address.as_deref(), self.port, limit).await {
                 Ok((address, _)) => Answer::yes(format!("{address} port {} is open", self.port)),
                 Err(answer) => answer,
             },
@@ -29,7 +29,7 @@ impl Ask for TcpProbe {
                     .arg(self.port)
                     .arg(limit.as_secs().max(1));
                 connect.output_limit = OUTPUT_KEPT;
-                match answer::run(around, Place::Guest, connect).await {
+                match answer::run(context, Place::Guest, connect).await {
                     Ok(output) if output.succeeded() => Answer::yes(format!("{address} port {} is open", self.port)),
                     Ok(output) if output.status == Some(127) => {
                         Answer::unanswered("neither `nc` nor `bash` is installed in the guest")
@@ -45,15 +45,15 @@ impl Ask for TcpProbe {
 
 /// Connects from the node's side to `address`, or else to where the guest is now.
 pub(super) async fn dial(
-    around: &Surroundings,
+    context: &ProbeContext,
     address: Option<&str>,
     port: u16,
     limit: Duration,
 ) -> Result<(String, Box<dyn phoenix_host::ByteStream>), Answer> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let address = match address {
         Some(address) => address.to_owned(),
-        None => match tokio::time::timeout(limit, around.addresses.address()).await {
+        None => match tokio::time::timeout(limit, context.addresses.address()).await {
             Ok(Ok(address)) => address,
             Ok(Err(reason)) => return Err(Answer::unanswered(format!("the guest's address is not known: {reason}"))),
             Err(_) => {
@@ -63,8 +63,8 @@ pub(super) async fn dial(
         },
     };
     // The address was asked for within the same time.
-    let left = limit.saturating_sub(begun.elapsed());
-    match tokio::time::timeout(left, around.host.dial(&address, port, limit)).await {
+    let left = limit.saturating_sub(started.elapsed());
+    match tokio::time::timeout(left, context.host.dial(&address, port, limit)).await {
         Ok(Ok(stream)) => Ok((address, stream)),
         Ok(Err(HostError::Dial { reason, .. })) => Err(Answer::no(format!("{address} port {port}: {reason}"))),
         Ok(Err(error)) => Err(answer::from_host(&error, limit)),

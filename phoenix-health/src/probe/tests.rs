@@ -11,7 +11,7 @@ use crate::fake::{FakeGuest, Reply};
 const LIMIT: Duration = Duration::from_secs(10);
 
 async fn ask(probe: &Probe, guest: FakeGuest) -> Answer {
-    probe.ask(&guest.surroundings(), LIMIT).await
+    probe.ask(&guest.context(), LIMIT).await
 }
 
 fn printing(status: i32, stdout: &str) -> FakeGuest {
@@ -51,10 +51,10 @@ async fn files_on_both_sides(contents: Contents, text: &str, verdict: Verdict) {
         let guest = FakeGuest::new(103).file("/srv/ca.ready", Duration::ZERO, text);
         let probe =
             |path: &str| Probe::File(FileProbe { path: path.into(), place, contents: contents.clone(), age: Age::Any });
-        let around = guest.surroundings();
-        assert_eq!(probe("/srv/ca.ready").ask(&around, LIMIT).await.verdict, verdict, "{place}");
-        assert_eq!(probe("/srv/none").ask(&around, LIMIT).await.verdict, Verdict::No, "{place}");
-        assert_eq!(probe("srv/ca.ready").ask(&around, LIMIT).await.verdict, Verdict::Never, "{place}");
+        let context = guest.context();
+        assert_eq!(probe("/srv/ca.ready").ask(&context, LIMIT).await.verdict, verdict, "{place}");
+        assert_eq!(probe("/srv/none").ask(&context, LIMIT).await.verdict, Verdict::No, "{place}");
+        assert_eq!(probe("srv/ca.ready").ask(&context, LIMIT).await.verdict, Verdict::Never, "{place}");
     }
 }
 
@@ -79,9 +79,9 @@ async fn a_file_of_an_earlier_life_is_not_taken_for_one_of_this(times: &str, ver
 #[tokio::test(start_paused = true)]
 async fn ports_from_both_sides() {
     let guest = FakeGuest::new(103).opens(9000, Duration::ZERO);
-    let around = guest.surroundings();
-    assert_eq!(Probe::tcp(9000).ask(&around, LIMIT).await.verdict, Verdict::Yes);
-    assert_eq!(Probe::tcp(9001).ask(&around, LIMIT).await.said, "192.0.2.103 port 9001: connection refused");
+    let context = guest.context();
+    assert_eq!(Probe::tcp(9000).ask(&context, LIMIT).await.verdict, Verdict::Yes);
+    assert_eq!(Probe::tcp(9001).ask(&context, LIMIT).await.said, "192.0.2.103 port 9001: connection refused");
     let inside = Probe::Tcp(TcpProbe { port: 9000, address: None, from: Place::Guest });
     assert_eq!(ask(&inside, printing(0, "")).await.verdict, Verdict::Yes);
     assert_eq!(ask(&inside, printing(1, "")).await.said, "localhost port 9000 is closed");
@@ -90,7 +90,7 @@ async fn ports_from_both_sides() {
 
 #[tokio::test(start_paused = true)]
 async fn the_agent_of_a_vm_and_the_inside_of_a_container() {
-    let vm = FakeGuest::new(1001).agent(Duration::from_secs(5)).surroundings();
+    let vm = FakeGuest::new(1001).agent(Duration::from_secs(5)).context();
     assert_eq!(Probe::Agent.ask(&vm, LIMIT).await.verdict, Verdict::Unanswered);
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(Probe::Agent.ask(&vm, LIMIT).await.verdict, Verdict::Yes);
@@ -99,7 +99,7 @@ async fn the_agent_of_a_vm_and_the_inside_of_a_container() {
 
 #[tokio::test(start_paused = true)]
 async fn lists_are_asked_at_the_same_time() {
-    let begun = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let guest = || FakeGuest::new(103).opens(80, Duration::ZERO).answers(|_| Reply::Hangs);
     let answer = ask(&Probe::Any(vec![Probe::shell("hangs"), Probe::tcp(80)]), guest()).await;
     assert_eq!(answer.verdict, Verdict::Yes);
@@ -108,7 +108,7 @@ async fn lists_are_asked_at_the_same_time() {
         (answer.verdict, answer.said.as_str()),
         (Verdict::No, "tcp 81: 192.0.2.103 port 81: connection refused")
     );
-    assert_eq!(begun.elapsed(), Duration::ZERO, "neither waited for the probe that hangs");
+    assert_eq!(started.elapsed(), Duration::ZERO, "neither waited for the probe that hangs");
     assert_eq!(ask(&Probe::All(vec![Probe::tcp(80), Probe::Agent]), guest()).await.verdict, Verdict::Yes);
     assert_eq!(ask(&Probe::Any(vec![]), guest()).await.verdict, Verdict::No);
     assert_eq!(ask(&Probe::All(vec![]), guest()).await.verdict, Verdict::Yes);
@@ -183,10 +183,10 @@ async fn an_endless_body_is_cut_off() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_is_given_up_at_the_tick() {
-    let begun = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let answer = ask(&Probe::Http(HttpProbe::new(80)), FakeGuest::new(103).silent(80)).await;
     assert_eq!((answer.verdict, answer.said.as_str()), (Verdict::No, "no answer within 10 s"));
-    assert_eq!(begun.elapsed(), LIMIT);
+    assert_eq!(started.elapsed(), LIMIT);
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,14 +202,14 @@ async fn an_address_that_changes_is_followed() {
     }
     let addresses =
         [Ok("192.0.2.2".to_owned()), Ok("192.0.2.1".to_owned()), Err("no lease yet".to_owned())].map(Into::into);
-    let around = Surroundings {
+    let context = ProbeContext {
         turns: Arc::new(tokio::sync::Semaphore::new(32)),
         addresses: Arc::new(Moving(std::sync::Mutex::new(addresses.into()))),
-        ..FakeGuest::new(103).opens(80, Duration::ZERO).surroundings()
+        ..FakeGuest::new(103).opens(80, Duration::ZERO).context()
     };
     let mut said = Vec::new();
     for _ in 0..3 {
-        said.push(Probe::tcp(80).ask(&around, LIMIT).await.said);
+        said.push(Probe::tcp(80).ask(&context, LIMIT).await.said);
     }
     assert_eq!(
         said,
@@ -257,14 +257,14 @@ proptest::proptest! {
         ];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let around = FakeGuest::new(103).answers(move |_| Reply::Ends(output.clone())).surroundings();
+            let context = FakeGuest::new(103).answers(move |_| Reply::Ends(output.clone())).context();
             for probe in &probes {
-                let answer = probe.ask(&around, LIMIT).await;
+                let answer = probe.ask(&context, LIMIT).await;
                 let done_with_errors = status == Some(2) && matches!(probe, Probe::CloudInit(_));
                 proptest::prop_assert!(
                     answer.verdict != Verdict::Yes || status == Some(0) || done_with_errors, "{probe}: {answer:?}"
                 );
-                crate::gather_evidence(&around, Some((probe, &answer))).await;
+                crate::gather_evidence(&context, Some((probe, &answer))).await;
             }
             Ok(())
         })?;

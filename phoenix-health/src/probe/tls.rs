@@ -13,14 +13,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::answer;
-use crate::{Answer, Surroundings, Verdict};
+use crate::{Answer, ProbeContext, Verdict};
 
 /// The largest file of certificates that is read, in bytes. Debian's bundle of all public authorities has 0.2 MiB.
 const BUNDLE_READ: u64 = 4 << 20;
 
 pub(super) async fn connect(
     tls: &Tls,
-    around: &Surroundings,
+    context: &ProbeContext,
     stream: Box<dyn ByteStream>,
     address: &str,
 ) -> Result<TlsStream<Box<dyn ByteStream>>, Answer> {
@@ -33,8 +33,11 @@ pub(super) async fn connect(
         .map_err(|error| Answer::unanswered(error.to_string()))?;
     let config = match &tls.trust {
         Trust::Bundle(path) => {
-            let pem =
-                around.host.read(path, BUNDLE_READ).await.map_err(|error| Answer::unanswered(answer::chain(&error)))?;
+            let pem = context
+                .host
+                .read(path, BUNDLE_READ)
+                .await
+                .map_err(|error| Answer::unanswered(answer::chain(&error)))?;
             let mut roots = RootCertStore::empty();
             let (added, _unusable) = roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).flatten());
             if added == 0 {
@@ -42,9 +45,10 @@ pub(super) async fn connect(
             }
             builder.with_root_certificates(roots).with_no_client_auth()
         }
-        Trust::Anyone => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Believer(provider))).with_no_client_auth()
-        }
+        Trust::Anyone => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth(),
     };
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
@@ -54,9 +58,9 @@ pub(super) async fn connect(
 
 /// Accepts any certificate, but still checks that the server holds its key.
 #[derive(Debug)]
-struct Believer(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Believer {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -197,9 +197,9 @@ async fn a_host_that_ignores_its_deadline_does_not_hold_the_gate() {
             std::future::pending().await
         }
     }
-    let around = Surroundings { inside: Arc::new(Deaf), ..FakeGuest::new(103).surroundings() };
+    let context = ProbeContext { inside: Arc::new(Deaf), ..FakeGuest::new(103).context() };
     let schedule = Schedule { attempts: Some(1), timeout: seconds(1), ..Schedule::default() };
-    let failure = failure(wait(&gate(Probe::shell("x"), schedule), &around, &mut |_| ()).await);
+    let failure = failure(wait(&gate(Probe::shell("x"), schedule), &context, &mut |_| ()).await);
     assert_eq!(failure.elapsed, seconds(6));
 }
 
@@ -215,7 +215,7 @@ async fn asking_once_asks_once() {
 async fn the_report_says_what_happened() {
     let guest = FakeGuest::new(103);
     let schedule = Schedule { attempts: Some(3), ..Schedule::default() };
-    let failure = failure(wait(&gate(Probe::tcp(9000), schedule), &guest.surroundings(), &mut |_| ()).await);
+    let failure = failure(wait(&gate(Probe::tcp(9000), schedule), &guest.context(), &mut |_| ()).await);
     assert_eq!(
         failure.to_string(),
         "gate `gate` of guest 103 (tcp 9000) did not pass: 3 attempts in 20 s; \
@@ -229,8 +229,8 @@ async fn the_report_says_what_happened() {
 
 #[tokio::test(start_paused = true)]
 async fn gates_do_not_wait_for_each_other() {
-    let begun = Instant::now();
-    let guest = FakeGuest::new(103).opens(80, seconds(100)).surroundings();
+    let started = Instant::now();
+    let guest = FakeGuest::new(103).opens(80, seconds(100)).context();
     let gates: Vec<_> = (0..1000).map(|_| gate(Probe::tcp(80), Schedule::default())).collect();
     let passed =
         futures_util::future::join_all(gates.iter().map(|gate| async {
@@ -238,7 +238,7 @@ async fn gates_do_not_wait_for_each_other() {
         }))
         .await;
     assert!(passed.into_iter().all(|passed| passed));
-    assert_eq!(begun.elapsed(), seconds(100));
+    assert_eq!(started.elapsed(), seconds(100));
 }
 
 proptest! {
@@ -275,7 +275,7 @@ proptest! {
                 3 => Reply::Hangs,
                 _ => Reply::NotRunning,
             };
-            let guest = FakeGuest::new(103).answers(answers).surroundings();
+            let guest = FakeGuest::new(103).answers(answers).context();
             let gate = gate(Probe::shell("x"), schedule.clone());
             let mut seen: Vec<Attempt> = Vec::new();
             let outcome = wait(&gate, &guest, &mut |attempt| seen.push(attempt.clone())).await;
@@ -327,10 +327,10 @@ impl phoenix_host::Inside for Crowd {
 async fn no_more_gates_are_asked_at_once_than_may_be() {
     let crowd = Arc::new(Crowd::default());
     let turns = Arc::new(tokio::sync::Semaphore::new(3));
-    let around = Surroundings { inside: crowd.clone(), turns, ..FakeGuest::new(103).surroundings() };
+    let context = ProbeContext { inside: crowd.clone(), turns, ..FakeGuest::new(103).context() };
     let schedule = Schedule { attempts: Some(1), timeout: Duration::from_secs(5), ..Schedule::default() };
     let gates: Vec<Gate> = (0..30).map(|_| gate(Probe::shell("true"), schedule.clone())).collect();
-    let waits = gates.iter().map(async |gate| wait(gate, &around, &mut |_| ()).await);
+    let waits = gates.iter().map(async |gate| wait(gate, &context, &mut |_| ()).await);
     let outcomes = futures_util::future::join_all(waits).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Passed { .. })), "{outcomes:?}");
     assert_eq!(crowd.most.load(std::sync::atomic::Ordering::SeqCst), 3);

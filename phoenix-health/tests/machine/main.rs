@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use phoenix_health::{
     Age, Ask as _, Contents, DnsProbe, FileProbe, FixedAddress, HttpProbe, LogProbe, LogSource, Place, Probe,
-    Surroundings, TcpProbe, Verdict,
+    ProbeContext, TcpProbe, Verdict,
 };
 use phoenix_host::{Command, Host as _, HostError, Inside, InsideError, Local, LocalSecrets, Output};
 use phoenix_types::{GuestId, GuestKind, KnownSecrets};
@@ -37,9 +37,9 @@ impl Inside for ThisMachine {
     }
 }
 
-pub(crate) fn around() -> Surroundings {
+pub(crate) fn context() -> ProbeContext {
     let guest = GuestId::new(103).unwrap();
-    Surroundings {
+    ProbeContext {
         turns: Arc::new(tokio::sync::Semaphore::new(32)),
         guest,
         kind: GuestKind::Container,
@@ -53,7 +53,7 @@ pub(crate) fn around() -> Surroundings {
 }
 
 pub(crate) async fn verdict(probe: Probe) -> Verdict {
-    probe.ask(&around(), LIMIT).await.verdict
+    probe.ask(&context(), LIMIT).await.verdict
 }
 
 /// A server on a free port that answers every connection with `response`.

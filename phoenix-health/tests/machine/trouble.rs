@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_health::{Gate, Outcome, Probe, Reason, Schedule, Verdict, wait};
 use tokio::time::Instant;
 
-use super::{LIMIT, around, verdict};
+use super::{LIMIT, context, verdict};
 
 /// A gate with one short attempt.
 fn gate(line: &str, timeout: Duration) -> Gate {
@@ -32,11 +32,11 @@ async fn a_probe_that_hangs_and_forks_is_gone_at_its_timeout() {
     let folder = tempfile::tempdir().unwrap();
     let pid_file = folder.path().join("pid");
     let line = format!("echo so far; sleep 600 & echo $! > {}; wait", pid_file.display());
-    let begun = Instant::now();
-    let attempt = phoenix_health::ask_once(&gate(&line, Duration::from_millis(500)), &around()).await;
+    let started = Instant::now();
+    let attempt = phoenix_health::ask_once(&gate(&line, Duration::from_millis(500)), &context()).await;
     assert_eq!(attempt.answer.verdict, Verdict::No);
     assert_eq!((attempt.answer.said.as_str(), attempt.answer.output.as_str()), ("no answer within 0.5 s", "so far"));
-    assert!(begun.elapsed() < LIMIT);
+    assert!(started.elapsed() < LIMIT);
     assert!(gone(&std::fs::read_to_string(pid_file).unwrap()).await, "what it started is gone too");
 }
 
@@ -46,7 +46,7 @@ async fn a_wait_that_is_dropped_leaves_nothing_running() {
     let pid_file = folder.path().join("pid");
     let line = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", pid_file.display());
     let gate = gate(&line, Duration::from_secs(600));
-    let around = around();
+    let context = context();
     let mut observer = |_: &phoenix_health::Attempt| ();
     let started = async {
         while !pid_file.exists() {
@@ -54,7 +54,7 @@ async fn a_wait_that_is_dropped_leaves_nothing_running() {
         }
     };
     tokio::select! {
-        outcome = wait(&gate, &around, &mut observer) => panic!("{outcome:?}"),
+        outcome = wait(&gate, &context, &mut observer) => panic!("{outcome:?}"),
         () = started => {}
     }
     assert!(gone(&std::fs::read_to_string(pid_file).unwrap()).await);
@@ -63,7 +63,7 @@ async fn a_wait_that_is_dropped_leaves_nothing_running() {
 #[tokio::test]
 async fn a_flood_of_bytes_that_are_no_text_is_bounded() {
     let gate = gate("head -c 20000000 /dev/urandom; echo; echo the end; exit 3", LIMIT);
-    let attempt = phoenix_health::ask_once(&gate, &around()).await;
+    let attempt = phoenix_health::ask_once(&gate, &context()).await;
     assert_eq!(attempt.answer.said, "exit status 3: the end");
     assert!(attempt.answer.output.len() < 20_000);
     assert!(attempt.answer.output.chars().all(|c| !c.is_control() || c == '\n' || c == '\t'));
@@ -71,7 +71,7 @@ async fn a_flood_of_bytes_that_are_no_text_is_bounded() {
 
 #[tokio::test]
 async fn an_endless_flood_ends_at_the_timeout() {
-    let attempt = phoenix_health::ask_once(&gate("yes", Duration::from_millis(300)), &around()).await;
+    let attempt = phoenix_health::ask_once(&gate("yes", Duration::from_millis(300)), &context()).await;
     assert_eq!((attempt.answer.verdict, attempt.answer.output.lines().last()), (Verdict::No, Some("y")));
 }
 
@@ -83,7 +83,7 @@ async fn ended_by_a_signal_is_no_yes() {
 #[tokio::test]
 async fn a_failed_gate_brings_evidence_of_this_machine() {
     let gate = gate("exit 1", LIMIT);
-    let Outcome::Failed(failure) = wait(&gate, &around(), &mut |_| ()).await else { panic!("it passed") };
+    let Outcome::Failed(failure) = wait(&gate, &context(), &mut |_| ()).await else { panic!("it passed") };
     assert_eq!(failure.reason, Reason::AttemptsUsedUp);
     assert!(failure.evidence.section("disks").is_some(), "{}", failure.evidence);
 }

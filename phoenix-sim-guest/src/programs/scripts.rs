@@ -221,7 +221,7 @@ impl Call {
         let script = self.script_name(task.path.as_deref());
         let machine = self.machine().clone();
         let told = script.as_deref().and_then(|name| machine.world().script(name));
-        let begun = machine.node.elapsed();
+        let started = machine.node.elapsed();
         let name = script.as_deref().unwrap_or_default();
         let status = told.and_then(|told| self.told_status(name, told));
         // A script that failed as often as it shall is itself again.
@@ -259,7 +259,7 @@ impl Call {
         shell.switch(&task.switches);
         let end = Box::pin(shell.run(&parsed)).await;
         if let Some(told) = told {
-            let passed = machine.node.elapsed().saturating_sub(begun);
+            let passed = machine.node.elapsed().saturating_sub(started);
             self.pause(told.duration.get().saturating_sub(passed)).await;
         }
         self.script_ended(script.as_deref(), end)

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use self::names::Form;
-use crate::conditions::{self, Surroundings};
+use crate::conditions::{self, ConditionContext};
 use crate::files::{FileError, FileTree, Follow, symbolic_mode};
 use crate::parse::parse;
 use crate::run::Position;
@@ -176,8 +176,8 @@ impl Shell {
             }
             words => words,
         };
-        let around = Surroundings { system: &*self.system, folder: &self.folder, flavour: self.flavour };
-        match conditions::evaluate(words, &around) {
+        let context = ConditionContext { system: &*self.system, folder: &self.folder, flavour: self.flavour };
+        match conditions::evaluate(words, &context) {
             Ok(value) => self.status = i32::from(!value),
             Err(reason) => {
                 self.complain(&format!("{name}: {reason}")).await;

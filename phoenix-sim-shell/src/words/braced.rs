@@ -7,17 +7,17 @@ use crate::tree::{Fault, Operation, Parameter, Part, Place, Word};
 
 impl Parser<'_> {
     /// `${…}` from after its brace to after its end.
-    pub(super) fn braced(&mut self, around: Quotes) -> Result<Parameter, Fault> {
+    pub(super) fn braced(&mut self, enclosing: Quotes) -> Result<Parameter, Fault> {
         self.depth += 1;
         if self.depth > DEPTH {
             return self.unknown("expansions are nested too deeply");
         }
-        let parameter = self.braced_inner(around)?;
+        let parameter = self.braced_inner(enclosing)?;
         self.depth -= 1;
         Ok(parameter)
     }
 
-    pub(super) fn braced_inner(&mut self, around: Quotes) -> Result<Parameter, Fault> {
+    pub(super) fn braced_inner(&mut self, enclosing: Quotes) -> Result<Parameter, Fault> {
         let bash = self.bash();
         let mut prefix = None;
         match (self.current(), self.ahead(1)) {
@@ -73,10 +73,10 @@ impl Parser<'_> {
         }
         let Some(operator) = self.bump() else { return self.unterminated('}') };
         let operation = match operator {
-            '-' => Operation::Default { or_empty, word: self.brace_word(around)? },
-            '=' => Operation::Assign { or_empty, word: self.brace_word(around)? },
-            '?' => Operation::Demand { or_empty, word: self.brace_word(around)? },
-            '+' => Operation::Alternative { or_empty, word: self.brace_word(around)? },
+            '-' => Operation::Default { or_empty, word: self.brace_word(enclosing)? },
+            '=' => Operation::Assign { or_empty, word: self.brace_word(enclosing)? },
+            '?' => Operation::Demand { or_empty, word: self.brace_word(enclosing)? },
+            '+' => Operation::Alternative { or_empty, word: self.brace_word(enclosing)? },
             '#' | '%' => {
                 let cut = if self.current() == Some(operator) {
                     self.at += 1;
@@ -174,8 +174,8 @@ impl Parser<'_> {
     }
 
     /// The word of `${NAME:-WORD}`: between double quotes, single quotes in it are ordinary characters.
-    pub(super) fn brace_word(&mut self, around: Quotes) -> Result<Word, Fault> {
-        if around == Quotes::None {
+    pub(super) fn brace_word(&mut self, enclosing: Quotes) -> Result<Word, Fault> {
+        if enclosing == Quotes::None {
             return self.word_until(End::Brace);
         }
         let mut parts = Parts::default();

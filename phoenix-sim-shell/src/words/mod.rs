@@ -267,7 +267,7 @@ impl Parser<'_> {
         Ok((text, quoted))
     }
 
-    fn backquoted(&mut self, around: Quotes) -> Result<Part, Fault> {
+    fn backquoted(&mut self, enclosing: Quotes) -> Result<Part, Fault> {
         let mut text = String::new();
         let line = self.line;
         loop {
@@ -275,7 +275,7 @@ impl Parser<'_> {
                 Some('`') => break,
                 Some('\\') => match self.bump() {
                     Some(ch @ ('`' | '\\' | '$')) => text.push(ch),
-                    Some('"') if around == Quotes::Double => text.push('"'),
+                    Some('"') if enclosing == Quotes::Double => text.push('"'),
                     Some(ch) => text.extend(['\\', ch]),
                     None => return self.unterminated('`'),
                 },
@@ -294,7 +294,7 @@ impl Parser<'_> {
     }
 
     /// What begins with `$` here; nothing when it is a plain dollar sign.
-    fn dollar(&mut self, around: Quotes) -> Result<Option<Part>, Fault> {
+    fn dollar(&mut self, enclosing: Quotes) -> Result<Option<Part>, Fault> {
         let next = self.ahead(1);
         let part = match next {
             Some('(') if self.ahead(2) == Some('(') => {
@@ -314,13 +314,13 @@ impl Parser<'_> {
             }
             Some('{') => {
                 self.at += 2;
-                Part::Parameter(Box::new(self.braced(around)?))
+                Part::Parameter(Box::new(self.braced(enclosing)?))
             }
-            Some('\'') if self.bash() && around == Quotes::None => {
+            Some('\'') if self.bash() && enclosing == Quotes::None => {
                 self.at += 2;
                 Part::Quoted(self.ansi_quoted()?)
             }
-            Some('"') if self.bash() && around == Quotes::None => {
+            Some('"') if self.bash() && enclosing == Quotes::None => {
                 self.at += 2;
                 Part::Double(self.double_quoted()?)
             }

@@ -9,7 +9,7 @@ use phoenix_types::{ConfSection, GuestConf};
 use super::config::printed_net;
 use super::create::{check_unused, size_of};
 use super::set::check_lock;
-use super::volumes::{self, Behind, MountPoint, indexed, mount_points};
+use super::volumes::{self, MountPoint, MountSourceKind, indexed, mount_points};
 use super::{CT, rootfs};
 use crate::node::{Call, Failure, State, Worker};
 use crate::storage::{Format, VolumeRef};
@@ -130,8 +130,8 @@ fn check_mounts(
     let mut mounts = mount_points(section);
     mounts.sort_by(|(one, _), (two, _)| one.cmp(two));
     for (key, mount) in &mounts {
-        if mount.behind() != Behind::Volume {
-            let kind = mount.behind().name();
+        if mount.source_kind() != MountSourceKind::Volume {
+            let kind = mount.source_kind().name();
             return Err(Failure::with_exit(format!("unable to clone mountpoint '{key}' (type {kind})"), 2));
         }
         let volid = mount.volume();

@@ -7,7 +7,7 @@ use phoenix_sim_guest::node_files;
 use phoenix_sim_shell::files::Follow;
 use phoenix_types::{ConfSection, GuestConf};
 
-use super::volumes::{self, Behind, MountPoint, indexed, is_mp};
+use super::volumes::{self, MountPoint, MountSourceKind, indexed, is_mp};
 use crate::grammar::{parse_property_string, print_property_string};
 use crate::node::{Call, Failure, State};
 use crate::storage::{Format, VolumeRef};
@@ -182,7 +182,7 @@ fn checked(call: &mut Call<'_>, vmid: u32, conf: &GuestConf, key: &str, value: S
 fn check_volume(call: &mut Call<'_>, vmid: u32, conf: &GuestConf, key: &str, value: &str) -> Result<(), Failure> {
     check_protection(conf, &format!("can't update CT {vmid} drive '{key}'"))?;
     let mount = MountPoint::parse(key, value)?;
-    if mount.behind() == Behind::Volume {
+    if mount.source_kind() == MountSourceKind::Volume {
         let id = VolumeRef::parse(mount.volume())
             .map(|volume| volume.storage.to_owned())
             .ok_or_else(|| Failure::die(format!("unable to parse volume ID '{}'", mount.volume())))?;
@@ -352,7 +352,7 @@ fn delete(call: &mut Call<'_>, vmid: u32, conf: &mut GuestConf, key: &str) {
     let Some(value) = take(&mut conf.live, key) else { return };
     if is_mp(key) {
         if let Ok(mount) = MountPoint::parse(key, &value)
-            && mount.behind() == Behind::Volume
+            && mount.source_kind() == MountSourceKind::Volume
         {
             retire(conf, mount.volume());
         }
@@ -414,7 +414,7 @@ async fn apply(
     };
     if let Some(old) = conf.live.keys.remove(key)
         && let Ok(old) = MountPoint::parse(key, &old)
-        && old.behind() == Behind::Volume
+        && old.source_kind() == MountSourceKind::Volume
         && old.volume() != mount.volume()
     {
         retire(conf, old.volume());
@@ -424,7 +424,7 @@ async fn apply(
 
 /// A mount point with the size that its volume has on its storage.
 fn rescanned(call: &mut Call<'_>, mount: MountPoint) -> MountPoint {
-    if mount.behind() != Behind::Volume {
+    if mount.source_kind() != MountSourceKind::Volume {
         return mount;
     }
     let volid = mount.volume().to_owned();

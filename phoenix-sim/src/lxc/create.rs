@@ -8,7 +8,7 @@ use phoenix_types::GuestConf;
 
 use super::config::{self, Changes, Life};
 use super::rootfs::Distribution;
-use super::volumes::{self, Behind, MountPoint, indexed, is_mp};
+use super::volumes::{self, MountPoint, MountSourceKind, indexed, is_mp};
 use super::{CT, power};
 use crate::grammar::parse_size;
 use crate::node::{Call, Failure, State, Worker};
@@ -150,7 +150,7 @@ fn wanted_mounts(call: &mut Call<'_>, default_storage: &str) -> Result<Vec<(Stri
     }
     mounts.sort_by_key(|(key, _)| key.strip_prefix("mp").map_or(-1, |number| number.parse().unwrap_or(i32::MAX)));
     for (_, mount) in &mounts {
-        if mount.behind() != Behind::Volume {
+        if mount.source_kind() != MountSourceKind::Volume {
             continue;
         }
         let volid = mount.volume();
@@ -184,7 +184,7 @@ async fn unpack(
                 made.push(volid.clone());
                 mount.with_volume(&volid, size)
             }
-            None if mount.behind() == Behind::Volume => {
+            None if mount.source_kind() == MountSourceKind::Volume => {
                 let volid = mount.volume().to_owned();
                 let size = call.state().volume(&volid).map(|volume| volume.space.size);
                 let size = size.ok_or_else(|| Failure::die(format!("volume '{volid}' does not exist")))?;

@@ -7,7 +7,7 @@ use phoenix_types::GuestConf;
 
 use super::config::check_protection;
 use super::set::check_lock;
-use super::volumes::{self, Behind, mount_points};
+use super::volumes::{self, MountSourceKind, mount_points};
 use super::{CT, power};
 use crate::node::{Call, Failure, State, Worker};
 use crate::storage::{Format, VolumeRef};
@@ -111,7 +111,7 @@ pub(crate) async fn template(call: &mut Call<'_>) -> Result<(), Failure> {
     let _lock = call.lock_guest(CT, vmid).await?;
     let mut conf = call.state().conf(CT, vmid)?;
     for (_, mount) in mount_points(&conf.live) {
-        if mount.behind() != Behind::Volume || call.state().is_lvm(mount.volume()) {
+        if mount.source_kind() != MountSourceKind::Volume || call.state().is_lvm(mount.volume()) {
             let text = format!("Template feature is not available for '{}'", mount.volume());
             return Err(Failure::die(text));
         }

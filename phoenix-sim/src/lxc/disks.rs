@@ -9,7 +9,7 @@ use super::clone::RSYNC;
 use super::config::retire;
 use super::create::size_of;
 use super::set::check_lock;
-use super::volumes::{self, Behind, MountPoint};
+use super::volumes::{self, MountPoint, MountSourceKind};
 use crate::grammar::{Reasons, parse_size};
 use crate::node::{Call, Failure, Worker};
 use crate::storage::{Ext4, Format, Storage, VolumeRef};
@@ -46,7 +46,7 @@ pub(crate) async fn resize(call: &mut Call<'_>) -> Result<(), Failure> {
     let mount = mount_of(&conf, &key)?;
     let volid = mount.volume().to_owned();
     let volume = VolumeRef::parse(&volid)
-        .filter(|_| mount.behind() == Behind::Volume)
+        .filter(|_| mount.source_kind() == MountSourceKind::Volume)
         .ok_or_else(|| Failure::die(format!("unable to parse volume ID '{volid}'")))?;
     if let Some(owner) = volume.owner().filter(|owner| *owner != vmid) {
         return Err(Failure::die(format!("can't resize mount point owned by another container ({owner})")));
@@ -190,8 +190,8 @@ pub(crate) async fn move_volume(call: &mut Call<'_>) -> Result<(), Failure> {
 
 /// Makes the volume that a mount point moves to.
 async fn copy(call: &mut Call<'_>, vmid: u32, mount: &MountPoint, target: &str) -> Result<String, Failure> {
-    if mount.behind() != Behind::Volume {
-        return Err(Failure::die(format!("cannot copy volumes of type {}", mount.behind().name())));
+    if mount.source_kind() != MountSourceKind::Volume {
+        return Err(Failure::die(format!("cannot copy volumes of type {}", mount.source_kind().name())));
     }
     let storage = call.state().enabled_storage(target)?;
     if !storage.holds("rootdir") {
@@ -211,14 +211,20 @@ fn check_digest(digest: Option<&str>, text: &str) -> Result<(), Failure> {
 }
 
 /// What a container gives to another, once all checks have passed.
-struct Gift {
+struct Reassignment {
     conf: GuestConf,
     other: GuestConf,
     mount: MountPoint,
 }
 
 /// The checks before a volume changes its container.
-fn check_reassign(call: &Call<'_>, vmid: u32, key: &str, target: u32, target_key: &str) -> Result<Gift, Failure> {
+fn check_reassign(
+    call: &Call<'_>,
+    vmid: u32,
+    key: &str,
+    target: u32,
+    target_key: &str,
+) -> Result<Reassignment, Failure> {
     if key == "rootfs" || target_key == "rootfs" {
         return Err(Failure::die("Cannot move to/from 'rootfs'"));
     }
@@ -258,14 +264,14 @@ fn check_reassign(call: &Call<'_>, vmid: u32, key: &str, target: u32, target_key
     if conf.snapshots.values().any(|section| volumes::volumes(section).iter().any(|used| used == mount.volume())) {
         return Err(Failure::die("Cannot move volume used by a snapshot to another container"));
     }
-    if mount.behind() != Behind::Volume {
+    if mount.source_kind() != MountSourceKind::Volume {
         return Err(Failure::die("Storage does not support moving of this disk to another container"));
     }
     if state.is_running(vmid) && !is_unused(key) {
         let text = "Cannot move in-use volume while the source CT is running - detach or shutdown first";
         return Err(Failure::die(text));
     }
-    Ok(Gift { conf, other, mount })
+    Ok(Reassignment { conf, other, mount })
 }
 
 /// Gives a volume to another container.
@@ -276,7 +282,7 @@ async fn reassign(call: &mut Call<'_>, vmid: u32, key: &str) -> Result<(), Failu
     call.begin(Worker::Checked, "move_volume", format!("{vmid}-{key}>{target}-{target_key}"));
     let _lock = call.lock_guest(CT, vmid).await?;
     let _other = if target == vmid { None } else { Some(call.lock_guest(CT, target).await?) };
-    let Gift { mut conf, mut other, mount } = check_reassign(call, vmid, key, target, &target_key)?;
+    let Reassignment { mut conf, mut other, mount } = check_reassign(call, vmid, key, target, &target_key)?;
     call.out(&format!("moving volume '{key}' from container '{vmid}' to '{target}'\n"));
     let volid = mount.volume().to_owned();
     let new = {

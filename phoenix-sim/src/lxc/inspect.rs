@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::CT;
 use super::create::size_of;
 use super::set::check_lock;
-use super::volumes::{Behind, MountPoint, mount_points, volumes};
+use super::volumes::{MountPoint, MountSourceKind, mount_points, volumes};
 use crate::grammar::format_size;
 use crate::node::{Call, Failure, State};
 use crate::storage::{Ext4, Format, VolumeRef};
@@ -149,7 +149,7 @@ pub(super) async fn fstrim(call: &mut Call<'_>) -> Result<(), Failure> {
     check_lock(&conf)?;
     call.work(Duration::from_millis(100)).await;
     for (key, mount) in mount_points(&conf.live) {
-        if mount.behind() == Behind::Bind
+        if mount.source_kind() == MountSourceKind::Bind
             || mount.get("ro") == Some("1")
             || (key != "rootfs" && call.is_set("ignore-mountpoints"))
         {

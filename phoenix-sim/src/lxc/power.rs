@@ -6,7 +6,7 @@ use phoenix_sim_guest::{Exec, node_files};
 
 use super::config;
 use super::set::{check_lock, regenerate};
-use super::volumes::{Behind, mount_points};
+use super::volumes::{MountSourceKind, mount_points};
 use super::{CT, rootfs};
 use crate::node::{Call, Failure, Worker};
 
@@ -79,10 +79,10 @@ async fn run_up(call: &mut Call<'_>, vmid: u32, mut conf: phoenix_types::GuestCo
 fn failing_source(call: &Call<'_>, conf: &phoenix_types::GuestConf) -> Option<i32> {
     let mut state = call.state();
     for (_, mount) in mount_points(&conf.live) {
-        let exists = match mount.behind() {
-            Behind::Bind => node_files(&mut state).exists(mount.volume()),
-            Behind::Device => call.node.has_device(mount.volume()),
-            Behind::Volume => state.volume(mount.volume()).is_some(),
+        let exists = match mount.source_kind() {
+            MountSourceKind::Bind => node_files(&mut state).exists(mount.volume()),
+            MountSourceKind::Device => call.node.has_device(mount.volume()),
+            MountSourceKind::Volume => state.volume(mount.volume()).is_some(),
         };
         if !exists {
             return Some(2);

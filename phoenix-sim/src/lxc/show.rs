@@ -267,7 +267,7 @@ impl State {
     pub(super) fn container_volumes(conf: &GuestConf) -> Vec<String> {
         volumes::mount_points(&conf.live)
             .into_iter()
-            .filter(|(_, mount)| mount.behind() == volumes::Behind::Volume)
+            .filter(|(_, mount)| mount.source_kind() == volumes::MountSourceKind::Volume)
             .map(|(_, mount)| mount.volume().to_owned())
             .collect()
     }

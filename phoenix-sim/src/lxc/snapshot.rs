@@ -6,7 +6,7 @@ use phoenix_types::{ConfSection, GuestConf};
 
 use super::config::retire;
 use super::set::check_lock;
-use super::volumes::{Behind, indexed, mount_points};
+use super::volumes::{MountSourceKind, indexed, mount_points};
 use super::{CT, power};
 use crate::node::{Call, Failure, State, Worker};
 use crate::storage::VolumeRef;
@@ -76,7 +76,7 @@ impl State {
     /// Whether all volumes of a container can be snapshotted. A bind mount makes it impossible.
     pub(crate) fn can_snapshot(&mut self, conf: &GuestConf) -> Result<bool, Failure> {
         for (_, mount) in mount_points(&conf.live) {
-            if mount.behind() != Behind::Volume {
+            if mount.source_kind() != MountSourceKind::Volume {
                 return Ok(false);
             }
             let Some(volume) = VolumeRef::parse(mount.volume()) else { return Ok(false) };
@@ -125,7 +125,7 @@ pub(crate) async fn delsnapshot(call: &mut Call<'_>) -> Result<(), Failure> {
     let mut state = call.state();
     for (_, mount) in mount_points(&removed) {
         state.delete_volume_snapshot(mount.volume(), &name);
-        if mount.behind() == Behind::Volume {
+        if mount.source_kind() == MountSourceKind::Volume {
             retire(&mut conf, mount.volume());
         }
     }
@@ -204,7 +204,7 @@ fn taken_back(conf: &mut GuestConf, section: ConfSection, name: &str) {
         .iter()
         .filter(|(key, _)| *key == "rootfs" || super::volumes::is_mp(key))
         .filter_map(|(key, value)| super::volumes::MountPoint::parse(key, value).ok())
-        .filter(|mount| mount.behind() == Behind::Volume)
+        .filter(|mount| mount.source_kind() == MountSourceKind::Volume)
         .map(|mount| mount.volume().to_owned())
         .collect();
     for volid in volumes {

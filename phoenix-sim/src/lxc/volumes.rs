@@ -19,7 +19,7 @@ pub(super) struct MountPoint {
 
 /// What stands behind a mount point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Behind {
+pub(super) enum MountSourceKind {
     /// A volume of a storage.
     Volume,
     /// A folder of the node.
@@ -28,7 +28,7 @@ pub(super) enum Behind {
     Device,
 }
 
-impl Behind {
+impl MountSourceKind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Volume => "volume",
@@ -65,14 +65,14 @@ impl MountPoint {
         self.values.get(key)
     }
 
-    pub(super) fn behind(&self) -> Behind {
+    pub(super) fn source_kind(&self) -> MountSourceKind {
         let volume = self.volume();
         if volume.starts_with("/dev/") {
-            Behind::Device
+            MountSourceKind::Device
         } else if volume.starts_with('/') {
-            Behind::Bind
+            MountSourceKind::Bind
         } else {
-            Behind::Volume
+            MountSourceKind::Volume
         }
     }
 
@@ -120,7 +120,7 @@ pub(super) fn mount_points(section: &ConfSection) -> Vec<(String, MountPoint)> {
 
 /// The volumes that a section uses, unused ones included.
 pub(super) fn volumes(section: &ConfSection) -> Vec<String> {
-    let mounts = mount_points(section).into_iter().filter(|(_, mount)| mount.behind() == Behind::Volume);
+    let mounts = mount_points(section).into_iter().filter(|(_, mount)| mount.source_kind() == MountSourceKind::Volume);
     let unused = section.keys.iter().filter(|(key, _)| indexed(key, "unused")).map(|(_, volid)| volid.clone());
     mounts.map(|(_, mount)| mount.volume().to_owned()).chain(unused).collect()
 }

@@ -49,7 +49,7 @@ impl Host for SimNode {
     async fn run(&self, command: Command) -> Result<Output, HostError> {
         let session = self.begin()?;
         let done = async {
-            let begun = self.clock().now();
+            let started = self.clock().now();
             let mut console = Console::new(command.output_limit, command.tap.clone());
             let argv = command.argv();
             let stdin = command.stdin.as_ref().map_or(&[][..], Input::as_bytes);
@@ -71,7 +71,7 @@ impl Host for SimNode {
                     });
                 }
             };
-            Ok(Output { status, stdout, stderr, dropped, elapsed: self.clock().now().saturating_sub(begun) })
+            Ok(Output { status, stdout, stderr, dropped, elapsed: self.clock().now().saturating_sub(started) })
         }
         .await;
         session.end(done)

@@ -164,9 +164,9 @@ async fn scripts_take_their_time_and_fail_as_the_world_says() {
     }}}}"#;
     let node = node(world).await;
     sh(&node, 103, "printf 'sleep 10; echo own\\n' > /root/slow.sh; echo 'echo fine' > /root/flaky.sh").await;
-    let begun = node.clock().now();
+    let started = node.clock().now();
     assert_eq!(sh(&node, 103, "sh /root/slow.sh").await, ("working\nown\n".to_owned(), 0));
-    assert_eq!((node.clock().now() - begun).as_secs(), 40);
+    assert_eq!((node.clock().now() - started).as_secs(), 40);
     for expected in [("no network\n", 4), ("no network\n", 4), ("fine\n", 0)] {
         let (output, status) = sh(&node, 103, "PHOENIX_SCRIPT=flaky sh /root/flaky.sh").await;
         assert_eq!((output.as_str(), status), expected);
@@ -192,10 +192,10 @@ async fn ports_flap() {
         "events": [{"after": "10s", "open": [80], "flapping": {"open": "5s", "closed": "2s"}}]
     }}}}}"#;
     let node = node(world).await;
-    let begun = node.state().inside[&103].started;
+    let started = node.state().inside[&103].started;
     let mut seen = String::new();
     for second in 9..24 {
-        node.sleep((begun + Duration::from_millis(second * 1000 + 500)).saturating_sub(node.clock().now())).await;
+        node.sleep((started + Duration::from_millis(second * 1000 + 500)).saturating_sub(node.clock().now())).await;
         seen.push(if sh(&node, 103, "nc -z 10.0.0.103 80").await.1 == 0 { 'o' } else { '.' });
     }
     assert_eq!(seen, ".ooooo..ooooo..");
@@ -205,9 +205,9 @@ async fn ports_flap() {
 async fn what_runs_in_the_background_goes_on_and_ends_with_the_guest() {
     let node = node("{}").await;
     let start = "cd /root; setsid sh -c 'echo $$ > pid; sleep 30; echo done > result' >/dev/null 2>&1 </dev/null & echo started";
-    let begun = node.clock().now();
+    let started = node.clock().now();
     assert_eq!(sh(&node, 103, start).await.0, "started\n");
-    assert!(node.clock().now() - begun < Duration::from_secs(2));
+    assert!(node.clock().now() - started < Duration::from_secs(2));
     assert_eq!(
         sh(&node, 103, "kill -0 $(cat /root/pid); echo $?; cat /root/result").await.0,
         "0\ncat: /root/result: No such file or directory\n"
@@ -228,9 +228,9 @@ async fn a_node_settles_when_nothing_runs_in_the_background() {
         .await;
     node.settle(Duration::from_secs(15)).await;
     assert_eq!(sh(&node, 103, "cat /root/result").await.0, "10\n");
-    let begun = node.clock().now();
+    let started = node.clock().now();
     node.settle(Duration::from_secs(1000)).await;
-    assert!(node.clock().now() - begun < Duration::from_secs(10));
+    assert!(node.clock().now() - started < Duration::from_secs(10));
     assert_eq!(sh(&node, 103, "cat /root/result").await.0, "10\n20\n");
 }
 

@@ -9,7 +9,7 @@ use crate::node::{Failure, SimNode, State};
 use crate::world::StorageKind;
 
 /// The size of a storage that the world says nothing about, in bytes.
-const UNTOLD: u64 = 1 << 40;
+const DEFAULT_SIZE: u64 = 1 << 40;
 
 /// LVM allots in extents of this many bytes.
 const EXTENT: u64 = 4 << 20;
@@ -136,7 +136,7 @@ impl SimNode {
             return (0, 0);
         }
         let state = self.state();
-        let total = state.sizes.get(&storage.id).copied().unwrap_or(UNTOLD);
+        let total = state.sizes.get(&storage.id).copied().unwrap_or(DEFAULT_SIZE);
         (total, state.used(storage, total))
     }
 }

@@ -50,7 +50,7 @@ impl Place {
         fs::write(path, text.replacen(from, to, 1)).unwrap();
     }
 
-    /// The program with this configuration and nothing of the surroundings.
+    /// The program with this configuration and an empty environment.
     pub(crate) fn phoenix(&self, args: &[&str]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-under-test"));
         command.env_clear().env("COLUMNS", "100").env("PHOENIX_CONFIG_DIR", self.config()).args(args);

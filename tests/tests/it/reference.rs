@@ -387,7 +387,7 @@ fn every_key_of_the_predecessor_has_a_row() {
             .replace("<vol>", "NAME")
             .replace("<suite>", "NAME")
             .replace("tests.integration_tests", "tests.NAME");
-        // An element has the row of its list; what is called as one likes, that of its surroundings.
+        // An element has the row of its list; what is called as one likes, that of its parent.
         let mut path = path.trim_end_matches("[]").to_owned();
         for (around, free) in
             [("lxc_configs", ".ID"), ("shared_volumes", ".NAME"), ("tests", ".NAME"), ("mounts", ".ID")]

@@ -28,15 +28,15 @@ const SUPERVISOR: &str = include_str!("supervise.sh");
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// How long a script may be out of sight, because the connection or the agent is gone, before it is given up.
-const PATIENCE: Duration = Duration::from_secs(300);
+const LOST_CONTACT_LIMIT: Duration = Duration::from_secs(300);
 
-/// How much output one look at a script in a VM hands over. An agent keeps 16 MiB of what a command prints (QEMU,
+/// How much output one poll of a script in a VM returns. An agent keeps 16 MiB of what a command prints (QEMU,
 /// `qga/commands.c`), and Proxmox may write six characters for each byte.
 const PIECE: usize = 4 << 20;
 
-/// How one look at a running script ended.
+/// What one poll of a running script found.
 #[derive(Debug, PartialEq, Eq)]
-enum Look {
+enum PollResult {
     Ended(i32),
     At(u64),
     /// With what systemd calls the result, where it knows.
@@ -46,19 +46,19 @@ enum Look {
 }
 
 /// The runner's last line on standard error.
-fn verdict(stderr: &str) -> Option<Look> {
+fn verdict(stderr: &str) -> Option<PollResult> {
     let words: Vec<&str> =
         stderr.lines().rev().find_map(|line| line.strip_prefix("phoenix-run "))?.split(' ').collect();
     match words.as_slice() {
-        ["ended", status] => status.parse().ok().map(Look::Ended),
-        ["at", offset] => offset.parse().ok().map(Look::At),
-        ["lost", reason] => Some(Look::Lost((!reason.is_empty()).then(|| (*reason).to_owned()))),
-        ["busy"] => Some(Look::Busy),
+        ["ended", status] => status.parse().ok().map(PollResult::Ended),
+        ["at", offset] => offset.parse().ok().map(PollResult::At),
+        ["lost", reason] => Some(PollResult::Lost((!reason.is_empty()).then(|| (*reason).to_owned()))),
+        ["busy"] => Some(PollResult::Busy),
         _ => None,
     }
 }
 
-/// What a look is for; the runner's first argument.
+/// What a poll is for; the runner's first argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Nothing was begun yet.
@@ -79,10 +79,10 @@ impl Mode {
     }
 }
 
-/// How long a look lasts, and how long after the first new output it ends. A container streams while it runs, so one look lasts to
-/// the end. A VM's agent hands output over when a look ends, and each look costs a process: so output arrives after 2 s in the
+/// How long a poll lasts, and how long after the first new output it ends. A container streams while it runs, so one poll lasts to
+/// the end. A VM's agent hands output over when a poll ends, and each poll costs a process: so output arrives after 2 s in the
 /// beginning, and later after a fifth of the time that the script has run, 30 s at most.
-fn pace(kind: GuestKind, elapsed: Duration) -> (Duration, Duration) {
+fn poll_timing(kind: GuestKind, elapsed: Duration) -> (Duration, Duration) {
     match kind {
         GuestKind::Container => (DEADLINE, DEADLINE),
         GuestKind::Vm => {
@@ -91,7 +91,7 @@ fn pace(kind: GuestKind, elapsed: Duration) -> (Duration, Duration) {
     }
 }
 
-/// Whether a look may succeed when it is tried again, so that a script which was begun is not lost.
+/// Whether a poll may succeed when it is tried again, so that a script which was begun is not lost.
 fn passes(error: &InsideError, mode: Mode) -> bool {
     match error {
         InsideError::AgentSilent { .. } | InsideError::Deadline { .. } => true,
@@ -104,7 +104,7 @@ fn passes(error: &InsideError, mode: Mode) -> bool {
     }
 }
 
-/// Whether a look was ended from outside: by a signal, as a shell or the agent tells it.
+/// Whether a poll was ended from outside: by a signal, as a shell or the agent tells it.
 fn was_killed(output: &Output) -> bool {
     matches!(output.status, None | Some(137 | 143))
 }
@@ -124,38 +124,38 @@ pub(super) async fn in_guest(
     let mut seen = Instant::now();
     let mut pause = Duration::from_secs(1);
     while let Some(left) = DEADLINE.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
-        let (window, linger) = pace(guest.kind(), started.elapsed());
+        let (window, interval) = poll_timing(guest.kind(), started.elapsed());
         let window = window.min(left);
         let most = match guest.kind() {
             GuestKind::Container => u64::from(u32::MAX),
             GuestKind::Vm => PIECE as u64,
         };
-        let mut look = Command::new("sh", Effect::Change, window + MARGIN)
+        let mut poll = Command::new("sh", Effect::Change, window + MARGIN)
             .args(["-c", RUNNER, "phoenix-run", mode.word(), folder.as_str()])
-            .args([offset, whole_seconds(window), linger.as_secs(), most]);
-        look.output_limit = PIECE;
-        let look = match mode {
-            Mode::Start | Mode::Resume => look.stdin(Input::Secret(Secret::new(payload.as_str()))),
-            Mode::Follow => look,
+            .args([offset, whole_seconds(window), interval.as_secs(), most]);
+        poll.output_limit = PIECE;
+        let poll = match mode {
+            Mode::Start | Mode::Resume => poll.stdin(Input::Secret(Secret::new(payload.as_str()))),
+            Mode::Follow => poll,
         };
-        let (result, streamed) = follow(guest.kind(), inside, look, &mut lines).await;
+        let (result, streamed) = follow(guest.kind(), inside, poll, &mut lines).await;
         let trouble = match result {
             Ok(output) => match verdict(&output.stderr_text()) {
-                Some(Look::Ended(0)) => {
+                Some(PollResult::Ended(0)) => {
                     lines.finish();
                     return Ok(());
                 }
-                Some(Look::Ended(status)) => {
+                Some(PollResult::Ended(status)) => {
                     return Err(StepError::Script { name: script.name.clone(), status, tail: lines.finish() });
                 }
-                Some(Look::At(at)) => {
+                Some(PollResult::At(at)) => {
                     (mode, offset, seen, pause) = (Mode::Follow, at, Instant::now(), Duration::from_secs(1));
                     continue;
                 }
-                Some(Look::Lost(reason)) => {
+                Some(PollResult::Lost(reason)) => {
                     return Err(StepError::ScriptLost { name: script.name.clone(), reason, tail: lines.finish() });
                 }
-                Some(Look::Busy) => {
+                Some(PollResult::Busy) => {
                     seen = Instant::now();
                     StepError::ScriptsBusy
                 }
@@ -180,7 +180,7 @@ pub(super) async fn in_guest(
         if mode == Mode::Start && !matches!(trouble, StepError::ScriptsBusy) {
             mode = Mode::Resume;
         }
-        if seen.elapsed() > PATIENCE {
+        if seen.elapsed() > LOST_CONTACT_LIMIT {
             return Err(trouble);
         }
         pause = (pause * 2).min(Duration::from_secs(15));
@@ -232,21 +232,21 @@ async fn stop(inside: &Arc<dyn Inside>, folder: &str) {
     }
 }
 
-/// Runs one look, with its standard output made into lines as it appears; how much of it appeared before the end.
+/// Runs one poll, with its standard output made into lines as it appears; how much of it appeared before the end.
 async fn follow(
     kind: GuestKind,
     inside: &Arc<dyn Inside>,
-    look: Command,
+    poll: Command,
     lines: &mut Lines<'_>,
 ) -> (Result<Output, InsideError>, u64) {
     let (tap, mut chunks) = mpsc::unbounded_channel::<Chunk>();
-    let look = match kind {
-        GuestKind::Container => look.tap(tap),
+    let poll = match kind {
+        GuestKind::Container => poll.tap(tap),
         // An agent hands output over at the end of a call; to see it sooner would cost a process for every piece.
-        GuestKind::Vm => look,
+        GuestKind::Vm => poll,
     };
     let mut streamed = 0;
-    let result = while_running(inside.exec(look), &mut chunks, |chunk| {
+    let result = while_running(inside.exec(poll), &mut chunks, |chunk| {
         if chunk.stream == Stream::Stdout {
             streamed += chunk.bytes.len() as u64;
             lines.take(&chunk.bytes);
@@ -267,19 +267,19 @@ mod tests {
     use super::*;
     use test_case::test_case;
 
-    #[test_case("phoenix-run ended 4\n", Some(&Look::Ended(4)))]
-    #[test_case("warning\nphoenix-run at 120\n", Some(&Look::At(120)))]
-    #[test_case("phoenix-run lost \n", Some(&Look::Lost(None)))]
-    #[test_case("phoenix-run lost oom-kill\n", Some(&Look::Lost(Some("oom-kill".to_owned()))))]
-    #[test_case("phoenix-run busy\n", Some(&Look::Busy))]
+    #[test_case("phoenix-run ended 4\n", Some(&PollResult::Ended(4)))]
+    #[test_case("warning\nphoenix-run at 120\n", Some(&PollResult::At(120)))]
+    #[test_case("phoenix-run lost \n", Some(&PollResult::Lost(None)))]
+    #[test_case("phoenix-run lost oom-kill\n", Some(&PollResult::Lost(Some("oom-kill".to_owned()))))]
+    #[test_case("phoenix-run busy\n", Some(&PollResult::Busy))]
     #[test_case("sh: not found\n", None)]
-    fn the_runners_last_word(stderr: &str, look: Option<&Look>) {
-        assert_eq!(verdict(stderr).as_ref(), look);
+    fn the_runners_last_word(stderr: &str, result: Option<&PollResult>) {
+        assert_eq!(verdict(stderr).as_ref(), result);
     }
 
     #[test]
     fn output_of_a_vm_arrives_soon_and_later_less_often() {
-        let linger = |elapsed: u64| pace(GuestKind::Vm, Duration::from_secs(elapsed)).1.as_secs();
-        assert_eq!([0, 5, 60, 100, 3600].map(linger), [2, 2, 12, 20, 30]);
+        let interval = |elapsed: u64| poll_timing(GuestKind::Vm, Duration::from_secs(elapsed)).1.as_secs();
+        assert_eq!([0, 5, 60, 100, 3600].map(interval), [2, 2, 12, 20, 30]);
     }
 }

@@ -17,7 +17,7 @@ use crate::plan::{Stage, Work};
 const ROOM: usize = 64 << 10;
 
 /// A guest that is again what it was before a change.
-struct WentBack {
+struct RolledBack {
     /// Whether it is well in that state.
     proven: Result<(), StepError>,
     /// What was not restored.
@@ -34,7 +34,7 @@ impl Worker<'_> {
             _ => return None,
         }
         Some(match self.take_back(before, power, &name).await {
-            Ok(WentBack { proven, kept }) => {
+            Ok(RolledBack { proven, kept }) => {
                 let verdict = match proven {
                     Ok(()) => self.verdict_after(power).to_owned(),
                     Err(error) => format!("is not healthy in that state either: {error}"),
@@ -56,7 +56,7 @@ impl Worker<'_> {
         }
     }
 
-    async fn take_back(&mut self, before: &Record, power: Power, name: &SnapshotName) -> Result<WentBack, StepError> {
+    async fn take_back(&mut self, before: &Record, power: Power, name: &SnapshotName) -> Result<RolledBack, StepError> {
         let site = self.run.node.at(self.id(), Stage::Undo);
         // Should this run die now, the next one does not take what is half gone back for what the record says.
         self.record.pending.insert(PendingWork::Rollback);
@@ -74,13 +74,13 @@ impl Worker<'_> {
         let kept = self.restore(&site).await?;
         let proven = if power == Power::Stopped { Ok(()) } else { self.prove_again(&site).await };
         self.forget_undo(&site).await?;
-        Ok(WentBack { proven, kept })
+        Ok(RolledBack { proven, kept })
     }
 
     /// Starts the guest in the state that it went back to, and asks its gates.
     async fn prove_again(&mut self, site: &Site) -> Result<(), StepError> {
         self.start(site).await?;
-        let context = gates::surroundings(&self.run.node, self.guest);
+        let context = gates::probe_context(&self.run.node, self.guest);
         if self.kind() == GuestKind::Vm {
             let agent = self.gates_of(&Work::AwaitAgent).await?;
             gates::wait_all(&agent, &context, self.events).await.map_err(StepError::Gate)?;

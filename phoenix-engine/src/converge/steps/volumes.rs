@@ -58,10 +58,10 @@ pub(in crate::converge) async fn mount(worker: &mut Worker<'_>, site: &Site) -> 
     let wanted = mounted_by(spec);
     // Should this run die now and a volume be configured no more, the next one knows that it is ours to unmount; and as long as
     // it is configured, that it may not be there yet.
-    let begun = wanted.iter().filter(|(target, digest)| worker.record.volumes.get(*target) != Some(digest));
-    let begun: Vec<String> = begun.map(|(target, _)| target.clone()).collect();
-    if !begun.is_empty() {
-        worker.record.volumes.extend(begun.into_iter().map(|target| (target, Digest::of([]))));
+    let in_progress = wanted.iter().filter(|(target, digest)| worker.record.volumes.get(*target) != Some(digest));
+    let in_progress: Vec<String> = in_progress.map(|(target, _)| target.clone()).collect();
+    if !in_progress.is_empty() {
+        worker.record.volumes.extend(in_progress.into_iter().map(|target| (target, Digest::of([]))));
         record::note(worker, site).await?;
     }
     let command = Command::new("sh", Effect::Change, DEADLINE).args(["-c", SCRIPT, "phoenix-volumes"]).args(arguments);

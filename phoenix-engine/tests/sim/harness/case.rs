@@ -118,7 +118,7 @@ impl Teller {
             (None, false) => outcomes.join(", "),
         };
         self.ended.log.push(format!("{what}: {ending}"));
-        self.ended.log.extend(ran.deeds.iter().map(|deed| format!("  {deed}")));
+        self.ended.log.extend(ran.foreign_changes.iter().map(|change| format!("  {change}")));
         if self.detail == Detail::Full {
             let plans = ran.plan.iter().flat_map(|plan| &plan.guests);
             let steps =

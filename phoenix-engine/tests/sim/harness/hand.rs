@@ -69,13 +69,13 @@ pub(crate) struct Somebody {
 
 /// What somebody did to a guest.
 #[derive(Debug, Clone)]
-pub(crate) struct Deed {
+pub(crate) struct ForeignChange {
     pub(crate) guest: u32,
     pub(crate) line: String,
     pub(crate) exit: i32,
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for ForeignChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "by hand: {} ({})", self.line.replace('\n', " "), self.exit)
     }
@@ -88,18 +88,18 @@ impl Somebody {
     }
 
     /// Does some things in the next minutes, one after the other.
-    pub(crate) async fn meddle_meanwhile(mut self, node: SimNode) -> Vec<Deed> {
-        let mut deeds = Vec::new();
+    pub(crate) async fn meddle_meanwhile(mut self, node: SimNode) -> Vec<ForeignChange> {
+        let mut foreign_changes = Vec::new();
         for _ in 0..self.random.between(1, 3) {
             let longest = *self.random.pick(&[3_000, 20_000, 120_000]);
             tokio::time::sleep(Duration::from_millis(self.random.below(longest) as u64)).await;
-            deeds.extend(self.meddle(&node).await);
+            foreign_changes.extend(self.meddle(&node).await);
         }
-        deeds
+        foreign_changes
     }
 
     /// Does one thing, if there is a guest to do it to.
-    pub(crate) async fn meddle(&mut self, node: &SimNode) -> Option<Deed> {
+    pub(crate) async fn meddle(&mut self, node: &SimNode) -> Option<ForeignChange> {
         let (id, kind) = self.random.pick_of(self.guests.iter().copied())?;
         let tool = if kind == Kind::Container { "pct" } else { "qm" };
         let words = |verb: &str, rest: &str| format!("{tool} {verb} {id} {rest}").trim_end().to_owned();
@@ -120,17 +120,17 @@ impl Somebody {
             }
         };
         let exit = run(node, &line).await;
-        Some(Deed { guest: id, line, exit })
+        Some(ForeignChange { guest: id, line, exit })
     }
 
     /// Writes something before the guest's notes, as they were a moment ago. Who writes over the record takes the guest away.
-    async fn annotate(&mut self, node: &SimNode, id: u32, kind: Kind) -> Option<Deed> {
+    async fn annotate(&mut self, node: &SimNode, id: u32, kind: Kind) -> Option<ForeignChange> {
         let notes = live(node, id, kind).await?.live.description.filter(|notes| Record::find(notes).is_some())?;
         let text = format!("somebody was here\n{notes}");
         let tool = if kind == Kind::Container { "pct" } else { "qm" };
         let argv = [tool, "set", &id.to_string(), "--description", &text].map(str::to_owned);
         let exit = run_argv(node, &argv).await;
-        Some(Deed { guest: id, line: argv.join(" "), exit })
+        Some(ForeignChange { guest: id, line: argv.join(" "), exit })
     }
 }
 

@@ -14,7 +14,7 @@ use phoenix_sim::SimNode;
 use phoenix_types::GuestId;
 use tokio::time::Instant;
 
-use super::hand::{Deed, Somebody};
+use super::hand::{ForeignChange, Somebody};
 use super::state::NodeState;
 use super::watch::{Death, Jitter, Op, Watch};
 
@@ -73,7 +73,7 @@ pub(crate) struct Ran {
     /// Whether it was still under way after a week.
     pub(crate) endless: bool,
     /// What people did to guests meanwhile.
-    pub(crate) deeds: Vec<Deed>,
+    pub(crate) foreign_changes: Vec<ForeignChange>,
     /// Gates that were passed while half the run was undone are no part of it.
     pub(crate) killed: bool,
 }
@@ -85,7 +85,7 @@ impl Ran {
 
     /// Whether a person worked on a guest meanwhile.
     pub(crate) fn is_meddled_with(&self, id: u32) -> bool {
-        self.deeds.iter().any(|deed| deed.guest == id)
+        self.foreign_changes.iter().any(|change| change.guest == id)
     }
 }
 
@@ -129,7 +129,7 @@ impl Scene {
             ended: Instant::now(),
             error: None,
             endless: false,
-            deeds: Vec::new(),
+            foreign_changes: Vec::new(),
             killed: false,
         };
         let somebody = how.somebody.clone().map(|one| tokio::spawn(one.meddle_meanwhile(self.node.clone())));
@@ -158,7 +158,7 @@ impl Scene {
         }
         // People finish what they began.
         if let Some(somebody) = somebody {
-            ran.deeds = somebody.await.unwrap();
+            ran.foreign_changes = somebody.await.unwrap();
         }
         // Tasks that were aborted drop what they held when they are next polled.
         tokio::task::yield_now().await;

@@ -36,8 +36,8 @@ impl Teller {
                     fleet.edit(&mut self.random.fork());
                 }
                 if meddling {
-                    let deed = Somebody::new(self.random.fork(), &fleet).meddle(&scene.node).await;
-                    self.ended.log.extend(deed.map(|deed| deed.to_string()));
+                    let change = Somebody::new(self.random.fork(), &fleet).meddle(&scene.node).await;
+                    self.ended.log.extend(change.map(|change| change.to_string()));
                 }
             }
             let desired = self.folder.desired(&fleet);
@@ -70,7 +70,7 @@ impl Teller {
             let how = How { jobs, somebody: somebody.take(), ..How::default() };
             let ran = scene.run(desired, how).await;
             self.note(&format!("round {round}, run {attempt}"), &ran);
-            if ran.is_good() && ran.deeds.is_empty() {
+            if ran.is_good() && ran.foreign_changes.is_empty() {
                 let again = scene.run(desired, How::default()).await;
                 self.note(&format!("round {round}, again"), &again);
                 self.expect_nothing_to_do(&again, weather);

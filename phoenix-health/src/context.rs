@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 /// A guest with everything by which it can be asked. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct ProbeContext {
     /// The guest's id, for messages.
     pub guest: GuestId,
     /// Container or VM.

@@ -12,11 +12,11 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const LIMIT: u64 = 1 << 20;
 
 /// A way to ask the node.
-pub(super) struct Look<'a> {
+pub(super) struct NodeReader<'a> {
     host: &'a dyn Host,
 }
 
-impl<'a> Look<'a> {
+impl<'a> NodeReader<'a> {
     pub(super) fn new(host: &'a dyn Host) -> Self {
         Self { host }
     }
