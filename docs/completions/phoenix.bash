@@ -1681,12 +1681,16 @@ _phoenix() {
             return 0
             ;;
         phoenix__subcmd__up)
-            opts="-y -j -C -v -h --plan --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --force-provision --skip-check --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
+            opts="-y -j -C -v -h --replace --prune --plan --yes --dry-run --report --jobs --jobs-scripts --jobs-per-storage --force-provision --skip-check --config --var --host --world --pace --format --command-log --jobs-gates --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --replace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --plan)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

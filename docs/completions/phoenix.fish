@@ -170,6 +170,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l commands -d 'Sh
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -l force-provision -d 'Run all scripts again, changed or not'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l replace -d 'Destroy this guest and create it again; the guests that need it stay, wait until it is healthy, and are asked again' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s j -l jobs -d 'How many commands may change the node at the same time' -r
@@ -212,11 +213,13 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l jobs-gates -d 'Ho
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l prune -d 'Destroy the guests of this fleet that are removed from the configuration'
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s y -l yes -d 'Do not ask before changing the node'
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -l force-provision -d 'Run all scripts again, changed or not'
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s v -l verbose -d 'Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside'
 complete -c phoenix -n "__fish_phoenix_using_subcommand up" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l replace -d 'Destroy this guest and create it again; the guests that need it stay, wait until it is healthy, and are asked again' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l plan -d 'Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l report -d 'Also write how it went to this file, as one HTML page' -r
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s j -l jobs -d 'How many commands may change the node at the same time' -r
@@ -259,6 +262,7 @@ complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l jobs-gates -d
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l prune -d 'Destroy the guests of this fleet that are removed from the configuration'
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -s y -l yes -d 'Do not ask before changing the node'
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l dry-run -d 'Show the plan, and end there'
 complete -c phoenix -n "__fish_phoenix_using_subcommand LetsGo" -l force-provision -d 'Run all scripts again, changed or not'

@@ -193,6 +193,12 @@ pub(crate) struct Plan {
 pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) guests: Guests,
+    /// Destroy this guest and create it again; the guests that need it stay, wait until it is healthy, and are asked again
+    #[arg(long, value_name = "GUEST", conflicts_with = "plan")]
+    pub(crate) replace: Vec<String>,
+    /// Destroy the guests of this fleet that are removed from the configuration
+    #[arg(long, conflicts_with_all = ["plan", "guests"])]
+    pub(crate) prune: bool,
     /// Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<Utf8PathBuf>,

@@ -116,6 +116,8 @@ pub enum CliError {
     Drifted {
         /// The file.
         path: Utf8PathBuf,
+        /// What differs.
+        differences: Vec<String>,
     },
     /// Guests are not taken over.
     #[error("nothing was taken over")]
@@ -208,6 +210,7 @@ impl CliError {
     pub fn details(&self) -> Vec<String> {
         match self {
             Self::RemovalRefused(refused) => refused.iter().map(ToString::to_string).collect(),
+            Self::Drifted { differences, .. } => differences.clone(),
             Self::PowerRefused(refused) => refused.iter().map(ToString::to_string).collect(),
             Self::NotAdopted(why) => why.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
@@ -230,7 +233,7 @@ impl CliError {
             Self::SimulatedOnly { .. } => "add `--host sim:` or leave it out".to_owned(),
             Self::NoSimulator => "build `phoenix-cli` with its feature `sim`, which is on by default".to_owned(),
             Self::World(_) => "`phoenix schema world` prints what the file may hold".to_owned(),
-            Self::Drifted { path } => {
+            Self::Drifted { path, .. } => {
                 format!("look at the new one with `phoenix plan --out {path}`, with the same guests and options")
             }
             Self::WouldOverwrite { .. } => "name a folder without configuration files".to_owned(),

@@ -20,6 +20,11 @@ impl Digest {
         Self(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// The first 32 bits.
+    pub(crate) fn short(&self) -> String {
+        self.0.chars().take(8).collect()
+    }
+
     /// The digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -178,6 +178,10 @@ pub enum GuestOutcome {
     NotOurs,
     /// It is on another node of the cluster.
     Elsewhere,
+    /// It is of the other kind than the configuration says.
+    OtherKind,
+    /// It is a template, and the configuration says that it is none.
+    WrongState,
     /// A step or a gate failed.
     Failed {
         /// Why.
@@ -215,6 +219,8 @@ impl GuestOutcome {
             Self::Unchanged { .. } => "unchanged",
             Self::NotOurs => "not ours",
             Self::Elsewhere => "elsewhere",
+            Self::OtherKind => "other kind",
+            Self::WrongState => "wrong state",
             Self::Failed { .. } => "failed",
             Self::Blocked { .. } => "blocked",
             Self::Cancelled => "cancelled",

@@ -60,10 +60,13 @@ mod status;
 mod takeover;
 mod tasks;
 
-pub use adopt::{AdoptError, Adoptee, Adoption, NotAdoptable, Provisioned, plan_adoption};
+pub use adopt::{AdoptError, Adoptee, Adoption, NotAdoptable, plan_adoption};
 pub use check::{Check, UnknownCheck};
 pub use converge::{Options, Summary, converge};
-pub use decide::{PowerAction, PowerRefused, Provision, RemovalRefused, plan, plan_power, plan_removal};
+pub use decide::{
+    PowerAction, PowerRefused, Provision, Provisioned, Prune, RemovalRefused, Request, plan, plan_down, plan_power,
+    plan_removal, plan_request,
+};
 pub use desired::{
     ContainerOrigin, Desired, DesiredContainer, DesiredGuest, DesiredScript, DesiredVm, HostPath, ImageSource,
     LowerError, NfsMount, NfsServer, Spec, VmOrigin,
@@ -78,8 +81,8 @@ pub use lock::{Holder, LOCK, LivenessCheck, LockError, NodeLock};
 pub use node::{Node, Site};
 pub use observe::{ObserveError, Observed, Present, observe};
 pub use plan::{
-    Difference, Disposition, Effect, GuestPlan, Obstacle, Outage, OutagePart, Plan, PlannedCommand, PlannedGate, Stage,
-    Step, Unmanaged,
+    Difference, Disposition, Effect, GuestPlan, Obstacle, Outage, OutagePart, Plan, PlannedCommand, PlannedGate,
+    RemovedGuest, Stage, Step, Unmanaged,
 };
 pub use snippets::AgentSnippet;
 pub use status::{GuestStatus, Ownership, status};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{FileStat, Host, HostError};
 use phoenix_pve::{GuestError, ObservedGuest, Storages};
-use phoenix_types::{GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
+use phoenix_types::{FleetName, GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::guest::{Proof, Record, check_value};
@@ -42,14 +42,20 @@ pub struct Present {
     pub power: Power,
     /// The text of its firewall file.
     pub firewall: Option<String>,
+    /// The fleet that looks at it: the records of others prove nothing to it.
+    pub fleet: FleetName,
 }
 
 impl Present {
-    /// What its notes say that Phoenix knows of it: the record of this very guest, not one that came along with a clone.
+    /// What Phoenix knows of it, when it shows that it is ours.
     #[must_use]
     pub fn record(&self, id: GuestId) -> Option<Record> {
-        let notes = self.conf.live.description.as_deref()?;
-        Record::find(notes).filter(|record| record.id == id)
+        self.proof(id).into_record()
+    }
+
+    /// What it shows of its owner.
+    pub(crate) fn proof(&self, id: GuestId) -> Proof {
+        Proof::of(&self.conf, self.kind, id, &self.fleet)
     }
 
     /// The value that goes back with the disk: of the `PHOENIX_RECORD` line of a container, or a VM's `vmgenid`.
@@ -62,6 +68,8 @@ impl Present {
 /// Everything that is on the node, as far as a plan needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
+    /// Which node it is: its name and its machine id.
+    pub node: Option<String>,
     /// The guests of this node, whoever made them.
     pub present: BTreeMap<GuestId, Present>,
     /// Guests of other nodes of the cluster, with the node's name.
@@ -85,18 +93,24 @@ pub struct Observed {
 impl Observed {
     /// Whether a run that died was making or destroying this guest, and what is left of it proves that.
     pub(crate) fn is_half_made(&self, id: GuestId) -> bool {
-        let proof = self.present.get(&id).map(|present| Proof::of(&present.conf, present.kind, id));
-        match proof {
-            Some(Proof::Unfinished) => true,
+        match self.present.get(&id).map(|present| present.proof(id)) {
+            Some(Proof::Unfinished(_)) => true,
             Some(Proof::Shell) => self.half_made.contains(&id),
-            Some(Proof::Record(_) | Proof::Nothing) | None => false,
+            _ => false,
         }
+    }
+
+    /// The guests of this fleet that the configuration no longer has.
+    pub(crate) fn removed<'a>(&'a self, desired: &'a Desired) -> impl Iterator<Item = (GuestId, &'a Present, Record)> {
+        let others =
+            self.present.iter().filter(|(id, _)| !desired.configured.contains(*id) && !self.is_half_made(**id));
+        others.filter_map(|(id, present)| Some((*id, present, present.record(*id)?)))
     }
 }
 
-fn present_guest(kind: GuestKind, guest: ObservedGuest) -> Present {
+fn present_guest(kind: GuestKind, guest: ObservedGuest, fleet: &FleetName) -> Present {
     let ObservedGuest { conf, digest, power, firewall, .. } = guest;
-    Present { kind, conf, digest, power, firewall }
+    Present { kind, conf, digest, power, firewall, fleet: fleet.clone() }
 }
 
 /// Looks at the node: two processes (`pct list`, `qm list`), everything else is read from files.
@@ -109,7 +123,7 @@ pub async fn observe(site: &Site, desired: &Desired) -> Result<Observed, Observe
     let (lxc, qemu) = tokio::try_join!(containers.observe(), machines.observe())?;
     let mut present = BTreeMap::new();
     for (guests, kind) in [(lxc, GuestKind::Container), (qemu, GuestKind::Vm)] {
-        present.extend(guests.into_iter().map(|(id, guest)| (id, present_guest(kind, guest))));
+        present.extend(guests.into_iter().map(|(id, guest)| (id, present_guest(kind, guest, &desired.fleet))));
     }
     let elsewhere = elsewhere(host, &present).await?;
     let mut paths = BTreeMap::new();
@@ -126,7 +140,22 @@ pub async fn observe(site: &Site, desired: &Desired) -> Result<Observed, Observe
         true => crate::snippets::find(host, &storages).await?,
         false => None,
     };
-    Ok(Observed { present, elsewhere, paths, agent_snippet, storages, ..Observed::default() })
+    let node = identity(host).await?;
+    Ok(Observed { node, present, elsewhere, paths, agent_snippet, storages, ..Observed::default() })
+}
+
+/// The node's name and machine id, as far as its files have them.
+async fn identity(host: &dyn Host) -> Result<Option<String>, HostError> {
+    let mut words = Vec::new();
+    for path in ["/etc/hostname", "/etc/machine-id"] {
+        match host.read(Utf8Path::new(path), 256).await {
+            Ok(text) => words.push(String::from_utf8_lossy(&text).trim().to_owned()),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    Ok((!words.is_empty()).then(|| words.join(" ")))
 }
 
 /// The guests of other nodes, from the cluster's own list (`/etc/pve/.vmlist`, pve-cluster). A node that is alone, or a

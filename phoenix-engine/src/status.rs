@@ -21,6 +21,8 @@ pub enum Ownership {
     Absent,
     /// It is on another node.
     Elsewhere,
+    /// It is ours, and removed from the configuration.
+    Removed,
 }
 
 /// One guest, configured and actual.
@@ -32,8 +34,9 @@ pub struct GuestStatus {
     pub name: String,
     /// Container or VM.
     pub kind: GuestKind,
-    /// What it should be.
-    pub configured: State,
+    /// What it should be; absent when it is removed from the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configured: Option<State>,
     /// Whether it runs; absent when it does not exist here.
     pub power: Option<Power>,
     /// Whether it is a template on the node.
@@ -59,36 +62,55 @@ pub struct GuestStatus {
 /// Puts configuration and node side by side. `plan` is the one of `up`.
 #[must_use]
 pub fn status(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<GuestStatus> {
-    plan.guests
-        .iter()
-        .filter_map(|planned| {
-            let guest = desired.guests.get(&planned.id)?;
-            let present = observed.present.get(&planned.id);
-            Some(GuestStatus {
-                id: planned.id,
-                name: planned.name.clone(),
-                kind: planned.kind,
-                configured: guest.state,
-                power: present.map(|present| present.power),
-                template: present.is_some_and(|present| present.conf.is_template()),
-                ownership: match planned.disposition {
-                    Disposition::Create => Ownership::Absent,
-                    Disposition::Held if present.is_none() => Ownership::Absent,
-                    Disposition::NotOurs => Ownership::NotOurs,
-                    Disposition::Elsewhere => Ownership::Elsewhere,
-                    Disposition::Finish
-                    | Disposition::Update
-                    | Disposition::Keep
-                    | Disposition::Held
-                    | Disposition::Destroy => Ownership::Ours,
-                },
-                lock: present.and_then(|present| present.conf.lock()).map(str::to_owned),
-                pending: planned.steps.len(),
-                unmet: planned.unmet.clone(),
-                remarks: planned.remarks.clone(),
-                unmanaged: planned.unmanaged.clone(),
-                record: present.and_then(|present| present.record(planned.id)),
-            })
+    let configured = plan.guests.iter().filter_map(|planned| {
+        let guest = desired.guests.get(&planned.id)?;
+        let present = observed.present.get(&planned.id);
+        Some(GuestStatus {
+            id: planned.id,
+            name: planned.name.clone(),
+            kind: planned.kind,
+            configured: Some(guest.state),
+            power: present.map(|present| present.power),
+            template: present.is_some_and(|present| present.conf.is_template()),
+            ownership: match planned.disposition {
+                Disposition::Create => Ownership::Absent,
+                Disposition::Held if present.is_none() => Ownership::Absent,
+                Disposition::NotOurs => Ownership::NotOurs,
+                Disposition::Elsewhere => Ownership::Elsewhere,
+                Disposition::Finish
+                | Disposition::Update
+                | Disposition::Keep
+                | Disposition::Held
+                | Disposition::Destroy
+                | Disposition::Replace
+                | Disposition::OtherKind
+                | Disposition::WrongState => Ownership::Ours,
+            },
+            lock: present.and_then(|present| present.conf.lock()).map(str::to_owned),
+            pending: planned.steps.len(),
+            unmet: planned.unmet.clone(),
+            remarks: planned.remarks.clone(),
+            unmanaged: planned.unmanaged.clone(),
+            record: present.and_then(|present| present.record(planned.id)),
         })
-        .collect()
+    });
+    let removed = plan.removed.iter().map(|guest| {
+        let present = observed.present.get(&guest.id);
+        GuestStatus {
+            id: guest.id,
+            name: guest.name.clone(),
+            kind: guest.kind,
+            configured: None,
+            power: Some(guest.power),
+            template: present.is_some_and(|present| present.conf.is_template()),
+            ownership: Ownership::Removed,
+            lock: present.and_then(|present| present.conf.lock()).map(str::to_owned),
+            pending: 0,
+            unmet: Vec::new(),
+            remarks: vec![format!("it is removed from the configuration: {}", guest.advice())],
+            unmanaged: Vec::new(),
+            record: present.and_then(|present| present.record(guest.id)),
+        }
+    });
+    configured.chain(removed).collect()
 }

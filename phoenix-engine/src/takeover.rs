@@ -42,7 +42,7 @@ impl NodeLock {
         let mut observed = observe(&site, desired).await?;
         for guest in half_made {
             // What is there under the id by now, other than an empty shell, shows by itself whose it is.
-            let proof = observed.present.get(&guest).map(|present| Proof::of(&present.conf, present.kind, guest));
+            let proof = observed.present.get(&guest).map(|present| present.proof(guest));
             match proof {
                 Some(Proof::Shell) => _ = observed.half_made.insert(guest),
                 _ => self.clear_in_progress(guest).await?,

@@ -223,6 +223,15 @@ text_type! {
     r"^(?!([cC][uU][rR][rR][eE][nN][tT]|[vV][zZ][dD][uU][mM][pP]|[pP][eE][nN][dD][iI][nN][gG])$)[A-Za-z][A-Za-z0-9_-]{1,39}$"
 }
 text_type! {
+    /// The name of a fleet: a letter or digit, then letters, digits, `-`, `_` and `.`, at most 40 characters.
+    FleetName, InvalidFleetName, |text: &str| {
+        text.len() <= 40
+            && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    }, "the name of a fleet: a letter or digit, then letters, digits, `-`, `_` and `.`, at most 40 characters",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
+}
+text_type! {
     /// The name of a network bridge, such as `vmbr0`.
     BridgeName, InvalidBridgeName, |text: &str| {
         !text.is_empty() && text.len() <= 15 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
@@ -251,6 +260,13 @@ text_type! {
         let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         text.as_bytes().first().is_some_and(|&b| word(b)) && text.bytes().all(|b| word(b) || b"-+.".contains(&b))
     }, "a tag: lower-case letters, digits, `_`, then also `-`, `+` and `.`", r"^[a-z0-9_][a-z0-9_+.-]*$"
+}
+
+impl Default for FleetName {
+    /// The fleet of a configuration that gives it no name, and of guests whose record is from before fleets had names.
+    fn default() -> Self {
+        Self("default".into())
+    }
 }
 
 impl VolumeId {

@@ -29,9 +29,9 @@ mod text;
 pub use conf::{ConfSection, GuestConf, conf_digest, percent_decode, percent_encode};
 pub use firewall::{Direction, FirewallFile, FirewallRule, FirewallText, RuleState, Verdict};
 pub use id::{
-    BridgeName, GuestId, GuestKind, Hostname, InterfaceName, InvalidBridgeName, InvalidGuestId, InvalidHostname,
-    InvalidInterfaceName, InvalidNodeName, InvalidSnapshotName, InvalidStorageId, InvalidTag, InvalidVolumeId,
-    NodeName, SnapshotName, StorageId, Tag, VolumeId,
+    BridgeName, FleetName, GuestId, GuestKind, Hostname, InterfaceName, InvalidBridgeName, InvalidFleetName,
+    InvalidGuestId, InvalidHostname, InvalidInterfaceName, InvalidNodeName, InvalidSnapshotName, InvalidStorageId,
+    InvalidTag, InvalidVolumeId, NodeName, SnapshotName, StorageId, Tag, VolumeId,
 };
 pub use net::{
     Cidr, InvalidCidr, InvalidIpv4Setting, InvalidIpv6Setting, InvalidMac, Ipv4Setting, Ipv6Setting, Mac, ipv4_pattern,

@@ -10,7 +10,7 @@ use phoenix_engine::{
     AdoptError, Adoption, Desired, Export, Node, Observed, Plan, Provisioned, export, observe, plan_adoption, remaining,
 };
 use phoenix_host::{Changes, Host as _};
-use phoenix_types::{GuestId, KnownSecrets};
+use phoenix_types::{FleetName, GuestId, KnownSecrets};
 use serde::Serialize;
 
 use super::change::{Consent, Stake, agree};
@@ -136,6 +136,8 @@ fn write(dir: &Utf8Path, args: &Adopt, settings: &Settings) -> Result<ExitStatus
     let (files, guests, remaining) = choice.work(settings, Changes::Refused, async |node| {
         let site = node.labelled(None, "observe");
         let nothing = Desired {
+            fleet: FleetName::default(),
+            configured: BTreeSet::new(),
             guests: BTreeMap::new(),
             order: Vec::new(),
             dependants: BTreeMap::new(),

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use camino::Utf8PathBuf;
-use phoenix_config::State;
-use phoenix_engine::{Check, Effect, Node, NodeLock, Observed, Options, Plan, Summary, converge};
+use phoenix_engine::{
+    Check, Disposition, Effect, GuestPlan, Node, NodeLock, Observed, Options, Plan, Summary, converge,
+};
 use phoenix_host::{Changes, Host as _};
 use phoenix_types::GuestId;
 use serde::Serialize;
@@ -69,17 +70,6 @@ pub(crate) enum Goal {
     Stopped,
     /// Gone.
     Destroyed,
-}
-
-impl Goal {
-    /// The state of a guest that got there.
-    fn state(self, configured: State) -> String {
-        match self {
-            Self::Configured => configured.to_string(),
-            Self::Stopped => State::Stopped.to_string(),
-            Self::Destroyed => "destroyed".to_owned(),
-        }
-    }
 }
 
 impl RunArgs {
@@ -151,8 +141,20 @@ pub(super) fn carry_out(
     })
 }
 
-/// What each guest should be.
+/// What each guest is in the end.
 type States = BTreeMap<GuestId, String>;
+
+/// The states of the guests of a plan, as the node shows them.
+fn facts(plan: &Plan, observed: &Observed) -> States {
+    let fact = |guest: &GuestPlan| match observed.present.get(&guest.id) {
+        Some(present) if present.conf.is_template() => "template".to_owned(),
+        Some(present) => present.power.to_string(),
+        None if observed.elsewhere.contains_key(&guest.id) => "elsewhere".to_owned(),
+        None if guest.disposition == Disposition::Destroy => "destroyed".to_owned(),
+        None => "absent".to_owned(),
+    };
+    plan.guests.iter().map(|guest| (guest.id, fact(guest))).collect()
+}
 
 enum End {
     Ended(ExitStatus),
@@ -204,8 +206,7 @@ async fn under_lock(
         session.settings.terminal.note(&summary::killed(&history, session.settings.terminal.err()));
         return Ok(End::Killed);
     };
-    let states: States =
-        session.desired.guests.iter().map(|(id, guest)| (*id, change.goal.state(guest.state))).collect();
+    let states = if plan.is_empty() { facts(&plan, &observed) } else { facts(&plan, &session.observe(node).await?) };
     let shown = conclude(session, &plan, &history, &states);
     if let (Some(path), Some(file)) = (&change.report, page) {
         let title = format!("phoenix {} on {}", change.verb, place(session, node));
@@ -225,6 +226,7 @@ async fn under_lock(
     )?;
     Ok(End::Ended(match result {
         _ if cancel.is_cancelled() => ExitStatus::Cancelled,
+        result if result.is_good() && plan.has_unmet() => ExitStatus::Pending,
         result if result.is_good() => ExitStatus::Done,
         _ => ExitStatus::Failed,
     }))

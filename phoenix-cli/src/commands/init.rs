@@ -6,7 +6,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use phoenix_engine::{Desired, Node, observe};
 use phoenix_host::{Changes, Command, Effect, Host as _, HostError};
-use phoenix_types::KnownSecrets;
+use phoenix_types::{FleetName, KnownSecrets};
 
 use crate::args::Init;
 use crate::error::CliError;
@@ -91,6 +91,8 @@ async fn look(node: &Node) -> Result<Found, CliError> {
     });
     let site = node.labelled(None, "observe");
     let nothing = Desired {
+        fleet: FleetName::default(),
+        configured: BTreeSet::new(),
         guests: BTreeMap::new(),
         order: Vec::new(),
         dependants: BTreeMap::new(),

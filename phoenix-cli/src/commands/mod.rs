@@ -4,6 +4,7 @@ mod adopt;
 mod change;
 mod config;
 mod doctor;
+mod drift;
 mod graph;
 mod health;
 mod init;

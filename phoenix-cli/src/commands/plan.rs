@@ -26,5 +26,6 @@ pub(super) fn run(args: &Plan, settings: &Settings) -> Result<ExitStatus, CliErr
     }
     let commands = if args.commands { Commands::Shown } else { Commands::Hidden };
     settings.data(|| full(&plan, commands, settings.terminal.out()), || &plan, || plan.guests.iter().collect())?;
-    Ok(if args.exit_code && !plan.is_empty() { ExitStatus::Pending } else { ExitStatus::Done })
+    let is_pending = !plan.is_empty() || plan.has_unmet();
+    Ok(if args.exit_code && is_pending { ExitStatus::Pending } else { ExitStatus::Done })
 }

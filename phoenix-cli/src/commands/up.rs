@@ -1,10 +1,11 @@
 //! `phoenix up`, `create`, `converge`
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_engine::{Digest, Plan, Provision, plan};
-use serde::Deserialize;
+use phoenix_engine::{Plan, Provision, Prune, Request, plan, plan_request};
+use serde_json::Value;
 
 use super::change::{self, Goal};
+use super::drift;
 use crate::args::{Up, UpOf};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
@@ -13,36 +14,50 @@ use crate::settings::Settings;
 
 /// `phoenix up`
 pub(super) fn up(args: &Up, settings: &Settings) -> Result<ExitStatus, CliError> {
-    let session = Session::open(settings, &args.guests.guests, Scope::Named)?;
+    let mut guests = args.guests.guests.clone();
+    if !guests.is_empty() {
+        guests.extend(args.replace.iter().cloned());
+    }
+    let session = Session::open(settings, &guests, Scope::Named)?;
+    let replace = session.configuration.select(&args.replace)?.unwrap_or_default();
     let approved = args.plan.as_deref().map(Approved::read).transpose()?;
     change::carry_out(&session, &args.run.change("up", Goal::Configured).checked(&args.checks), |observed| {
-        let plan = plan(&session.desired, observed, args.provision.get());
+        let request = Request {
+            provision: args.provision.get(),
+            replace: replace.clone(),
+            prune: if args.prune { Prune::Yes } else { Prune::No },
+        };
+        let plan = plan_request(&session.desired, observed, &request).map_err(CliError::RemovalRefused)?;
         match approved {
-            Some(approved) => approved.compare(plan),
+            Some(approved) => approved.compare(plan.rehearsed(&session.desired, observed)),
             None => Ok(plan),
         }
     })
 }
 
-/// A plan that was written earlier, as far as it matters.
-#[derive(Debug, Deserialize)]
+/// A plan that was written earlier.
+#[derive(Debug)]
 struct Approved {
-    #[serde(skip)]
     path: Utf8PathBuf,
-    digest: Digest,
+    plan: Value,
 }
 
 impl Approved {
     fn read(path: &Utf8Path) -> Result<Self, CliError> {
         let file = |source| CliError::File { action: "read", path: path.to_owned(), source };
         let text = std::fs::read(path).map_err(file)?;
-        let approved: Self = serde_json::from_slice(&text).map_err(|error| file(error.into()))?;
-        Ok(Self { path: path.to_owned(), ..approved })
+        let plan = serde_json::from_slice(&text).map_err(|error| file(error.into()))?;
+        Ok(Self { path: path.to_owned(), plan })
     }
 
-    /// The plan, if it is the one that was approved.
+    /// The plan, if it is the one that was approved, to the last word.
     fn compare(self, plan: Plan) -> Result<Plan, CliError> {
-        if plan.digest == self.digest { Ok(plan) } else { Err(CliError::Drifted { path: self.path }) }
+        let now = serde_json::to_value(&plan).map_err(|error| CliError::Output(error.into()))?;
+        let differences = drift::differences(&self.plan, &now);
+        match differences.is_empty() {
+            true => Ok(plan),
+            false => Err(CliError::Drifted { path: self.path, differences }),
+        }
     }
 }
 

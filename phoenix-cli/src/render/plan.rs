@@ -1,6 +1,7 @@
 //! A plan for people: quiet when there is nothing to do, exact when there is.
 
 use phoenix_engine::{Difference, Disposition, Effect, GuestPlan, Obstacle, Outage, Plan, Stage, Step};
+use phoenix_types::Power;
 
 use super::progress::Detail;
 use super::style::{bound, columns, push_wrapped, tame};
@@ -64,6 +65,17 @@ fn draw(plan: &Plan, detail: Detail, commands: Commands, canvas: Canvas) -> Stri
     if detail == Detail::Full {
         text.push_str(&unmanaged(plan, canvas));
     }
+    for guest in &plan.removed {
+        let state = if guest.power == Power::Stopped { "off" } else { "running" };
+        let words = format!(
+            "note: {} {} ({}, {state}) is removed from the configuration and stays: {}",
+            guest.id,
+            tame(&guest.name),
+            guest.kind,
+            guest.advice()
+        );
+        push_wrapped(&mut text, "", &words, Tone::Warn, canvas);
+    }
     for remark in &plan.remarks {
         push_wrapped(&mut text, "", &format!("note: {}", tame(remark)), Tone::Warn, canvas);
     }
@@ -72,7 +84,7 @@ fn draw(plan: &Plan, detail: Detail, commands: Commands, canvas: Canvas) -> Stri
 }
 
 fn is_left_alone(disposition: Disposition) -> bool {
-    matches!(disposition, Disposition::NotOurs | Disposition::Elsewhere | Disposition::Held)
+    disposition.leaves_alone() || disposition == Disposition::Held
 }
 
 /// What a plan does that only switches a guest on or off.
@@ -104,7 +116,10 @@ fn heading(guest: &GuestPlan, canvas: Canvas) -> String {
         Disposition::NotOurs => (Tone::Warn, "!", "exists, but not by Phoenix: left alone"),
         Disposition::Elsewhere => (Tone::Warn, "!", "is on another node of the cluster: left alone"),
         Disposition::Held => (Tone::Bad, canvas.glyph("✗", "X"), "is held back: nothing of it is changed"),
+        Disposition::OtherKind => (Tone::Warn, "!", "is of the other kind: left alone"),
+        Disposition::WrongState => (Tone::Warn, "!", "is a template and cannot run: left alone"),
         Disposition::Destroy => (Tone::Bad, "-", "is destroyed, with its disks"),
+        Disposition::Replace => (Tone::Bad, "-", "is destroyed with its disks, and created again"),
     };
     let id = canvas.paint(Tone::Strong, format!("{:>4} {}", guest.id, guest.name));
     format!("{} {id} ({}) {}\n", canvas.paint(tone, sign), guest.kind, canvas.paint(tone, what))
@@ -242,7 +257,8 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
     let noun = if all == 1 { "guest" } else { "guests" };
     let stay =
         plan.guests.iter().filter(|guest| guest.disposition == Disposition::Keep && !guest.unmet.is_empty()).count();
-    if plan.is_empty() && of(&[Disposition::NotOurs, Disposition::Elsewhere, Disposition::Held]) + stay == 0 {
+    let left_alone = plan.guests.iter().filter(|guest| is_left_alone(guest.disposition)).count();
+    if plan.is_empty() && left_alone + stay == 0 {
         let sign = canvas.glyph("✓", "OK");
         let text = if all == 0 {
             format!("{sign} nothing to do")
@@ -256,9 +272,10 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
     let counts = [
         (of(&[Disposition::Create, Disposition::Finish]), "to create"),
         (of(&[Disposition::Update]), "to change"),
+        (of(&[Disposition::Replace]), "to replace"),
         (of(&[Disposition::Destroy]), "to destroy"),
         (of(&[Disposition::Held]), "held back"),
-        (of(&[Disposition::NotOurs, Disposition::Elsewhere]), "left alone"),
+        (left_alone - of(&[Disposition::Held]), "left alone"),
         (stay, "different and left so"),
         (of(&[Disposition::Keep]) - stay, "as they should be"),
     ];

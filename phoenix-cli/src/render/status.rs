@@ -18,7 +18,7 @@ pub(crate) fn table(rows: &[GuestRow], canvas: Canvas) -> String {
         Column::left("DRIFT").giving_way(8).with_room(),
     ]);
     for GuestRow { status, health, .. } in rows {
-        let wanted = status.configured.to_string();
+        let wanted = status.configured.map_or_else(|| "removed".to_owned(), |state| state.to_string());
         let actual = match status.power {
             None if status.ownership == Ownership::Elsewhere => "elsewhere".to_owned(),
             None => "absent".to_owned(),
@@ -29,6 +29,7 @@ pub(crate) fn table(rows: &[GuestRow], canvas: Canvas) -> String {
             Ownership::Ours => (Tone::Plain, "phoenix"),
             Ownership::NotOurs => (Tone::Warn, "not ours"),
             Ownership::Elsewhere => (Tone::Warn, "other node"),
+            Ownership::Removed => (Tone::Warn, "phoenix"),
             Ownership::Absent => (Tone::Faint, "-"),
         };
         let (health_tone, health) = match health {

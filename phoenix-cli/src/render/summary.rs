@@ -13,7 +13,7 @@ use crate::history::{RunHistory, Story};
 /// How many lines of output are shown for a failure.
 const OUTPUT_LINES: usize = 12;
 
-/// The guests, one row each. `states` says what each should be: running, stopped, template.
+/// The guests, one row each. `states` says what each is: running, stopped, template.
 pub(crate) fn guests(history: &RunHistory, states: &BTreeMap<GuestId, String>, canvas: Canvas) -> String {
     let mut table = Table::new([
         Column::right("ID"),
@@ -26,8 +26,7 @@ pub(crate) fn guests(history: &RunHistory, states: &BTreeMap<GuestId, String>, c
     ]);
     for (id, story) in history.stories() {
         let outcome = story.end.as_ref().map(|(_, outcome)| outcome);
-        // Of a guest that did not get there nobody knows the state.
-        let state = states.get(&id).filter(|_| outcome.is_some_and(GuestOutcome::is_good)).cloned();
+        let state = states.get(&id).cloned();
         table.row([
             (Tone::Strong, id.to_string()),
             (Tone::Plain, story.name.clone()),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use phoenix_types::{BridgeName, Hostname, Ipv4Setting, StorageId, Verdict, text_type};
+use phoenix_types::{BridgeName, FleetName, Hostname, Ipv4Setting, StorageId, Verdict, text_type};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::firewall::RuleEntry;
@@ -65,6 +65,9 @@ object! {
         "$schema" => schema: Option<String>,
         /// The version of this file. Handed to scripts.
         "version" => version: Option<Line>,
+        /// The name of the fleet: all guests of this configuration. It is in the record of each guest, and a guest whose record names
+        /// another fleet is left alone. Default: `default`.
+        "fleet" => fleet: Option<FleetName>,
         /// Who wrote it. Handed to scripts.
         "author" => author: Option<Line>,
         /// The DNS domain of the guests: the search domain of VMs.

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 use ipnet::IpNet;
-use phoenix_types::{BridgeName, Cidr, Hostname, MemoryMib};
+use phoenix_types::{BridgeName, Cidr, FleetName, Hostname, MemoryMib};
 
 use crate::model::OnFailure;
 
@@ -10,6 +10,8 @@ use crate::model::OnFailure;
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Hypervisor {
+    /// The name of the fleet.
+    pub fleet: FleetName,
     /// The DNS domain of the guests.
     pub domain: Option<Hostname>,
     /// The node's own interface.

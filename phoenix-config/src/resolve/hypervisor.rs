@@ -14,6 +14,14 @@ use crate::rules::secrets::{ELSEWHERE, in_text};
 
 const TARGET: Target = Target::File(FileKind::Hypervisor);
 
+/// The value without the fleet's name, which says nothing to scripts: a fleet that gets another name runs none of them again.
+fn without_fleet(mut value: Value) -> Value {
+    if let Value::Object(settings) = &mut value {
+        settings.remove("fleet");
+    }
+    value
+}
+
 /// Resolves the file. The second part is what `shared_volumes` mounts into each guest.
 pub(crate) fn hypervisor(
     entry: &HypervisorEntry,
@@ -27,6 +35,7 @@ pub(crate) fn hypervisor(
     let exports = entry.nfs.as_ref().and_then(|nfs| nfs.exports.as_ref());
     let words = |list: &Option<Vec<_>>| list.iter().flatten().map(ToString::to_string).collect::<Vec<String>>();
     let resolved = Hypervisor {
+        fleet: entry.fleet.clone().unwrap_or_default(),
         domain: entry.domain_name.clone(),
         network: interface.map(|interface| NodeNetwork {
             bridge: interface.name.clone().unwrap_or_else(defaults::bridge),
@@ -48,7 +57,7 @@ pub(crate) fn hypervisor(
             .collect(),
         memory: entry.node.as_ref().and_then(|node| node.memory_mb).map(|memory| MemoryMib(memory.get())),
         on_failure: if rollback { OnFailure::Rollback } else { OnFailure::Keep },
-        context: without_secrets(settings),
+        context: without_fleet(without_secrets(settings)),
     };
     secrets(entry, findings);
     (resolved, shared_mounts(entry, findings))

@@ -9,27 +9,16 @@ mod take;
 use std::collections::BTreeSet;
 
 use phoenix_config::model::State;
-use phoenix_pve::InvalidSettings;
 use phoenix_types::{GuestId, GuestKind};
 use serde::Serialize;
 
-use crate::decide::{Provision, plan};
-use crate::desired::{Desired, DesiredGuest, Spec};
-use crate::guest::{ManagedText, NOTES_LIMIT, RanScript, Record, line_digest, mounted_by, wanted_keys};
+use crate::decide::{Provision, Provisioned, as_configured, plan};
+use crate::desired::{Desired, DesiredGuest};
+use crate::guest::{NOTES_LIMIT, Proof, Record};
 use crate::observe::{Observed, Present};
 use crate::plan::Plan;
 
 pub use take::AdoptError;
-
-/// Whether the scripts of the configuration have run on the guests that are taken over. Nothing on the node tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Provisioned {
-    /// As far as is known they have not, so the next `up` runs them.
-    #[default]
-    NotYet,
-    /// They have, and NFS volumes are set up as well: somebody says so.
-    Already,
-}
 
 /// Why a guest is not taken over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, schemars::JsonSchema)]
@@ -164,9 +153,9 @@ pub fn plan_adoption(
 ) -> Result<Adoption, Vec<NotAdoptable>> {
     let (mut guests, mut ours, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for guest in desired.guests.values().filter(|guest| named.is_none_or(|named| named.contains(&guest.id))) {
-        match consider(guest, observed, provisioned) {
+        match consider(guest, desired, observed, provisioned) {
             Ok(Standing::Ours) => ours.push(guest.id),
-            Ok(Standing::Adoptable(adoptee)) => match claim::claimed_by(&adoptee.seen.conf.live) {
+            Ok(Standing::Adoptable(adoptee)) => match claimed_by(&adoptee) {
                 Some(by) if named.is_none() => left.push(NotAdoptable::Managed { guest: guest.id, by }),
                 claim => guests.push(with_claim(*adoptee, claim)),
             },
@@ -182,7 +171,7 @@ pub fn plan_adoption(
 
 /// What `up` would do if every guest that could be taken over were, with its scripts run.
 pub(crate) fn supposed(desired: &Desired, observed: &Observed) -> Plan {
-    let considered = desired.guests.values().map(|guest| consider(guest, observed, Provisioned::Already));
+    let considered = desired.guests.values().map(|guest| consider(guest, desired, observed, Provisioned::Already));
     let adoptees = considered.filter_map(|standing| match standing {
         Ok(Standing::Adoptable(adoptee)) => Some(*adoptee),
         Ok(Standing::Ours) | Err(_) => None,
@@ -195,7 +184,12 @@ enum Standing {
     Adoptable(Box<Adoptee>),
 }
 
-fn consider(guest: &DesiredGuest, observed: &Observed, provisioned: Provisioned) -> Result<Standing, NotAdoptable> {
+fn consider(
+    guest: &DesiredGuest,
+    desired: &Desired,
+    observed: &Observed,
+    provisioned: Provisioned,
+) -> Result<Standing, NotAdoptable> {
     let id = guest.id;
     if let Some(node) = observed.elsewhere.get(&id) {
         return Err(NotAdoptable::Elsewhere { guest: id, node: node.clone() });
@@ -205,11 +199,14 @@ fn consider(guest: &DesiredGuest, observed: &Observed, provisioned: Provisioned)
     if actual != configured {
         return Err(NotAdoptable::OtherKind { guest: id, actual, configured });
     }
-    if present.record(id).is_some() {
-        return Ok(Standing::Ours);
-    }
     if observed.is_half_made(id) {
         return Err(NotAdoptable::HalfMade { guest: id });
+    }
+    let proof = present.proof(id);
+    match proof {
+        Proof::Record(_) | Proof::Lost(_) | Proof::Unfinished(_) => return Ok(Standing::Ours),
+        Proof::Newer(_) => return Err(NotAdoptable::OtherVersion { guest: id }),
+        Proof::Shell | Proof::OtherFleet(_) | Proof::CloneOf(_) | Proof::Nothing => {}
     }
     if let Some(lock) = present.conf.lock() {
         return Err(NotAdoptable::Locked { guest: id, lock: lock.to_owned(), tool: actual.tool() });
@@ -219,16 +216,20 @@ fn consider(guest: &DesiredGuest, observed: &Observed, provisioned: Provisioned)
     }
     let notes = present.conf.live.description.as_deref().unwrap_or_default();
     let mut remarks = Vec::new();
-    match Record::find(notes) {
-        Some(other) => remarks.push(format!(
-            "its notes carry the record of guest {}, from which it was cloned: it gets its own instead",
-            other.id
-        )),
-        None if Record::is_marked(notes) => return Err(NotAdoptable::OtherVersion { guest: id }),
-        None => {}
+    let record = match proof {
+        Proof::OtherFleet(_) => moved(notes, desired, present),
+        _ => None,
+    };
+    if let Proof::CloneOf(source) = proof {
+        remarks.push(format!(
+            "its notes carry the record of guest {source}, from which it was cloned: it gets its own instead"
+        ));
     }
-    let record = record(guest, present, provisioned)
-        .map_err(|error| NotAdoptable::Settings { guest: id, reason: error.to_string() })?;
+    let record = match record {
+        Some(record) => record,
+        None => as_configured(guest, desired, present, provisioned)
+            .map_err(|error| NotAdoptable::Settings { guest: id, reason: error.to_string() })?,
+    };
     let length = record.insert_into(notes).chars().count();
     if length > NOTES_LIMIT {
         return Err(NotAdoptable::NotesFull { guest: id, length });
@@ -237,40 +238,29 @@ fn consider(guest: &DesiredGuest, observed: &Observed, provisioned: Provisioned)
     Ok(Standing::Adoptable(Box::new(adoptee)))
 }
 
+/// The record of a guest of another fleet, as this fleet continues it.
+fn moved(notes: &str, desired: &Desired, present: &Present) -> Option<Record> {
+    let mut record = Record { fleet: desired.fleet.clone(), ..Record::find(notes)? };
+    if present.kind == GuestKind::Container {
+        record.check = Some(record.fresh_check());
+    }
+    Some(record)
+}
+
+/// Who else manages it: another fleet, as its record says, or another tool, as its notes or tags say.
+fn claimed_by(adoptee: &Adoptee) -> Option<String> {
+    match adoptee.seen.proof(adoptee.id) {
+        Proof::OtherFleet(fleet) => Some(format!("the fleet `{fleet}`")),
+        _ => claim::claimed_by(&adoptee.seen.conf.live),
+    }
+}
+
 fn with_claim(mut adoptee: Adoptee, claim: Option<String>) -> Adoptee {
     if let Some(by) = claim {
         let warning = "two that manage one guest undo each other's work";
         adoptee.remarks.push(format!("its notes or tags say that it is managed by {by}: {warning}"));
     }
     adoptee
-}
-
-/// The record of a guest as it would be had Phoenix set what is configured: the configured keys and lines become Phoenix's to
-/// change and to take away again, and everything else on the guest stays its owner's.
-fn record(guest: &DesiredGuest, present: &Present, provisioned: Provisioned) -> Result<Record, InvalidSettings> {
-    let mut record = Record::new(guest.id);
-    record.keys = wanted_keys(guest, &present.conf.after_restart())?;
-    record.firewall = guest.firewall.is_some();
-    record.origin = guest.origin();
-    record.notes = guest.notes.as_deref().and_then(ManagedText::of);
-    if let Spec::Container(container) = &guest.spec {
-        record.lines = container.raw_lines.iter().map(line_digest).collect();
-    }
-    if provisioned == Provisioned::Already {
-        let ran = |script: &crate::desired::DesiredScript| RanScript {
-            name: script.name.clone(),
-            digest: script.digest.clone(),
-        };
-        record.scripts = guest.scripts.iter().map(ran).collect();
-        if let Spec::Vm(vm) = &guest.spec {
-            record.volumes = mounted_by(vm);
-        }
-    }
-    record.check = match present.kind {
-        GuestKind::Container => Some(record.fresh_check()),
-        GuestKind::Vm => present.check().map(str::to_owned),
-    };
-    Ok(record)
 }
 
 /// What `up` does with these guests when they carry their records.

@@ -44,7 +44,7 @@ async fn take(node: &Node, adoptee: &Adoptee) -> Result<(), AdoptError> {
 fn edit(live: &ConfSection, kind: GuestKind, record: &Record) -> ConfEdit {
     let notes = live.description.as_deref().unwrap_or_default();
     let marks: Vec<_> = match (kind, &record.check) {
-        (GuestKind::Container, Some(check)) => vec![mark(check)],
+        (GuestKind::Container, Some(check)) => vec![mark(check, record.id, &record.fleet)],
         _ => Vec::new(),
     };
     ConfEdit {

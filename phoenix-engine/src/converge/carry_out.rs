@@ -50,7 +50,7 @@ impl Worker<'_> {
             Work::RenewIdentity => self.renew_identity(site).await,
             Work::Volumes => volumes::mount(self, site).await,
             Work::Undo => self.undo(site).await,
-            Work::BreakLock => self.break_lock(site).await,
+            Work::BreakLock => self.target().break_lock(site).await,
             Work::AgentSnippet(path) => {
                 // Two guests may write it at once; each writes the same, and a file is replaced as a whole.
                 Ok(site.host.write(path, VENDOR_DATA.as_bytes(), 0o644).await?)
@@ -85,7 +85,7 @@ impl Worker<'_> {
             },
             Work::GoBack => self.go_back(site).await,
             Work::ForgetGuard => self.forget_undo(site).await,
-            Work::Destroy => self.destroy(site).await,
+            Work::Destroy => self.target().destroy(site).await,
         }
     }
 }

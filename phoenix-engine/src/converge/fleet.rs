@@ -81,6 +81,7 @@ pub async fn converge(
         node: node.clone().learning(desired.secrets.clone()).heard_by(Arc::new(Warnings::new(&events))),
         cancel: options.cancel.clone(),
         lock: options.lock.clone(),
+        fleet: desired.fleet.clone(),
         shells: match &options.lock {
             Some(lock) => lock.half_made().await,
             None => BTreeSet::new(),

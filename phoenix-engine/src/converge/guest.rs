@@ -13,6 +13,7 @@ use super::error::StepError;
 use super::event_sender::EventSender;
 use super::gates;
 use super::run::{DependencyOutcome, Run};
+use super::target::Target;
 use super::worker::Worker;
 use crate::desired::DesiredGuest;
 use crate::event::{EventKind, Failure, GuestOutcome, millis};
@@ -27,12 +28,14 @@ pub(super) async fn run(
 ) -> GuestOutcome {
     let span = tracing::info_span!("guest", id = events.guest.get(), name = plan.name);
     let outcome = match guest {
-        // A panic must not leave the dependants waiting: it ends as a failure of this guest.
-        Some(guest) => match AssertUnwindSafe(drive(run, guest, plan, events).instrument(span)).catch_unwind().await {
-            Ok(outcome) => outcome,
-            Err(panic) => broken(panic_message(&*panic)),
-        },
-        None => broken("the plan names a guest that is not configured"),
+        Some(guest) if plan.disposition != Disposition::Destroy => {
+            unless_it_panics(Box::pin(drive(run, guest, plan, events)).instrument(span)).await
+        }
+        // The configuration may not have it any more, or say that it is of the other kind.
+        guest => {
+            let source = guest.and_then(DesiredGuest::clone_source);
+            unless_it_panics(remove(run, plan, source, events).instrument(span)).await
+        }
     };
     events.send(EventKind::GuestFinished { outcome: outcome.clone() });
     let word = match &outcome {
@@ -46,22 +49,74 @@ pub(super) async fn run(
     outcome
 }
 
+/// A panic must not leave the dependants waiting: it ends as a failure of this guest.
+async fn unless_it_panics(work: impl Future<Output = GuestOutcome>) -> GuestOutcome {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(panic) => broken(panic_message(&*panic)),
+    }
+}
+
 /// What a panic says.
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a message")
 }
 
+/// Removes a guest.
+async fn remove(run: &Run, plan: GuestPlan, copied_from: Option<GuestId>, events: &EventSender) -> GuestOutcome {
+    if let Err(outcome) = wait_for_needs(run, &plan, events).await {
+        return outcome;
+    }
+    events.send(EventKind::GuestStarted { name: plan.name.clone(), steps: plan.steps.len() });
+    let target = Target { run, events, id: plan.id, kind: plan.kind, copied_from };
+    let steps = plan.steps.len();
+    for step in plan.steps {
+        if run.cancel.is_cancelled() {
+            return GuestOutcome::Cancelled;
+        }
+        if let Err(outcome) = attempt(events, &step, target.work(&step)).await {
+            return outcome;
+        }
+    }
+    GuestOutcome::Changed { steps, gates: 0 }
+}
+
+/// Carries a step out and tells how it went.
+async fn attempt(
+    events: &EventSender,
+    step: &Step,
+    work: impl Future<Output = Result<(), StepError>>,
+) -> Result<(), GuestOutcome> {
+    events.send(EventKind::StepStarted { stage: step.stage, summary: step.summary.clone() });
+    let started = Instant::now();
+    let result = work.instrument(tracing::info_span!("step", stage = step.stage.name())).await;
+    events.send(EventKind::StepFinished {
+        stage: step.stage,
+        summary: step.summary.clone(),
+        ms: millis(started.elapsed()),
+        error: result.as_ref().err().map(ToString::to_string),
+    });
+    match result {
+        Ok(()) => Ok(()),
+        Err(StepError::Cancelled) => Err(GuestOutcome::Cancelled),
+        Err(error) => Err(GuestOutcome::Failed { failure: report(step.stage, &error, started.elapsed()) }),
+    }
+}
+
 async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, events: &EventSender) -> GuestOutcome {
     match plan.disposition {
         Disposition::NotOurs => return GuestOutcome::NotOurs,
         Disposition::Elsewhere => return GuestOutcome::Elsewhere,
+        Disposition::OtherKind => return GuestOutcome::OtherKind,
+        Disposition::WrongState => return GuestOutcome::WrongState,
         Disposition::Create
         | Disposition::Finish
         | Disposition::Update
         | Disposition::Keep
         | Disposition::Held
-        | Disposition::Destroy => {}
+        | Disposition::Destroy
+        | Disposition::Replace => {}
     }
     if let Err(outcome) = wait_for_needs(run, &plan, events).await {
         return outcome;
@@ -192,20 +247,8 @@ fn report(stage: Stage, error: &StepError, elapsed: Duration) -> Failure {
 
 impl Worker<'_> {
     async fn step(&mut self, step: &Step) -> Result<(), GuestOutcome> {
-        self.events.send(EventKind::StepStarted { stage: step.stage, summary: step.summary.clone() });
-        let started = Instant::now();
-        let result = self.work(step).instrument(tracing::info_span!("step", stage = step.stage.name())).await;
-        self.events.send(EventKind::StepFinished {
-            stage: step.stage,
-            summary: step.summary.clone(),
-            ms: millis(started.elapsed()),
-            error: result.as_ref().err().map(ToString::to_string),
-        });
-        match result {
-            Ok(()) => Ok(()),
-            Err(StepError::Cancelled) => Err(GuestOutcome::Cancelled),
-            Err(error) => Err(GuestOutcome::Failed { failure: report(step.stage, &error, started.elapsed()) }),
-        }
+        let events = self.events;
+        attempt(events, step, self.work(step)).await
     }
 }
 

@@ -11,6 +11,7 @@ mod record;
 mod retry;
 mod run;
 mod steps;
+mod target;
 mod warnings;
 mod worker;
 
@@ -18,4 +19,5 @@ pub(crate) use event_sender::EventSender;
 pub use fleet::{Options, Summary, converge};
 pub(crate) use gates::probe_context;
 pub(crate) use run::Run;
+pub(crate) use target::Target;
 pub(crate) use worker::Worker;

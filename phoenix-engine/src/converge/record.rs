@@ -34,13 +34,14 @@ pub(super) async fn write(worker: &mut Worker<'_>, site: &Site) -> Result<(), St
         ours.extend(source.lines);
     }
     worker.record.lines = wanted.iter().map(line_digest).collect();
+    worker.record.needs = Some(worker.guest.needs.iter().copied().collect());
     // Once true it stays so until the file is gone.
     worker.record.firewall |= worker.guest.firewall.is_some();
     let mut edit = ConfEdit::default();
     match worker.kind() {
         GuestKind::Container => {
             let check = worker.record.fresh_check();
-            let mark = mark(&check);
+            let mark = mark(&check, worker.record.id, &worker.record.fleet);
             edit.remove_raw = file
                 .conf
                 .live

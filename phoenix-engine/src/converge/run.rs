@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use phoenix_types::GuestId;
+use phoenix_types::{FleetName, GuestId};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,8 @@ pub(crate) struct Run {
     pub(crate) node: Node,
     pub(super) cancel: CancellationToken,
     pub(super) lock: Option<NodeLock>,
+    /// The fleet whose guests these are.
+    pub(super) fleet: FleetName,
     /// Guests of which a run that died left an empty shell.
     pub(super) shells: BTreeSet<GuestId>,
     /// Who may change the node now.
@@ -52,11 +54,12 @@ pub(crate) struct Run {
 
 impl Run {
     /// A run on a node that only rehearses: nothing waits, and gates are taken as passed.
-    pub(crate) fn rehearsal(node: Node, shells: BTreeSet<GuestId>) -> Self {
+    pub(crate) fn rehearsal(node: Node, fleet: FleetName, shells: BTreeSet<GuestId>) -> Self {
         Self {
             node,
             cancel: CancellationToken::new(),
             lock: None,
+            fleet,
             shells,
             slots: Semaphore::new(1),
             scripts: Semaphore::new(1),

@@ -8,6 +8,7 @@ use super::error::StepError;
 use super::event_sender::EventSender;
 use super::gates;
 use super::run::{Gates, Run};
+use super::target::Target;
 use crate::desired::DesiredGuest;
 use crate::guest::Record;
 use crate::node::Site;
@@ -59,6 +60,12 @@ impl Worker<'_> {
     /// The guest's configuration as it is now.
     pub(super) async fn conf(&self, site: &Site) -> Result<ConfFile, StepError> {
         self.files(site).conf(self.id()).await?.ok_or(StepError::Vanished(self.id()))
+    }
+
+    /// The guest, without what the configuration says of it.
+    pub(super) fn target(&self) -> Target<'_> {
+        let copied_from = self.guest.clone_source();
+        Target { run: self.run, events: self.events, id: self.id(), kind: self.kind(), copied_from }
     }
 
     /// Whether the guest runs, as the node says.

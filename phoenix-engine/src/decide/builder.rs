@@ -1,5 +1,7 @@
 //! The plan for one guest, as it grows.
 
+use std::collections::BTreeMap;
+
 use phoenix_types::Power;
 
 use crate::desired::DesiredGuest;
@@ -13,6 +15,30 @@ pub(super) struct Builder<'a> {
     pub(super) unmet: Vec<Difference>,
     pub(super) unmanaged: Vec<Unmanaged>,
     pub(super) power: Power,
+    pub(super) recorded: Recorded,
+}
+
+/// Whether the guest's notes have its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recorded {
+    InNotes,
+    /// Somebody edited it away.
+    Lost,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn of(guest: &'a DesiredGuest, power: Power) -> Self {
+        let recorded = Recorded::InNotes;
+        Self {
+            guest,
+            steps: Vec::new(),
+            remarks: Vec::new(),
+            unmet: Vec::new(),
+            unmanaged: Vec::new(),
+            power,
+            recorded,
+        }
+    }
 }
 
 impl Builder<'_> {
@@ -44,6 +70,7 @@ impl Builder<'_> {
             kind: guest.kind(),
             disposition,
             needs: guest.needs.clone(),
+            inputs: BTreeMap::new(),
             gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
             steps: self.steps,
             unmet: self.unmet,

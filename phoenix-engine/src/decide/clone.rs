@@ -12,7 +12,8 @@ use crate::observe::Observed;
 
 /// The record that a guest begins with.
 pub(super) fn first_record(guest: &DesiredGuest, desired: &Desired, observed: &Observed) -> Record {
-    let mut record = Record::new(guest.id);
+    let mut record = Record::new(guest.id, desired.fleet.clone());
+    record.needs = Some(guest.needs.iter().copied().collect());
     if let Some(source) = guest.clone_source() {
         record.volumes = volumes_of(source, snapshot_of(guest), desired, observed);
         if !is_clean(source, desired, observed) {

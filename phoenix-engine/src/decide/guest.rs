@@ -5,21 +5,31 @@ use std::collections::BTreeSet;
 use phoenix_config::model::{OnFailure, State};
 use phoenix_types::{ConfSection, FirewallFile, FirewallText, GuestKind, Power, SnapshotName, VolumeId};
 
-use super::builder::Builder;
+use super::builder::{Builder, Recorded};
 use super::clone::first_record;
 use super::judge::judge;
 use super::provisioning::{Now, Snapshots, Standing, VendorData, must_be_proven, provisioning};
+use super::recovered::recover;
 use super::scripts::{Pending, Provision, pending};
 use super::unmanaged::unmanaged;
 use super::{container, differences, vm};
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::digest::Digest;
 use crate::guest::{
-    ManagedText, PendingWork, Record, UNDO, changes, is_a_tasks, line_digest, our_vendor_data, wanted_keys,
+    ManagedText, PendingWork, Proof, Record, UNDO, changes, is_a_tasks, line_digest, our_vendor_data, recorded_keys,
     with_managed_text,
 };
 use crate::observe::{Observed, Present};
 use crate::plan::{Difference, Disposition, Effect, GuestPlan, Restart, Stage, Step, Work};
+
+/// The plan that creates a guest, whatever is there now.
+pub(super) fn plan_again(guest: &DesiredGuest, desired: &Desired, observed: &Observed) -> GuestPlan {
+    let power = observed.present.get(&guest.id).map_or(Power::Stopped, |present| present.power);
+    let mut plan = Builder::of(guest, power);
+    let fresh = first_record(guest, desired, observed);
+    create(&mut plan, desired, observed, &fresh);
+    plan.finish(Disposition::Create, fresh)
+}
 
 pub(crate) fn plan_guest(
     guest: &DesiredGuest,
@@ -28,8 +38,7 @@ pub(crate) fn plan_guest(
     provision: Provision,
 ) -> GuestPlan {
     let power = observed.present.get(&guest.id).map_or(Power::Stopped, |present| present.power);
-    let mut plan =
-        Builder { guest, steps: Vec::new(), remarks: Vec::new(), unmet: Vec::new(), unmanaged: Vec::new(), power };
+    let mut plan = Builder::of(guest, power);
     let fresh = first_record(guest, desired, observed);
     if let Some(node) = observed.elsewhere.get(&guest.id) {
         plan.remarks.push(format!("it is on node `{node}`; run Phoenix there, or migrate it here"));
@@ -40,11 +49,15 @@ pub(crate) fn plan_guest(
         return plan.finish(Disposition::Create, fresh);
     };
     if present.kind != guest.kind() {
-        plan.remarks.push(format!(
-            "the id is taken by a {}; the configuration describes a {}",
-            present.kind,
-            guest.kind()
-        ));
+        let (is, should_be) = (present.kind, guest.kind());
+        if present.record(guest.id).is_some() {
+            plan.remarks.push(format!(
+                "it is a {is}, and the configuration describes a {should_be}: `phoenix delete {}` destroys the {is}",
+                guest.id
+            ));
+            return plan.finish(Disposition::OtherKind, fresh);
+        }
+        plan.remarks.push(format!("the id is taken by a {is}; the configuration describes a {should_be}"));
         return plan.finish(Disposition::NotOurs, fresh);
     }
     if observed.is_half_made(guest.id) {
@@ -56,19 +69,21 @@ pub(crate) fn plan_guest(
         create(&mut plan, desired, observed, &fresh);
         return plan.finish(Disposition::Finish, fresh);
     }
-    let Some(record) = present.record(guest.id) else {
-        plan.remarks.push(match present.conf.lock() {
-            Some(lock) => {
-                format!("it has no record of Phoenix and is locked (`{lock}`); nothing proves that it is ours")
-            }
-            None => format!(
-                "it carries no record of Phoenix: take it over with `phoenix adopt {}`, or choose another id",
-                guest.id
-            ),
-        });
-        return plan.finish(Disposition::NotOurs, fresh);
+    let (record, remark) = match present.proof(guest.id) {
+        Proof::Lost(left) => {
+            plan.recorded = Recorded::Lost;
+            let (record, remark) = recover(guest, desired, present, *left);
+            (record, Some(remark))
+        }
+        proof => {
+            let why = proof.why_foreign(guest.id, present.conf.lock());
+            let Some(record) = proof.into_record() else {
+                plan.remarks.push(why);
+                return plan.finish(Disposition::NotOurs, fresh);
+            };
+            judge(present, record)
+        }
     };
-    let (record, remark) = judge(present, record);
     plan.remarks.extend(remark);
     plan.unmanaged = unmanaged(desired, observed, guest, present, &record);
     if let Some(lock) = present.conf.lock() {
@@ -82,7 +97,8 @@ pub(crate) fn plan_guest(
     plan.unmet = differences::origin(guest, desired, present, &record);
     if present.conf.is_template() {
         plan.unmet.extend(differences::template(guest, present, &record));
-        return plan.finish(Disposition::Keep, record);
+        let is_wanted = guest.state == State::Template;
+        return plan.finish(if is_wanted { Disposition::Keep } else { Disposition::WrongState }, record);
     }
     let back = pending_rollback(present, &record);
     let (present, record) = match &back {
@@ -153,7 +169,7 @@ fn is_recorded(guest: &DesiredGuest, present: &Present, record: &Record) -> bool
         && record.lines == lines
         && (record.firewall || guest.firewall.is_none())
         && record.notes == guest.notes.as_deref().and_then(ManagedText::of)
-        && wanted_keys(guest, &present.conf.after_restart()).is_ok_and(|keys| keys == record.keys)
+        && recorded_keys(guest, &present.conf.after_restart(), &record.keys).is_ok_and(|keys| keys == record.keys)
 }
 
 fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed, record: &Record) {
@@ -181,7 +197,8 @@ fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed, record
         let reason = "a clone begins with its source's";
         let work = Work::Settings { restart: Restart::NotNeeded };
         // What the clone will begin with is known only when it is there; converge sends the keys that differ then.
-        let settings = changes(guest, &ConfSection::default(), &Record::new(guest.id)).unwrap_or_default();
+        let settings =
+            changes(guest, &ConfSection::default(), &Record::new(guest.id, desired.fleet.clone())).unwrap_or_default();
         plan.step_about(
             settings.into_iter().map(|change| new(Difference::from(change))).collect(),
             Step::new(Stage::Configure, "apply the settings", reason, Effect::Create, work),
@@ -263,7 +280,7 @@ fn update(
         plan.step(Stage::HostPaths, "mend the directories that it mounts", reason, Effect::Hot, Work::HostPaths);
     }
     let must_restart = running && record.pending.contains(&PendingWork::Restart);
-    if !doable.is_empty() || must_restart || !is_recorded(guest, present, record) {
+    if !doable.is_empty() || must_restart || !is_recorded(guest, present, record) || plan.recorded == Recorded::Lost {
         let restart = if must_restart || running && doable.iter().any(|d| d.effect == Effect::Restart) {
             Restart::Needed
         } else {
@@ -278,6 +295,7 @@ fn update(
         };
         let reason = match count {
             0 if must_restart => "a run was cut off before it restarted it",
+            0 if plan.recorded == Recorded::Lost => "somebody edited it away",
             0 => "it was cut off before it was written",
             _ => "the configuration differs",
         };

@@ -13,12 +13,12 @@ pub(super) fn hold_back(guests: &mut [GuestPlan], observed: &Observed) {
     let mut left: BTreeMap<GuestId, &str> = BTreeMap::new();
     for guest in guests {
         match guest.disposition {
-            Disposition::NotOurs | Disposition::Elsewhere => {
+            disposition if disposition.leaves_alone() => {
                 left.insert(guest.id, "is left alone");
                 continue;
             }
-            Disposition::Create | Disposition::Finish | Disposition::Update => {}
-            Disposition::Keep | Disposition::Held | Disposition::Destroy => continue,
+            Disposition::Create | Disposition::Finish | Disposition::Update | Disposition::Replace => {}
+            _ => continue,
         }
         let needed = guest.needs.iter().find_map(|id| left.get_key_value(id));
         let is_new = guest.disposition == Disposition::Create;

@@ -1,6 +1,6 @@
 //! Plans that only switch guests on and off.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_config::model::{AgentUse, State};
 use phoenix_types::{GuestId, Power};
@@ -178,7 +178,7 @@ fn plan_one(
     };
     let disposition = match &record {
         None => {
-            remarks.push("it carries no record of Phoenix, so it is left alone".to_owned());
+            remarks.push(present.proof(guest.id).why_foreign(guest.id, present.conf.lock()));
             Disposition::NotOurs
         }
         Some(_) if steps.is_empty() => Disposition::Keep,
@@ -200,8 +200,9 @@ fn plan_one(
         obstacles: Vec::new(),
         remarks,
         outage: None,
+        inputs: BTreeMap::new(),
         unmanaged: Vec::new(),
-        record: record.unwrap_or_else(|| Record::new(guest.id)),
+        record: record.unwrap_or_else(|| Record::new(guest.id, present.fleet.clone())),
         power: present.power,
     }
 }

@@ -61,7 +61,7 @@ mod tests {
     }
 
     fn after(scripts: &[DesiredScript]) -> Record {
-        let mut record = Record::new(GuestId::new(100).unwrap());
+        let mut record = Record::new(GuestId::new(100).unwrap(), phoenix_types::FleetName::default());
         for script in scripts {
             record.ran(&script.name, &script.digest);
         }

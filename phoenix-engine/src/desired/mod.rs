@@ -12,7 +12,9 @@ use phoenix_config::EdgeKind;
 use phoenix_config::model::{Fleet, Kind, OnFailure, State};
 use phoenix_pve::InvalidSettings;
 use phoenix_types::gate::Gate;
-use phoenix_types::{DiskSize, FirewallFile, GuestId, GuestKind, Hostname, KnownSecrets, SnapshotName, StorageId};
+use phoenix_types::{
+    DiskSize, FirewallFile, FleetName, GuestId, GuestKind, Hostname, KnownSecrets, SnapshotName, StorageId,
+};
 
 pub use container::{ContainerOrigin, DesiredContainer, HostPath};
 pub use script::DesiredScript;
@@ -47,6 +49,10 @@ pub enum LowerError {
 /// Everything that should be on the node.
 #[derive(Debug, Clone)]
 pub struct Desired {
+    /// The fleet's name.
+    pub fleet: FleetName,
+    /// All guests of the configuration, also those that are not in `guests`.
+    pub configured: BTreeSet<GuestId>,
     /// The guests.
     pub guests: BTreeMap<GuestId, DesiredGuest>,
     /// An order in which each comes after what it needs.
@@ -239,7 +245,14 @@ impl Desired {
             }
         }
         let order = fleet.graph.order().iter().copied().filter(|id| wanted.contains(id)).collect();
-        Ok(Self { guests, order, dependants: dependants(fleet), secrets })
+        Ok(Self {
+            fleet: fleet.hypervisor.fleet.clone(),
+            configured: fleet.guests.keys().copied().collect(),
+            guests,
+            order,
+            dependants: dependants(fleet),
+            secrets,
+        })
     }
 }
 

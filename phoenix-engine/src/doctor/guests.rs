@@ -10,6 +10,7 @@ use phoenix_host::{FileKind, HostError};
 use phoenix_types::{Cidr, GuestConf, GuestId};
 
 use super::{Check, Inspection};
+use crate::decide::removed;
 use crate::observe::Observed;
 
 /// Looks at what guests need.
@@ -36,13 +37,19 @@ fn ownership(inspection: &mut Inspection<'_>, observed: &Observed) {
                 let message = format!("{} is a {}, and configured is a {}", guest.id, present.kind, guest.kind());
                 return Some((guest.id, message, "choose another id".to_owned()));
             }
+            let proof = present.proof(guest.id);
             let message = format!("guest {} exists, and Phoenix did not make it: it is left alone", guest.id);
-            let advice = "choose another id, or destroy it by hand if nobody needs it".to_owned();
-            present.record(guest.id).is_none().then_some((guest.id, message, advice))
+            let advice = proof.why_foreign(guest.id, present.conf.lock());
+            proof.into_record().is_none().then_some((guest.id, message, advice))
         })
         .collect();
     for (id, message, advice) in found {
         inspection.note_of((Check::Ownership, Severity::Warning), [id], &[], message, advice);
+    }
+    for removed in removed(inspection.desired, observed) {
+        let message =
+            format!("guest {} ({}) is removed from the configuration, and still there", removed.id, removed.name);
+        inspection.note_of((Check::Ownership, Severity::Warning), [removed.id], &[], message, removed.advice());
     }
 }
 

@@ -69,6 +69,7 @@ impl Examination {
 struct Inspection<'a> {
     reader: NodeReader<'a>,
     fleet: &'a Fleet,
+    desired: &'a Desired,
     /// The guests that are examined, in the order of their ids.
     guests: Vec<&'a Guest>,
     findings: Vec<Finding>,
@@ -106,7 +107,8 @@ impl Inspection<'_> {
 pub async fn examine(node: &Node, fleet: &Fleet, desired: &Desired) -> Result<Examination, ObserveError> {
     let site = node.labelled(None, "doctor");
     let guests = fleet.guests.values().filter(|guest| desired.guests.contains_key(&guest.id)).collect();
-    let mut inspection = Inspection { reader: NodeReader::new(&*site.host), fleet, guests, findings: Vec::new() };
+    let mut inspection =
+        Inspection { reader: NodeReader::new(&*site.host), fleet, desired, guests, findings: Vec::new() };
     let version = node::examine(&mut inspection).await?;
     // Without the tools there is nothing more to be found.
     if inspection.findings.iter().any(|finding| finding.check == Check::Programs && finding.severity == Severity::Error)
@@ -145,7 +147,7 @@ pub async fn obstacles(
     let site = node.labelled(None, "check");
     let concerned = guests.iter().filter_map(|id| fleet.guest(*id)).collect();
     let mut inspection =
-        Inspection { reader: NodeReader::new(&*site.host), fleet, guests: concerned, findings: Vec::new() };
+        Inspection { reader: NodeReader::new(&*site.host), fleet, desired, guests: concerned, findings: Vec::new() };
     node::basics(&mut inspection).await?;
     needs(&mut inspection, desired, observed).await?;
     let mut obstacles: BTreeMap<GuestId, Vec<Obstacle>> = BTreeMap::new();

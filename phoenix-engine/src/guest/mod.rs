@@ -9,6 +9,7 @@ mod record;
 mod settings;
 mod snapshot;
 mod vendor_data;
+mod version;
 mod volumes;
 mod waits;
 
@@ -20,7 +21,7 @@ pub(crate) use notes::with_managed_text;
 pub(crate) use proof::Proof;
 pub(crate) use record::NOTES_LIMIT;
 pub use record::{PendingWork, RanScript, Record, Undo};
-pub(crate) use settings::{changes, managed_keys, wanted_keys};
+pub(crate) use settings::{changes, managed_keys, recorded_keys, wanted_keys};
 pub(crate) use snapshot::{UNDO, successor, undo_snapshot};
 pub(crate) use vendor_data::{NAME as VENDOR_DATA_NAME, VENDOR_DATA, ours as our_vendor_data};
 pub(crate) use volumes::{fstab_field, mounted_by, mounts};

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use phoenix_types::GuestId;
+use phoenix_types::{FleetName, GuestId};
 use serde::{Deserialize, Serialize};
 
 use super::notes::ManagedText;
 use crate::digest::Digest;
+
+/// The version that this program writes.
+pub(crate) const VERSION: u32 = 2;
 
 const OPEN: &str = "<!-- phoenix:";
 const CLOSE: &str = " -->";
@@ -46,9 +49,11 @@ pub enum PendingWork {
 /// What Phoenix knows of a guest. It stands in one HTML comment in the guest's notes, after the user's own text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Record {
-    /// The version of this form: 1.
+    /// The version of this form.
     #[serde(rename = "v")]
     pub version: u32,
+    /// The fleet that the guest belongs to.
+    pub fleet: FleetName,
     /// The guest that the record is about: a clone that carries its source's record is not mistaken for it.
     pub id: GuestId,
     /// The value that goes back with the disk when the guest is rolled back: for a container that of its
@@ -82,6 +87,10 @@ pub struct Record {
     /// What of the notes is the configuration's, so that it can be replaced or taken away again.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<ManagedText>,
+    /// The guests that it needs, so that a guest which the configuration no longer has is removed before them. Absent in a record
+    /// that an older Phoenix wrote.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<BTreeSet<GuestId>>,
     /// What the snapshot that carries this record does not hold itself. Only the snapshot before a change has it.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
@@ -101,9 +110,10 @@ pub struct Undo {
 impl Record {
     /// The record of a guest that is just being made.
     #[must_use]
-    pub fn new(id: GuestId) -> Self {
+    pub fn new(id: GuestId, fleet: FleetName) -> Self {
         Self {
-            version: 1,
+            version: VERSION,
+            fleet,
             id,
             check: None,
             scripts: Vec::new(),
@@ -115,21 +125,9 @@ impl Record {
             volumes: BTreeMap::new(),
             origin: BTreeMap::new(),
             notes: None,
+            needs: None,
             undo: None,
         }
-    }
-
-    /// The record in a guest's notes, when there is one that this program understands.
-    #[must_use]
-    pub fn find(notes: &str) -> Option<Self> {
-        let (_, text, _) = split(notes)?;
-        serde_json::from_str::<Self>(text).ok().filter(|record| record.version == 1)
-    }
-
-    /// Whether notes carry a record, be it one that this program does not understand.
-    #[must_use]
-    pub fn is_marked(notes: &str) -> bool {
-        split(notes).is_some()
     }
 
     /// `notes` with this record in it: in its old place, or after the user's text.
@@ -159,7 +157,7 @@ impl Record {
     pub fn fresh_check(&self) -> String {
         let unmarked = Self { check: None, pending: BTreeSet::new(), notes: None, ..self.clone() };
         let json = serde_json::to_vec(&unmarked).unwrap_or_default();
-        Digest::of([json.as_slice()]).as_str()[..8].to_owned()
+        Digest::of([json.as_slice()]).short()
     }
 
     /// Notes a script that ran to its end.
@@ -171,7 +169,7 @@ impl Record {
 }
 
 /// The notes before the record, the record's text, and the notes after it.
-fn split(notes: &str) -> Option<(&str, &str, &str)> {
+pub(super) fn split(notes: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = notes.split_once(OPEN)?;
     let (text, after) = rest.split_once("-->")?;
     Some((before, text.trim(), after))
@@ -180,10 +178,12 @@ fn split(notes: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest::version::Written;
     use proptest::prelude::*;
+    use test_case::test_case;
 
     fn record() -> Record {
-        let mut record = Record::new(GuestId::new(103).unwrap());
+        let mut record = Record::new(GuestId::new(103).unwrap(), FleetName::default());
         record.ran("base_setup", &Digest::of([b"script".as_slice()]));
         record.keys.insert("mp0".into());
         record
@@ -205,9 +205,23 @@ mod tests {
 
     #[test]
     fn notes_without_a_record_or_with_a_newer_one_have_none() {
-        assert_eq!(Record::find("just text"), None);
-        assert_eq!(Record::find("<!-- phoenix:{\"v\":2,\"id\":103} -->"), None);
-        assert_eq!(Record::find("<!-- phoenix:{broken -->"), None);
+        assert_eq!(Written::find("just text"), Written::Nothing);
+        assert_eq!(Written::find("<!-- phoenix:{\"v\":3,\"id\":103,\"new\":1} -->"), Written::Newer(3));
+        assert_eq!(Written::find("<!-- phoenix:{broken -->"), Written::Damaged);
+        assert_eq!(Written::find("<!-- phoenix:{\"v\":2,\"id\":103} -->"), Written::Damaged, "it names no fleet");
+        assert_eq!(Written::find("<!-- phoenix:{\"v\":0,\"id\":103} -->"), Written::Damaged);
+    }
+
+    /// One file for each version that was ever written, by the program of that version.
+    #[test_case(include_str!("record_fixtures/v1.txt"), "default", None; "version 1")]
+    #[test_case(include_str!("record_fixtures/v2.txt"), "lab", Some(101); "version 2")]
+    fn every_version_is_understood(notes: &str, fleet: &str, needs: Option<u32>) {
+        let record = Record::find(notes).unwrap();
+        assert_eq!((record.version, record.fleet.as_str(), record.id.get()), (VERSION, fleet, 103));
+        assert_eq!(record.needs, needs.map(|id| [GuestId::new(id).unwrap()].into()));
+        assert_eq!(record.scripts[0].name, "base_setup");
+        assert_eq!(record.check.as_deref(), Some("0badcafe"));
+        assert!(record.pending.contains(&PendingWork::Restart) && record.firewall && record.keys.contains("mp0"));
     }
 
     #[test]

@@ -54,6 +54,18 @@ pub(crate) fn wanted_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BT
     Ok(managed_keys(guest, live)?.into_iter().filter(|key| is_owned(key)).collect())
 }
 
+/// The keys that the record names: those that are configured, and those that are not any more but could not be taken away, such as
+/// a mount point of a protected guest.
+pub(crate) fn recorded_keys(
+    guest: &DesiredGuest,
+    live: &ConfSection,
+    known: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, InvalidSettings> {
+    let mut keys = wanted_keys(guest, live)?;
+    keys.extend(known.iter().filter(|key| live.get(key).is_some()).cloned());
+    Ok(keys)
+}
+
 /// Whether a key that is configured no more goes: keys that every guest has stay as they are.
 fn is_owned(key: &str) -> bool {
     !["cores", "hostname", "memory", "name", "onboot", "protection", "swap", "unprivileged"].contains(&key)

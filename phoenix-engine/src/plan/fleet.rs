@@ -4,6 +4,7 @@ use phoenix_types::GuestId;
 use serde::Serialize;
 
 use super::guest::{Disposition, GuestPlan};
+use super::removed::RemovedGuest;
 use super::work::Work;
 use crate::digest::Digest;
 
@@ -15,6 +16,12 @@ pub struct Plan {
     /// What a run that died left on the node and nothing here touches; no part of what is done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// Guests of this fleet that are removed from the configuration and still on the node.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedGuest>,
+    /// The node that the plan is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// A digest over all that is done: two plans with one digest do the same.
     pub digest: Digest,
 }
@@ -37,7 +44,14 @@ impl Plan {
         // What is shown does not tell everything that is done: the text of a firewall file, for one.
         let works: Vec<&Work> = done.iter().flat_map(|guest| guest.steps.iter().map(|step| &step.work)).collect();
         let works = format!("{works:?}");
-        Self { digest: Digest::of([json.as_slice(), works.as_bytes()]), guests, remarks: Vec::new() }
+        let digest = Digest::of([json.as_slice(), works.as_bytes()]);
+        Self { digest, guests, remarks: Vec::new(), removed: Vec::new(), node: None }
+    }
+
+    /// Whether a guest differs from the configuration and stays so.
+    #[must_use]
+    pub fn has_unmet(&self) -> bool {
+        self.guests.iter().any(|guest| !guest.unmet.is_empty() || guest.disposition.leaves_alone())
     }
 
     /// Whether nothing is to be done.
@@ -56,14 +70,14 @@ impl Plan {
                 guest.outage = None;
             }
         }
-        Self { remarks: self.remarks, ..Self::of(self.guests) }
+        Self { remarks: self.remarks, removed: self.removed, node: self.node, ..Self::of(self.guests) }
     }
 
     /// The same plan for the guests for which `wanted` holds, and no others.
     #[must_use]
     pub(crate) fn only(mut self, wanted: impl Fn(GuestId) -> bool) -> Self {
         self.guests.retain(|guest| wanted(guest.id));
-        Self { remarks: self.remarks, ..Self::of(self.guests) }
+        Self { remarks: self.remarks, removed: self.removed, node: self.node, ..Self::of(self.guests) }
     }
 
     /// How many steps there are in all.

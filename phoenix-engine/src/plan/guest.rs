@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::obstacle::Obstacle;
 use super::step::{Difference, Step};
+use crate::digest::Digest;
 use crate::guest::Record;
 
 /// What a plan does with a guest.
@@ -27,8 +28,22 @@ pub enum Disposition {
     Elsewhere,
     /// It would be made or changed, and an obstacle, its own or that of a guest that it needs, stops it.
     Held,
+    /// It is ours, and of the other kind than the configuration says: left alone.
+    OtherKind,
+    /// It is a template on the node and should be none: left alone, because no template becomes a guest again.
+    WrongState,
     /// It is destroyed.
     Destroy,
+    /// It is destroyed and created again, because that was asked for.
+    Replace,
+}
+
+impl Disposition {
+    /// Whether the guest is not touched because it is not what the configuration describes.
+    #[must_use]
+    pub fn leaves_alone(self) -> bool {
+        matches!(self, Self::NotOurs | Self::Elsewhere | Self::OtherKind | Self::WrongState)
+    }
 }
 
 /// The plan for one guest.
@@ -44,6 +59,10 @@ pub struct GuestPlan {
     pub disposition: Disposition,
     /// The guests that must be done first.
     pub needs: Vec<GuestId>,
+    /// Digests over what the configuration says of it, by its parts: settings, gates, scripts and the rest. What is approved with
+    /// a plan is all of it, also what no command shows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, Digest>,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// The gates that are asked in the end, by name.

@@ -3,6 +3,7 @@
 mod fleet;
 mod guest;
 mod obstacle;
+mod removed;
 mod stage;
 mod step;
 mod work;
@@ -10,6 +11,7 @@ mod work;
 pub use fleet::Plan;
 pub use guest::{Disposition, GuestPlan, Outage, OutagePart, Unmanaged};
 pub use obstacle::Obstacle;
+pub use removed::RemovedGuest;
 pub use stage::Stage;
 pub use step::{Difference, Effect, PlannedCommand, PlannedGate, Step};
 pub(crate) use work::{Restart, SnapshotPurpose, Work};

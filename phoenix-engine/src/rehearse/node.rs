@@ -13,7 +13,7 @@ use phoenix_types::{ConfSection, GuestConf, GuestId, GuestKind, Power, PropertyS
 
 use crate::desired::Desired;
 use crate::observe::Observed;
-use crate::plan::PlannedCommand;
+use crate::plan::{GuestPlan, PlannedCommand};
 
 /// What stands for a value that is known only when the command is sent.
 const KNOWN_THEN: &str = "*";
@@ -46,9 +46,9 @@ struct State {
 pub(super) struct RehearsedNode(Mutex<State>);
 
 impl RehearsedNode {
-    /// The node as it was observed; only guests of the configuration take part.
-    pub(super) fn new(desired: &Desired, observed: &Observed) -> Self {
-        let known = |id: &GuestId| desired.guests.contains_key(id);
+    /// The node as it was observed; only guests of the plan, and those of the configuration that they may be cloned from, take part.
+    pub(super) fn new(desired: &Desired, plans: &[GuestPlan], observed: &Observed) -> Self {
+        let known = |id: &GuestId| desired.guests.contains_key(id) || plans.iter().any(|plan| plan.id == *id);
         let guests = observed.present.iter().filter(|(id, _)| known(id)).map(|(id, present)| {
             let digest = Some(present.digest.clone());
             ((present.kind, *id), Guest { conf: present.conf.clone(), power: present.power, digest })

@@ -8,12 +8,12 @@ use phoenix_health::{Gate, ProbeContext};
 use phoenix_host::Layered;
 
 use super::node::RehearsedNode;
-use crate::converge::{EventSender, Run, Worker, probe_context};
+use crate::converge::{EventSender, Run, Target, Worker, probe_context};
 use crate::desired::Desired;
 use crate::event::millis;
 use crate::node::Node;
 use crate::observe::Observed;
-use crate::plan::{GuestPlan, Plan, PlannedGate};
+use crate::plan::{Disposition, GuestPlan, Plan, PlannedGate};
 
 /// How often a future is polled at most. None of them waits for anything, but some give way once or twice.
 const POLLS: usize = 1000;
@@ -36,13 +36,21 @@ fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
     // Probes look at a clock, and whoever plans may have none.
     let Ok(clock) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
     let within = clock.enter();
-    let host = Arc::new(RehearsedNode::new(desired, observed));
+    let host = Arc::new(RehearsedNode::new(desired, guests, observed));
     let node = Node::new(Layered::new(host.clone())).with_secrets(host.clone());
-    let run = Run::rehearsal(node, observed.half_made.clone());
+    let run = Run::rehearsal(node, desired.fleet.clone(), observed.half_made.clone());
     for plan in guests.iter_mut().filter(|plan| !plan.is_empty()) {
-        let Some(guest) = desired.guests.get(&plan.id) else { continue };
         // The events do not matter here, only what reaches the host.
         let events = EventSender::discarding(plan.id);
+        let guest = desired.guests.get(&plan.id).filter(|_| plan.disposition != Disposition::Destroy);
+        let Some(guest) = guest else {
+            let target = Target { run: &run, events: &events, id: plan.id, kind: plan.kind, copied_from: None };
+            for step in &mut plan.steps {
+                let _ = at_once(target.work(step));
+                (step.commands, step.writes) = host.take();
+            }
+            continue;
+        };
         let mut worker = Worker::new(&run, guest, &events, plan);
         for step in &mut plan.steps {
             // A step that cannot be gone through to its end shows what it runs until then.

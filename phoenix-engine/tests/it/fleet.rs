@@ -56,7 +56,14 @@ pub(crate) fn node(containers: &[(u32, &str, Power)]) -> Observed {
             let conf = GuestConf::parse(conf, GuestKind::Container);
             (
                 id(*number),
-                Present { kind: GuestKind::Container, conf, digest: String::new(), power: *power, firewall: None },
+                Present {
+                    kind: GuestKind::Container,
+                    conf,
+                    digest: String::new(),
+                    power: *power,
+                    firewall: None,
+                    fleet: phoenix_types::FleetName::default(),
+                },
             )
         })
         .collect();

@@ -9,6 +9,7 @@ mod converging;
 mod differences;
 mod fleet;
 mod leavings;
+mod ownership;
 mod panics;
 mod planning;
 mod rollback;

@@ -156,7 +156,7 @@ fn what_cannot_be_taken_over_says_why() {
     }
     lab.by_hand(&["pct", "set", "102", "--lock", "backup"]);
     lab.by_hand(&["pct", "template", "105"]);
-    lab.by_hand(&["pct", "set", "106", "--description", "<!-- phoenix:{\"v\":2,\"id\":106} -->"]);
+    lab.by_hand(&["pct", "set", "106", "--description", "<!-- phoenix:{\"v\":99,\"id\":106} -->"]);
     lab.by_hand(&["pct", "set", "107", "--description", "Managed by Terraform."]);
     let list = json!({"version": 1, "ids": {"108": {"node": "other", "type": "lxc", "version": 1}}}).to_string();
     lab.on_node(async |node| {

@@ -84,7 +84,7 @@ impl Fleet {
                     guest.scripts.drain(..).map(|script| (script.name, script.body, script.place)).collect();
                 writeln!(text, "{guest:?} {scripts:?}").unwrap();
             }
-            writeln!(text, "{:?}", desired.order).unwrap();
+            writeln!(text, "{:?} {:?}", desired.fleet, desired.order).unwrap();
         }
         Some(Outcome(text))
     }

@@ -140,7 +140,7 @@ fn guests(history: &RunHistory, states: &BTreeMap<GuestId, String>) -> String {
     );
     for (id, story) in history.stories() {
         let outcome = story.end.as_ref().map(|(_, outcome)| outcome);
-        let state = states.get(&id).filter(|_| outcome.is_some_and(GuestOutcome::is_good)).map_or("-", String::as_str);
+        let state = states.get(&id).map_or("-", String::as_str);
         let _ = writeln!(
             html,
             "<tr><td class=\"n\">{id}</td><td>{}</td><td>{}</td><td>{state}</td><td class=\"{}\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phoenix_pve::{CloneGuest, CloneMode, ErrorClass, Purge};
+use phoenix_pve::{CloneGuest, CloneMode, Purge};
 use phoenix_types::{Change, GuestId, GuestKind, SnapshotName, StorageId, VolumeId};
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
 use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
 use crate::event::{EventKind, millis};
-use crate::guest::{ManagedText, NOTES_LIMIT, PendingWork, Proof, Record, wanted_keys};
+use crate::guest::{ManagedText, NOTES_LIMIT, PendingWork, Proof, wanted_keys};
 use crate::node::Site;
 use crate::plan::Stage;
 
@@ -25,14 +25,14 @@ impl Worker<'_> {
         vendor_data: Option<&VolumeId>,
     ) -> Result<(), StepError> {
         if let Some(file) = self.files(site).conf(self.id()).await? {
-            let notes = file.conf.live.description.as_deref().unwrap_or_default();
-            return match Record::find(notes) {
-                Some(record) if record.id == self.id() && record.check.is_some() => Ok(()),
-                Some(record) if record.id == self.id() => {
+            let proof = Proof::of(&file.conf, self.kind(), self.id(), &self.run.fleet);
+            return match proof.into_record() {
+                Some(record) if record.check.is_some() => Ok(()),
+                Some(record) => {
                     (self.record.origin, self.record.notes) = (record.origin, record.notes);
                     self.write_first_record(site).await
                 }
-                _ => Err(StepError::Taken(self.id())),
+                None => Err(StepError::Taken(self.id())),
             };
         }
         self.record.origin = self.guest.origin();
@@ -65,24 +65,9 @@ impl Worker<'_> {
             lock.mark_in_progress(self.id()).await?;
         }
         let made = self.make(site, notes, vendor_data).await;
-        self.clear_unless_shell(site).await?;
+        self.target().clear_unless_shell(site).await?;
         made?;
         self.write_first_record(site).await
-    }
-
-    /// Takes the guest off the list of those that are made or destroyed, unless an empty shell is left of it.
-    async fn clear_unless_shell(&self, site: &Site) -> Result<(), StepError> {
-        let Some(lock) = &self.run.lock else { return Ok(()) };
-        if self.proof(site).await? != Some(Proof::Shell) {
-            lock.clear_in_progress(self.id()).await?;
-        }
-        Ok(())
-    }
-
-    /// What the guest itself shows of its owner, if it is there.
-    async fn proof(&self, site: &Site) -> Result<Option<Proof>, StepError> {
-        let file = self.files(site).conf(self.id()).await?;
-        Ok(file.map(|file| Proof::of(&file.conf, self.kind(), self.id())))
     }
 
     /// Writes raw lines, check value and record before anything runs, so that a clone never starts with its source's.
@@ -152,7 +137,7 @@ impl Worker<'_> {
         if !self.is_left_half_made(site).await? {
             return Ok(());
         }
-        self.break_lock(site).await?;
+        self.target().break_lock(site).await?;
         // A task that was waited for may have come to its end.
         if !self.is_left_half_made(site).await? {
             return Ok(());
@@ -174,33 +159,11 @@ impl Worker<'_> {
     /// # Errors
     /// When it is somebody else's guest.
     async fn is_left_half_made(&self, site: &Site) -> Result<bool, StepError> {
-        match self.proof(site).await? {
-            Some(Proof::Unfinished) => Ok(true),
+        match self.target().proof(site).await? {
+            Some(Proof::Unfinished(_)) => Ok(true),
             Some(Proof::Shell) if self.run.shells.contains(&self.id()) => Ok(true),
-            Some(Proof::Record(_)) | None => Ok(false),
-            Some(Proof::Shell | Proof::Nothing) => Err(StepError::Taken(self.id())),
-        }
-    }
-
-    /// Destroys the guest, which shows at this moment that it is ours. In the middle of that it carries no record any more, so
-    /// the run's lock names it.
-    pub(in crate::converge) async fn destroy(&self, site: &Site) -> Result<(), StepError> {
-        match self.proof(site).await? {
-            Some(Proof::Record(_) | Proof::Unfinished) => {}
-            Some(Proof::Shell) if self.run.shells.contains(&self.id()) => {}
-            Some(Proof::Shell | Proof::Nothing) => return Err(StepError::Taken(self.id())),
-            // What a dead run's command was destroying is gone by itself.
-            None => return Ok(()),
-        }
-        let (id, kind) = (self.id(), self.kind());
-        if let Some(lock) = &self.run.lock {
-            lock.mark_in_progress(id).await?;
-        }
-        let destroyed = while_busy(self.events, Stage::Destroy, || site.guests(kind).destroy(id, Purge::Yes)).await;
-        self.clear_unless_shell(site).await?;
-        match destroyed {
-            Err(error) if error.class() == Some(ErrorClass::NotFound) => Ok(()),
-            other => other,
+            Some(Proof::Record(_) | Proof::Lost(_)) | None => Ok(false),
+            Some(_) => Err(StepError::Taken(self.id())),
         }
     }
 }

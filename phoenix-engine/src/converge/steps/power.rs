@@ -7,8 +7,7 @@ use crate::converge::error::StepError;
 use crate::converge::record;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
-use crate::event::EventKind;
-use crate::guest::{PendingWork, SHUTDOWN};
+use crate::guest::PendingWork;
 use crate::node::Site;
 use crate::plan::{Stage, Work};
 
@@ -27,17 +26,7 @@ impl Worker<'_> {
     }
 
     pub(in crate::converge) async fn stop(&self, site: &Site) -> Result<(), StepError> {
-        let (id, kind) = (self.id(), self.kind());
-        let stopped = while_busy(self.events, Stage::Stop, || site.guests(kind).shutdown(id, SHUTDOWN)).await;
-        match stopped {
-            Err(error) if error.class() == Some(ErrorClass::NotRunning) => Ok(()),
-            Err(error) if error.class() == Some(ErrorClass::TimedOut) => {
-                let text = format!("it does not shut down within {} s and is switched off", SHUTDOWN.as_secs());
-                self.events.send(EventKind::Notice { text });
-                while_busy(self.events, Stage::Stop, || site.guests(kind).stop(id)).await
-            }
-            other => other,
-        }
+        self.target().stop(site).await
     }
 
     /// Stops and starts the guest, and waits for a VM's agent without a slot.

@@ -8,7 +8,7 @@ use crate::converge::record;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
 use crate::desired::Spec;
-use crate::guest::{PendingWork, Record, changes, wanted_keys};
+use crate::guest::{PendingWork, Record, changes, recorded_keys};
 use crate::node::Site;
 use crate::plan::{Restart, Stage};
 
@@ -22,13 +22,14 @@ pub(in crate::converge) async fn apply(
     if let Some(source) = record::inherited(worker, site).await? {
         known.keys.extend(source.keys);
     }
-    let (this, known) = (&*worker, &known);
-    let send = || while_busy(worker.events, Stage::Configure, move || send_changes(this, site, known));
+    let (this, before) = (&*worker, &known);
+    let send = || while_busy(worker.events, Stage::Configure, move || send_changes(this, site, before));
     if send().await? == Protection::TakenOff {
         // Now what it held back can be changed as well.
         send().await?;
     }
-    worker.record.keys = wanted_keys(worker.guest, &worker.conf(site).await?.conf.after_restart())?;
+    let after = worker.conf(site).await?.conf.after_restart();
+    worker.record.keys = recorded_keys(worker.guest, &after, &known.keys)?;
     match restart {
         Restart::Needed => worker.record.pending.insert(PendingWork::Restart),
         Restart::NotNeeded => worker.record.pending.remove(&PendingWork::Restart),

@@ -1,8 +1,8 @@
-//! What may happen to a guest: rules 2, 3, 10 and 13.
+//! What may happen to a guest: rules 2, 3, 10, 13 and 15.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use phoenix_engine::Record;
+use phoenix_engine::{GuestOutcome, Record};
 use phoenix_types::{ConfSection, DiskSize, GuestConf, GuestId, PropertyString};
 
 use super::{Breach, Findings};
@@ -14,13 +14,19 @@ fn is_ours(found: &Found, id: u32) -> bool {
     found.live().description.as_deref().and_then(Record::find).is_some_and(|record| record.id.get() == id)
 }
 
+/// Whether a run that died left it half made: its own record says so, or it is an empty shell that the runs' list names. A lock, or
+/// an id in that list, proves nothing about a guest.
 fn half_made(ran: &Ran, id: u32) -> bool {
-    // The record stands in the notes before the disks are there.
-    if ran.before.guests.get(&id).is_some_and(|found| matches!(found.live().get("lock"), Some("create" | "clone"))) {
-        return true;
+    let Some(found) = ran.before.guests.get(&id) else { return false };
+    let live = found.live();
+    let record = live.description.as_deref().and_then(Record::find).filter(|record| record.id.get() == id);
+    if let Some(record) = record {
+        return record.check.is_none();
     }
+    let is_shell = live.description.is_none() && live.raw.is_empty() && live.keys.keys().all(|key| key == "lock");
     let observed = ran.observed.as_ref();
-    observed.is_some_and(|observed| GuestId::new(id).is_ok_and(|id| observed.half_made.contains(&id)))
+    let is_named = observed.is_some_and(|observed| GuestId::new(id).is_ok_and(|id| observed.half_made.contains(&id)));
+    is_shell && is_named
 }
 
 /// Whether the run was asked to destroy a guest. It loses its snapshots and disks before it is gone.
@@ -209,4 +215,30 @@ fn asked_macs(ran: &Ran, id: u32) -> Vec<String> {
     };
     let context: serde_json::Value = serde_json::from_slice(&guest.context).unwrap_or_default();
     context.get("mac_address").and_then(|mac| mac.as_str()).map(str::to_owned).into_iter().collect()
+}
+
+/// A guest that a failed change was taken back from is what it was: its firewall file and people's notes too.
+pub(crate) fn rule_15_a_rollback_restores_everything(ran: &Ran) -> Vec<Breach> {
+    let mut findings = Findings::of(15);
+    let outcomes = ran.summary.iter().flat_map(|summary| &summary.guests);
+    for (id, outcome) in outcomes {
+        let GuestOutcome::Failed { failure } = outcome else { continue };
+        let went_back = failure.rollback.as_ref().is_some_and(|words| words.starts_with("it was rolled back"));
+        let (id, before, after) = (id.get(), ran.before.guests.get(&id.get()), ran.after.guests.get(&id.get()));
+        let (Some(before), Some(after), true) = (before, after, went_back && !ran.is_meddled_with(id)) else {
+            continue;
+        };
+        // A run that died had changed it already.
+        if before.conf.contains("[phoenix-undo]") {
+            continue;
+        }
+        findings.check(before.firewall == after.firewall, || {
+            format!("{id} was rolled back, and its firewall file was {:?} and is {:?}", before.firewall, after.firewall)
+        });
+        let notes = |found: &Found| Record::strip(found.live().description.as_deref().unwrap_or_default());
+        findings.check(notes(before) == notes(after), || {
+            format!("{id} was rolled back, and its notes were {:?} and are {:?}", notes(before), notes(after))
+        });
+    }
+    findings.found()
 }

@@ -57,7 +57,7 @@ impl Findings {
 
 /// Everything that one run broke.
 pub(crate) fn check(ran: &Ran) -> Vec<Breach> {
-    const RULES: [fn(&Ran) -> Vec<Breach>; 10] = [
+    const RULES: [fn(&Ran) -> Vec<Breach>; 11] = [
         branches::rule_1_dependants_come_after_gates,
         guests::rule_2_what_is_not_ours_stays,
         guests::rule_3_nothing_is_destroyed_unasked,
@@ -68,6 +68,7 @@ pub(crate) fn check(ran: &Ran) -> Vec<Breach> {
         commands::rule_11_every_command_is_accepted,
         commands::rule_12_waiting_is_bounded,
         guests::rule_13_no_disk_shrinks_and_no_address_changes,
+        guests::rule_15_a_rollback_restores_everything,
     ];
     RULES.iter().flat_map(|rule| rule(ran)).collect()
 }
