@@ -354,7 +354,7 @@ _phoenix() {
                     return 0
                     ;;
                 --skip-check)
-                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge firewall address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -432,7 +432,7 @@ _phoenix() {
                     return 0
                     ;;
                 --skip-check)
-                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge firewall address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1300,7 +1300,7 @@ _phoenix() {
                     return 0
                     ;;
                 --skip-check)
-                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge firewall address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1716,7 +1716,7 @@ _phoenix() {
                     return 0
                     ;;
                 --skip-check)
-                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "programs version user quorum node-name clock lock memory kvm storage storage-content storage-feature storage-space template image snippets ownership bridge firewall address mount-point id-map gpu nfs-server nfs-export" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -46,6 +46,8 @@ pub enum Check {
     /// See [`Check::meaning`].
     Bridge,
     /// See [`Check::meaning`].
+    Firewall,
+    /// See [`Check::meaning`].
     Address,
     /// See [`Check::meaning`].
     MountPoint,
@@ -61,7 +63,7 @@ pub enum Check {
 
 impl Check {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Programs,
         Self::Version,
         Self::User,
@@ -80,6 +82,7 @@ impl Check {
         Self::Snippets,
         Self::Ownership,
         Self::Bridge,
+        Self::Firewall,
         Self::Address,
         Self::MountPoint,
         Self::IdMap,
@@ -122,6 +125,7 @@ impl Check {
             Self::Snippets => ("snippets", "A storage holds snippets, with which cloud-init installs the guest agent."),
             Self::Ownership => ("ownership", "Nobody else has guests with the configured ids."),
             Self::Bridge => ("bridge", "Every bridge exists."),
+            Self::Firewall => ("firewall", "The datacenter's firewall is on when guests have theirs on."),
             Self::Address => ("address", "No other guest of the node has a configured address or MAC address."),
             Self::MountPoint => ("mount-point", "The directories that containers see exist."),
             Self::IdMap => ("id-map", "`/etc/subuid` and `/etc/subgid` allow the identities that are passed through."),

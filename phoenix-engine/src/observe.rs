@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{FileStat, Host, HostError};
 use phoenix_pve::{GuestError, ObservedGuest, Storages};
-use phoenix_types::{FleetName, GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
+use phoenix_types::{FirewallText, FleetName, GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::guest::{Proof, Record, check_value};
@@ -86,6 +86,9 @@ pub struct Observed {
     /// The empty shells of guests that a run was making or destroying when it died
     /// ([`NodeLock::observe`](crate::NodeLock::observe)).
     pub half_made: BTreeSet<GuestId>,
+    /// Whether the datacenter's firewall is on, without which the files of guests filter nothing. Not looked at when no guest has
+    /// its firewall on.
+    pub datacenter_firewall: Option<bool>,
     /// Volumes of guests that nothing refers to, which a run that died may have left; looked for only after such a one.
     pub orphans: BTreeMap<GuestId, BTreeSet<VolumeId>>,
 }
@@ -141,7 +144,18 @@ pub async fn observe(site: &Site, desired: &Desired) -> Result<Observed, Observe
         false => None,
     };
     let node = identity(host).await?;
-    Ok(Observed { node, present, elsewhere, paths, agent_snippet, storages, ..Observed::default() })
+    let filters = desired.guests.values().any(DesiredGuest::has_firewall);
+    let datacenter_firewall = if filters { Some(datacenter_firewall(host).await?) } else { None };
+    Ok(Observed {
+        node,
+        present,
+        elsewhere,
+        paths,
+        agent_snippet,
+        storages,
+        datacenter_firewall,
+        ..Observed::default()
+    })
 }
 
 /// The node's name and machine id, as far as its files have them.
@@ -156,6 +170,22 @@ async fn identity(host: &dyn Host) -> Result<Option<String>, HostError> {
     }
     words.retain(|word| !word.is_empty());
     Ok((!words.is_empty()).then(|| words.join(" ")))
+}
+
+/// How the firewall of guests is made to work.
+pub(crate) const DATACENTER_FIREWALL: &str =
+    "let in what the node itself needs, then set `enable: 1` below `[OPTIONS]` in `/etc/pve/firewall/cluster.fw`";
+
+/// Whether `cluster.fw` turns the firewall on: it is off by default (pve-firewall, `Firewall.pm`).
+async fn datacenter_firewall(host: &dyn Host) -> Result<bool, HostError> {
+    let path = Utf8Path::new("/etc/pve/firewall/cluster.fw");
+    let text = match host.read(path, 1 << 20).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let options = FirewallText::parse(&String::from_utf8_lossy(&text)).options;
+    Ok(options.get("enable").is_some_and(|value| value != "0"))
 }
 
 /// The guests of other nodes, from the cluster's own list (`/etc/pve/.vmlist`, pve-cluster). A node that is alone, or a

@@ -81,6 +81,8 @@ pub struct Command {
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,
+    /// What logs and messages show instead of program and arguments: an equivalent command line that says more.
+    pub shown: Option<Vec<String>>,
     /// What it reads; without it, it reads the end of file at once.
     pub stdin: Option<Input>,
     /// How long it may take. At the deadline its whole process group is killed.
@@ -105,6 +107,7 @@ impl Command {
         Self {
             program: program.into(),
             args: Vec::new(),
+            shown: None,
             stdin: None,
             deadline,
             output_limit: Self::OUTPUT_LIMIT,
@@ -148,10 +151,26 @@ impl Command {
         std::iter::once(&self.program).chain(&self.args).cloned().collect()
     }
 
+    /// The same with this command line in logs and messages.
+    #[must_use]
+    pub fn shown_as(mut self, argv: Vec<String>) -> Self {
+        self.shown = Some(argv);
+        self
+    }
+
+    /// The command line for logs and messages, with the values of password options masked.
+    #[must_use]
+    pub fn shown(&self) -> Vec<String> {
+        match &self.shown {
+            Some(argv) => redact(argv),
+            None => redact(&self.argv()),
+        }
+    }
+
     /// The command line as a person would type it, with the values of password options masked.
     #[must_use]
     pub fn display(&self) -> String {
-        shell_words::join(redact(&self.argv()))
+        shell_words::join(self.shown())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The inside of a guest, as a place where programs run.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use phoenix_types::GuestId;
@@ -18,6 +19,25 @@ pub trait Inside: fmt::Debug + Send + Sync {
     /// # Errors
     /// When the guest does not run, does not answer, or the host fails. A non-zero status of the command is no error.
     async fn exec(&self, command: Command) -> Result<Output, InsideError>;
+}
+
+/// How long the way into a guest and back may take, beyond the time of the command itself: the tools that carry commands take
+/// seconds to start on a busy node.
+pub const WAY: Duration = Duration::from_secs(30);
+
+/// The program and its arguments with a limit that holds where it runs. Killing the tool that carried it there would not end it.
+#[must_use]
+pub fn limited(command: &Command) -> Vec<String> {
+    let limit = command.deadline.as_secs() + u64::from(command.deadline.subsec_nanos() > 0);
+    let limit = limit.max(1).to_string();
+    let words = ["timeout", "-k", "2", &limit];
+    words.into_iter().map(str::to_owned).chain(command.argv()).collect()
+}
+
+/// Whether the limit of [`limited`] ended a command: `timeout` says 124, that of BusyBox 143, or 137 when it had to kill.
+#[must_use]
+pub fn ran_out(output: &Output, deadline: Duration) -> bool {
+    matches!(output.status, Some(124 | 137 | 143)) && output.elapsed >= deadline
 }
 
 /// Why a command could not be run inside a guest.
@@ -53,6 +73,14 @@ pub enum InsideError {
         guest: GuestId,
         /// The agent's words.
         reason: String,
+    },
+    /// The tool that carries commands into the guest did not come back in time: nothing is known of the command.
+    #[error("the node is too slow to ask guest {guest}: its tool did not come back within {seconds} s")]
+    Slow {
+        /// The guest.
+        guest: GuestId,
+        /// The time in seconds: that of the command, and that of the way.
+        seconds: f64,
     },
     /// The tool that carries commands into the guest refused.
     #[error("guest {guest}: {reason}")]

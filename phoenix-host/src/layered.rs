@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::Utf8Path;
-use phoenix_types::{GuestId, mask_secrets, redact};
+use phoenix_types::{GuestId, mask_secrets};
 use serde::Serialize;
 
 use crate::{ByteStream, Command, Created, Effect, FileStat, Host, HostError, Output, Scope};
@@ -114,7 +114,7 @@ impl Host for Layered {
             seq: 0,
             guest: command.scope.guest,
             stage: command.scope.stage.as_deref().map(str::to_owned),
-            argv: redact(&command.argv()),
+            argv: command.shown(),
             effect: command.effect,
             exit: None,
             ms: 0,

@@ -35,7 +35,7 @@ pub use command::{Chunk, Command, Effect, Input, Output, Scope, Stream};
 pub use digest::sha256;
 pub use error::HostError;
 pub use host::{ByteStream, Created, FileKind, FileStat, Host, ask_whole};
-pub use inside::{Inside, InsideError};
+pub use inside::{Inside, InsideError, WAY, limited, ran_out};
 pub use keeper::Keeper;
 pub use layered::{Changes, CommandRecord, Layered, Recorder};
 pub use local::Local;

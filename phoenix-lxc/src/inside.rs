@@ -2,15 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use phoenix_host::{Command, Host, HostError, Inside, InsideError, Output};
+use phoenix_host::{Command, Host, HostError, Inside, InsideError, Output, WAY, limited, ran_out};
 use phoenix_types::GuestId;
-
-/// How much later than on the node a command is ended inside: the node's deadline comes first, and the one inside makes sure
-/// that nothing goes on, since killing `lxc-attach` does not reach what it started.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// The inside of one container.
 #[derive(Clone)]
@@ -28,13 +23,10 @@ impl fmt::Debug for ContainerInside {
 /// The command as `pct` carries it inside: with an environment of its own (`pct` would pass the node's, with a `PATH` that
 /// lacks `/usr/local`), and a time limit that holds inside.
 fn carried(id: GuestId, command: &Command) -> Command {
-    let limit = (command.deadline + GRACE).as_secs() + u64::from(command.deadline.subsec_nanos() > 0);
-    let mut carrier = Command::new("pct", command.effect, command.deadline)
+    let mut carrier = Command::new("pct", command.effect, command.deadline.saturating_add(WAY))
         .args(["exec", &id.to_string(), "--keep-env", "0", "--"])
         .args(["env", "HOME=/root", "USER=root", "LOGNAME=root", "LANG=C.UTF-8"])
-        .args(["timeout", "-k", "5", &limit.to_string()])
-        .arg(&command.program)
-        .args(&command.args);
+        .args(limited(command));
     carrier.stdin.clone_from(&command.stdin);
     carrier.tap.clone_from(&command.tap);
     carrier.scope = command.scope.clone();
@@ -51,16 +43,19 @@ impl Inside for ContainerInside {
         }
         let output = match self.host.run(carried(self.id, &command)).await {
             Ok(output) => output,
-            Err(HostError::Deadline { tail, .. }) => {
-                return Err(InsideError::Deadline {
-                    guest: self.id,
-                    command: command.display(),
-                    seconds: command.deadline.as_secs_f64(),
-                    tail,
-                });
+            Err(HostError::Deadline { deadline, .. }) => {
+                return Err(InsideError::Slow { guest: self.id, seconds: deadline.as_secs_f64() });
             }
             Err(error) => return Err(error.into()),
         };
+        if ran_out(&output, command.deadline) {
+            return Err(InsideError::Deadline {
+                guest: self.id,
+                command: command.display(),
+                seconds: command.deadline.as_secs_f64(),
+                tail: output.stdout_text().into_owned(),
+            });
+        }
         // `pct exec` passes the command's status on, so its own failures are told by their words. They come instead of the
         // command: nothing is on standard output then.
         let stderr = output.stderr_text();

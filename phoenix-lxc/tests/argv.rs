@@ -295,7 +295,7 @@ async fn commands_inside_arrive_as_they_are() {
     assert_eq!(call.params.get("keep-env"), Some("0"));
     let carried: Vec<&str> = call.extra_args.iter().map(String::as_str).collect();
     assert_eq!(carried[..5], ["env", "HOME=/root", "USER=root", "LOGNAME=root", "LANG=C.UTF-8"]);
-    assert_eq!(carried[5..], ["timeout", "-k", "5", "5", "sh", "-c", "echo \"$1\"", "--", "-la", "--keep-env"]);
+    assert_eq!(carried[5..], ["timeout", "-k", "2", "3", "sh", "-c", "echo \"$1\"", "--", "-la", "--keep-env"]);
 }
 
 #[test_case(255, "container '103' not running!\n" => matches Err(InsideError::NotRunning(_)); "off")]

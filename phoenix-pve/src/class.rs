@@ -90,6 +90,8 @@ const TABLE: &[(&str, ErrorClass)] = &[
     ("QEMU guest agent is not running", ErrorClass::AgentSilent),
     ("command 'guest-*' failed - got timeout", ErrorClass::AgentSilent),
     ("Agent error: PID * does not exist", ErrorClass::OutcomeUnknown),
+    // As QEMU before 8.0 says it (`qga/commands.c`).
+    ("Agent error: Invalid parameter 'pid'", ErrorClass::OutcomeUnknown),
     ("Agent error:", ErrorClass::Refused),
     // What is there, and what is not.
     ("already exists", ErrorClass::AlreadyExists),
@@ -198,6 +200,7 @@ mod tests {
     #[test_case("No QEMU guest agent configured\n", ErrorClass::AgentSilent)]
     #[test_case("QEMU guest agent is not running\n", ErrorClass::AgentSilent)]
     #[test_case("Agent error: PID ld does not exist\n", ErrorClass::OutcomeUnknown)]
+    #[test_case("Agent error: Invalid parameter 'pid'\n", ErrorClass::OutcomeUnknown)]
     #[test_case("detected modified configuration - file changed by other user? Try again.\n", ErrorClass::Modified)]
     #[test_case("checksum mismatch (file change by other user?)\n", ErrorClass::Modified)]
     #[test_case("container did not stop\n", ErrorClass::TimedOut)]

@@ -208,7 +208,7 @@ impl GuestError {
             Self::Inside(error) => match error {
                 InsideError::NotRunning(_) => ErrorClass::NotRunning,
                 InsideError::AgentSilent { .. } => ErrorClass::AgentSilent,
-                InsideError::Deadline { .. } => ErrorClass::TimedOut,
+                InsideError::Deadline { .. } | InsideError::Slow { .. } => ErrorClass::TimedOut,
                 InsideError::Refused { .. } | InsideError::ExecRefused { .. } => ErrorClass::Refused,
                 InsideError::Host(error) => host_class(error),
             },

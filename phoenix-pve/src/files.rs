@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use phoenix_host::Host;
+use phoenix_host::{Command, Effect, Host};
 use phoenix_types::{ConfSection, FirewallFile, GuestConf, GuestId, GuestKind, conf_digest, percent_encode};
 
-use crate::{ErrorClass, GuestError, InvalidSettings, check_notes, check_value};
+use crate::{ErrorClass, Failure, GuestError, InvalidSettings, check_notes, check_value};
 
 /// The largest file that the cluster file system holds: 1 MiB (pmxcfs).
 const LIMIT: u64 = 1 << 20;
@@ -184,7 +185,7 @@ impl GuestFiles {
     /// # Errors
     /// When the folder cannot be read.
     pub async fn firewalls(&self) -> Result<BTreeSet<GuestId>, GuestError> {
-        let names = self.host.list("/etc/pve/firewall".into()).await?;
+        let names = self.host.list(FIREWALL.into()).await?;
         Ok(names.iter().filter_map(|name| name.strip_suffix(".fw")?.parse().ok()).collect())
     }
 
@@ -243,7 +244,23 @@ impl GuestFiles {
     /// firewall.
     pub async fn write_firewall(&self, id: GuestId, file: &FirewallFile) -> Result<(), GuestError> {
         check_firewall(file).map_err(|source| GuestError::Invalid { guest: id, source })?;
-        Ok(self.host.write(&firewall_path(id), file.to_string().as_bytes(), MODE).await?)
+        let (path, text) = (firewall_path(id), file.to_string());
+        match self.host.write(&path, text.as_bytes(), MODE).await {
+            // A node on which nobody has used the firewall yet has no folder for it.
+            Err(error) if error.is_not_found() => self.make_firewall_folder().await?,
+            written => return Ok(written?),
+        }
+        Ok(self.host.write(&path, text.as_bytes(), MODE).await?)
+    }
+
+    async fn make_firewall_folder(&self) -> Result<(), GuestError> {
+        let make = Command::new("mkdir", Effect::Change, Duration::from_secs(30)).args(["-p", "--", FIREWALL]);
+        let shown = make.clone();
+        let output = self.host.run(make).await?;
+        if output.succeeded() {
+            return Ok(());
+        }
+        Err(GuestError::Failed(Box::new(Failure::of(self.host.name(), &shown, &output))))
     }
 
     /// Makes a guest's firewall file what it was, byte for byte; `None` when there was none. Nothing is written when it is so.
@@ -267,10 +284,13 @@ impl GuestFiles {
     }
 }
 
+/// Where the firewall files of guests are.
+const FIREWALL: &str = "/etc/pve/firewall";
+
 /// Where a guest's firewall file is.
 #[must_use]
 pub fn firewall_path(id: GuestId) -> Utf8PathBuf {
-    format!("/etc/pve/firewall/{id}.fw").into()
+    format!("{FIREWALL}/{id}.fw").into()
 }
 
 fn check_firewall(file: &FirewallFile) -> Result<(), InvalidSettings> {

@@ -14,7 +14,7 @@ pub(crate) fn keep(state: &mut dyn HeldNode, vmid: u32, lines: Vec<Line>) {
 }
 
 /// Writes a line to a guest's journal.
-pub(crate) fn log(state: &mut dyn HeldNode, vmid: u32, source: &str, text: &str) {
+pub fn log(state: &mut dyn HeldNode, vmid: u32, source: &str, text: &str) {
     let at = state.time_of(Some(vmid));
     if let Some(running) = state.inside.get_mut(&vmid) {
         if running.journal.len() >= JOURNAL {

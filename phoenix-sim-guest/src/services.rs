@@ -54,6 +54,7 @@ pub(crate) fn boot(state: &mut dyn HeldNode, vmid: u32, now: Duration) {
         } else {
             (merged.agent().unwrap_or_default() + Duration::from_secs(2), CloudInitResult::Done)
         };
+        crate::cloud_status::begun(state, vmid);
         plan(state, vmid, now + after, "", Effect::CloudInit(result));
     }
     for (name, service) in merged.services() {
@@ -299,6 +300,7 @@ fn apply(state: &mut dyn HeldNode, vmid: u32, planned: Planned) {
             if let Some(running) = state.inside.get_mut(&vmid) {
                 running.cloud_init = Some(result);
             }
+            crate::cloud_status::finished(state, vmid, result);
             journal::log(state, vmid, "cloud-init", "Cloud-init finished.");
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_host::fake::FakeHost;
-use phoenix_host::{Command, Effect, Input, InsideError, Output};
+use phoenix_host::{Command, Effect, HostError, Input, InsideError, Output};
 use phoenix_pve::{CloneGuest, CloneMode, ErrorClass, GuestError, Guests as _, Purge};
 use phoenix_sim::grammar::{Invocation, Verdict, parse};
 use phoenix_types::{Change, GuestId, MemoryMib, Power, SnapshotName};
@@ -262,10 +262,18 @@ async fn a_short_command_is_one_call() {
     let sent = &host.commands()[0];
     let call = read(sent);
     assert_eq!(call.command, "guest exec");
-    assert_eq!((call.params.get("timeout"), call.params.get("pass-stdin")), (Some("10"), Some("1")));
-    assert_eq!(sent.stdin, Some(Input::Bytes(b"in".to_vec())));
-    assert_eq!(call.extra_args[..2], ["env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
-    assert_eq!(call.extra_args[6..], ["timeout", "-k", "5", "12", "sh", "-c", "echo \"$1\"", "--", "--timeout"]);
+    assert_eq!((call.params.get("timeout"), call.params.get("pass-stdin")), (Some("15"), Some("1")));
+    // The agent logs arguments, so nothing of the command is among them.
+    assert_eq!((call.extra_args[0].as_str(), call.extra_args[1].as_str()), ("sh", "-c"));
+    assert!(!call.extra_args.iter().any(|word| word.contains("echo")), "{:?}", call.extra_args);
+    let stdin = String::from_utf8(sent.stdin.as_ref().unwrap().as_bytes().to_vec()).unwrap();
+    assert!(
+        stdin.ends_with("'timeout' '-k' '2' '10' 'sh' '-c' 'echo \"$1\"' '--' '--timeout'\n#phoenix-end\nin"),
+        "{stdin}"
+    );
+    let shown = sent.shown();
+    assert_eq!(shown[8..11], ["--", "env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
+    assert_eq!(shown[15..], ["timeout", "-k", "2", "10", "sh", "-c", "echo \"$1\"", "--", "--timeout"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,7 +303,12 @@ async fn a_command_that_does_not_end_has_a_deadline() {
     let started = tokio::time::Instant::now();
     let error = Qm::new(host).inside(docker()).exec(command(400)).await.unwrap_err();
     assert!(matches!(error, InsideError::Deadline { .. }), "{error}");
-    assert_eq!(started.elapsed(), Duration::from_secs(400));
+    assert_eq!(started.elapsed(), Duration::from_secs(405));
+    let host = FakeHost::answering(|command, _| {
+        Err(HostError::Deadline { command: command.display(), deadline: command.deadline, tail: String::new() })
+    });
+    let error = Qm::new(Arc::new(host)).inside(docker()).exec(command(10)).await.unwrap_err();
+    assert!(matches!(error, InsideError::Slow { seconds: 45.0, .. }), "{error}");
 }
 
 #[test_case("! VM 1001 is not running\n" => matches InsideError::NotRunning(_); "off")]

@@ -37,7 +37,7 @@ impl Agent for VmAgent {
             // What the tool said is enough; the rest would be told again at each attempt.
             Ok(Err(GuestError::Failed(failure))) => Err(silent(failure.tail)),
             Ok(Err(error)) => Err(silent(error.to_string())),
-            Err(_) => Err(silent(format!("no answer within {} s", deadline.as_secs_f64()))),
+            Err(_) => Err(InsideError::Slow { guest: self.guest, seconds: deadline.as_secs_f64() }),
         }
     }
 }
@@ -150,6 +150,14 @@ fn told(events: &EventSender, gate: &Gate, attempt: &Attempt) {
         passed: attempt.passed(),
         detail: attempt.answer.said.clone(),
     });
+    // It passes, and a person should know all the same.
+    if attempt.passed()
+        && matches!(gate.probe, phoenix_types::gate::Probe::CloudInit(_))
+        && let Some(errors) = attempt.answer.said.strip_prefix("done with errors")
+    {
+        events
+            .send(EventKind::Notice { text: format!("cloud-init finished with errors that no reboot mends{errors}") });
+    }
 }
 
 /// Waits for all gates, at the same time; the first one that fails decides.

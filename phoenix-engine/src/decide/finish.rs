@@ -6,7 +6,7 @@ use super::outage::outage;
 use super::remnants::remnants;
 use crate::desired::{Desired, DesiredGuest};
 use crate::digest::Digest;
-use crate::observe::Observed;
+use crate::observe::{DATACENTER_FIREWALL, Observed};
 use crate::plan::{GuestPlan, Plan};
 
 /// What is said of all plans alike: who is without whom, what a dead run left, and the digest.
@@ -17,7 +17,9 @@ pub(super) fn finish(desired: &Desired, observed: &Observed, mut guests: Vec<Gue
             guest.inputs = inputs(desired);
         }
     }
-    Plan { remarks: remnants(desired, observed), node: observed.node.clone(), ..Plan::of(guests) }
+    let mut remarks = remnants(desired, observed);
+    remarks.extend(firewall(desired, observed));
+    Plan { remarks, node: observed.node.clone(), ..Plan::of(guests) }
 }
 
 /// Digests over what the configuration says of a guest. A secret is known by its source, and its value is no part of them.
@@ -33,4 +35,16 @@ fn inputs(guest: &DesiredGuest) -> BTreeMap<String, Digest> {
     ];
     let scripts = scripts.iter().map(|script| (format!("script {}", script.name), script.digest.clone()));
     parts.into_iter().map(|(part, text)| (part.to_owned(), of(text))).chain(scripts).collect()
+}
+
+/// Whose firewall filters nothing.
+fn firewall(desired: &Desired, observed: &Observed) -> Option<String> {
+    if observed.datacenter_firewall != Some(false) {
+        return None;
+    }
+    let filtered = desired.guests.values().filter(|guest| guest.has_firewall()).map(|guest| guest.id.to_string());
+    let filtered = filtered.collect::<Vec<_>>().join(", ");
+    Some(format!(
+        "the datacenter's firewall is off, so the firewall of {filtered} filters nothing: {DATACENTER_FIREWALL}"
+    ))
 }

@@ -132,6 +132,13 @@ impl Spec {
 }
 
 impl DesiredGuest {
+    /// Whether its firewall is to filter.
+    #[must_use]
+    pub fn has_firewall(&self) -> bool {
+        let enabled = |file: &FirewallFile| file.options.iter().any(|(key, value)| key == "enable" && value == "1");
+        self.firewall.as_ref().is_some_and(enabled)
+    }
+
     /// Container or VM.
     #[must_use]
     pub fn kind(&self) -> GuestKind {

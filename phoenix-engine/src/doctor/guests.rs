@@ -11,13 +11,14 @@ use phoenix_types::{Cidr, GuestConf, GuestId};
 
 use super::{Check, Inspection};
 use crate::decide::removed;
-use crate::observe::Observed;
+use crate::observe::{DATACENTER_FIREWALL, Observed};
 
 /// Looks at what guests need.
 pub(super) async fn examine(inspection: &mut Inspection<'_>, observed: &Observed) -> Result<(), HostError> {
     ownership(inspection, observed);
     addresses(inspection, observed);
     bridges(inspection).await?;
+    firewall(inspection, observed);
     directories(inspection).await?;
     identities(inspection).await?;
     cards(inspection).await
@@ -51,6 +52,21 @@ fn ownership(inspection: &mut Inspection<'_>, observed: &Observed) {
             format!("guest {} ({}) is removed from the configuration, and still there", removed.id, removed.name);
         inspection.note_of((Check::Ownership, Severity::Warning), [removed.id], &[], message, removed.advice());
     }
+}
+
+fn firewall(inspection: &mut Inspection<'_>, observed: &Observed) {
+    if observed.datacenter_firewall != Some(false) {
+        return;
+    }
+    let guests: Vec<GuestId> = inspection
+        .guests
+        .iter()
+        .filter(|guest| guest.firewall.as_ref().is_some_and(|firewall| firewall.enabled))
+        .map(|guest| guest.id)
+        .collect();
+    let message = "the datacenter's firewall is off, so the firewalls of guests filter nothing".to_owned();
+    let advice = DATACENTER_FIREWALL.to_owned();
+    inspection.note_of((Check::Firewall, Severity::Warning), guests, &["firewall".into()], message, advice);
 }
 
 /// The addresses and MAC addresses in a guest's configuration file.

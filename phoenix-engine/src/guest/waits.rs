@@ -23,7 +23,8 @@ fn built_in(name: &str, probe: Probe, deadline: Duration) -> Gate {
         schedule: Schedule {
             attempts: None,
             interval: Duration::from_secs(5),
-            timeout: Duration::from_secs(15),
+            // `cloud-init status` was measured to take 22 s on a slow node.
+            timeout: Duration::from_secs(60),
             deadline: Some(deadline),
             ..Schedule::default()
         },

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{ByteStream, Command, Created, FileKind, FileStat, Host, HostError, Output, SecretError, Secrets};
 use phoenix_pve::firewall_path;
-use phoenix_types::{ConfSection, GuestConf, GuestId, GuestKind, Power, PropertyString, Secret, SecretSource, redact};
+use phoenix_types::{ConfSection, GuestConf, GuestId, GuestKind, Power, PropertyString, Secret, SecretSource};
 
 use crate::desired::Desired;
 use crate::observe::Observed;
@@ -132,7 +132,7 @@ fn grow(section: &mut ConfSection, disk: &str, size: &str) {
 impl State {
     /// The command as it is shown. The digest of a file that is changed before it is sent cannot be told.
     fn shown(&self, command: &Command) -> Vec<String> {
-        let mut argv = redact(&command.argv());
+        let mut argv = command.shown();
         for arg in &mut argv {
             if arg.contains(DRAWN) {
                 *arg = arg.replace(DRAWN, KNOWN_THEN);

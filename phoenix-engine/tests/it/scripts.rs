@@ -44,7 +44,7 @@ impl Host for Way {
     }
 
     async fn run(&self, command: Command) -> Result<Output, HostError> {
-        if !command.args.iter().any(|arg| arg == "phoenix-run") {
+        if !command.shown().iter().any(|arg| arg == "phoenix-run") {
             return Host::run(&self.node, command).await;
         }
         let taken = usize::try_from(self.taken.fetch_add(1, Ordering::Relaxed)).unwrap();

@@ -3,7 +3,7 @@
 use super::Evidence;
 use super::subject::{Means, Subject};
 use crate::Answer;
-use crate::probe::{errors, last_line};
+use crate::probe::{Report, last_line};
 
 /// From this share of use on a file system counts as full, in per cent.
 const FULL: u32 = 98;
@@ -205,12 +205,17 @@ fn port(evidence: &Evidence, subject: &Subject, answer: Option<&Answer>) -> Opti
 }
 
 fn units(evidence: &Evidence) -> Option<String> {
-    let failed: Vec<&str> = evidence
+    // An unprivileged container cannot mount what belongs to the kernel, so these fail in each of them.
+    const KERNEL: [&str; 4] = ["sys-", "proc-", "dev-", "run-rpc_pipefs"];
+    let mut failed: Vec<&str> = evidence
         .section("failed units")?
         .lines()
         .filter_map(|line| line.trim_start_matches(['●', '*', ' ']).split_whitespace().next())
         .filter(|name| UNITS.iter().any(|kind| name.ends_with(kind)))
+        .filter(|name| !(name.ends_with("mount") && KERNEL.iter().any(|place| name.starts_with(place))))
         .collect();
+    // The newest is first; a service is what a gate waits for.
+    failed.sort_by_key(|name| !name.ends_with(".service"));
     let first = *failed.first()?;
     let more = match failed.len() {
         1 => String::new(),
@@ -253,13 +258,9 @@ fn memory(evidence: &Evidence) -> Option<String> {
 }
 
 fn cloud_init(evidence: &Evidence) -> Option<String> {
-    let text = evidence.section("cloud-init")?;
-    let status = text.lines().find_map(|line| line.strip_prefix("status:"))?.trim();
-    match status {
-        "error" => Some(match errors(text) {
-            Some(errors) => format!("cloud-init failed: {errors}"),
-            None => "cloud-init failed".to_owned(),
-        }),
+    let report = Report::parse(evidence.section("cloud-init")?);
+    match report.status.as_str() {
+        "error" => Some(report.with_errors("cloud-init failed")),
         "running" | "not run" | "not started" => Some("cloud-init has not finished".to_owned()),
         _ => None,
     }

@@ -11,7 +11,7 @@ use phoenix_host::{Command, Effect, InsideError};
 use phoenix_types::gate::Probe;
 use serde::Serialize;
 
-use crate::probe::{BACKSTOP, chain, clean};
+use crate::probe::{BACKSTOP, CLOUD_INIT, Report, chain, clean};
 use crate::{Answer, ProbeContext};
 use subject::Subject;
 
@@ -62,15 +62,22 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// Begins each finding in the output of [`LOOK`].
+/// Begins each finding in the output of [`LOOK`], as the beginning of a line. No line of a finding begins so.
 const MARK: &str = "@@phoenix@@ ";
 
 /// Looks around, each look for 4 s and 40 lines at most. `$1`: a file that the gate asked about, or nothing.
 /// Prints; changes nothing. One command, because each one costs a process on the node.
 const LOOK: &str = r#"
 if command -v timeout >/dev/null 2>&1; then within="timeout 4"; else within=""; fi
-look() { title=$1; shift; echo "@@phoenix@@ $title"; $within "$@" 2>&1 | tail -n 40; }
+look() { title=$1; shift; echo "@@phoenix@@ $title"; $within "$@" 2>&1 | tail -n 40 | sed 's/^@@/ @@/'; }
 has() { command -v "$1" >/dev/null 2>&1; }
+changed() { $within systemctl show --property=StateChangeTimestampMonotonic --value "$1"; }
+failed() {
+  $within systemctl --failed --plain --no-legend | while read -r unit rest; do
+    echo "$(changed "$unit") $unit $rest"
+  done | sort -s -r -n -k 1,1 | cut -d " " -f 2-
+}
+restarting() { $within systemctl list-units --type=service --state=activating --plain --no-legend | grep auto-restart; }
 if [ -n "$1" ]; then
   folder=$(dirname "$1")
   look "folder $folder" ls -la "$folder"
@@ -78,18 +85,19 @@ if [ -n "$1" ]; then
 fi
 if has systemctl; then
   look "system state" systemctl is-system-running
-  look "failed units" systemctl --failed --plain --no-legend
+  echo "@@phoenix@@ failed units"
+  failed 2>&1 | tail -n 40
   look "starting units" systemctl list-units --type=service --state=activating --plain --no-legend
-  for unit in $({ $within systemctl --failed --plain --no-legend; $within systemctl list-units --type=service --state=activating --plain --no-legend | grep auto-restart; } 2>/dev/null | cut -d " " -f 1 | head -n 3); do
+  for unit in $({ failed | grep "\.service "; restarting; failed | grep -v "\.service "; } 2>/dev/null | cut -d " " -f 1 | head -n 3); do
     look "journal of $unit" journalctl --boot --no-pager --output=cat --lines=20 "--unit=$unit"
   done
 fi
 if has ss; then look "listening sockets" ss -ltn; elif has netstat; then look "listening sockets" netstat -ltn; fi
-if has cloud-init; then look "cloud-init" cloud-init status --long; fi
 if df -P -l >/dev/null 2>&1; then look "disks" df -P -l; else look "disks" df -P; fi
 if has free; then look "memory" free -m; fi
-if has journalctl; then look "journal" journalctl --boot --no-pager --lines=25; fi
-exit 0"#;
+if has journalctl; then
+  look "journal" sh -c 'journalctl --boot --no-pager --lines=1000 | grep -v "qemu-ga[^ ]*: info: guest-[a-z-]* called" | tail -n 25'
+fi"#;
 
 /// Looks around in the guest and concludes. `asked` is the question that was not answered with yes, if there was one, and its
 /// last answer.
@@ -115,7 +123,8 @@ pub async fn gather_evidence(context: &ProbeContext, asked: Option<(&Probe, &Ans
 
 async fn look_inside(context: &ProbeContext, subject: &Subject) -> (Vec<Section>, Option<String>) {
     let path = subject.path.as_ref().map_or("", |path| path.as_str());
-    let mut look = Command::new("sh", Effect::Read, TIME).args(["-c", LOOK, "sh", path]);
+    let program = format!("{LOOK}\nif has cloud-init; then look cloud-init sh -c '{CLOUD_INIT}'; fi\nexit 0");
+    let mut look = Command::new("sh", Effect::Read, TIME).args(["-c", &program, "sh", path]);
     look.output_limit = BYTES;
     match tokio::time::timeout(TIME + BACKSTOP, context.inside.exec(look)).await {
         Ok(Ok(output)) => (parse(&output.stdout_text()), None),
@@ -155,10 +164,12 @@ fn obstacle(error: &InsideError) -> String {
 fn parse(text: &str) -> Vec<Section> {
     let finding = |part: &str| {
         let (title, text) = part.split_once('\n').unwrap_or((part, ""));
-        Section { title: clean(title.as_bytes()), text: clean(text.as_bytes()) }
+        let text = if text.contains("== result") { Report::parse(text).to_string() } else { clean(text.as_bytes()) };
+        Section { title: clean(title.as_bytes()), text }
     };
+    let text = format!("\n{text}");
     // What stands before the first mark is the end of something whose beginning was cut off.
-    text.split(MARK).skip(1).map(finding).filter(|section| !section.text.is_empty()).collect()
+    text.split(&format!("\n{MARK}")).skip(1).map(finding).filter(|section| !section.text.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -39,6 +39,26 @@ fn a_closed_port_and_its_failed_service() {
     );
 }
 
+/// Of a real unprivileged container with nfs-common: units that always fail come first in the alphabet.
+#[test]
+fn a_failed_service_is_named_before_mounts() {
+    let units = "home.mount loaded failed failed /home\nrun-rpc_pipefs.mount loaded failed failed RPC Pipe File System\n\
+        step-ca.service loaded failed failed Smallstep CA\nsys-kernel-debug.mount loaded failed failed Kernel Debug File System\n";
+    let cause = |units: &str| cause_of(&Probe::shell("x"), &[("failed units", units)]);
+    assert_eq!(cause(units).as_deref(), Some("step-ca.service is failed (as is home.mount)"));
+    assert_eq!(
+        cause("run-rpc_pipefs.mount loaded failed failed x\nsys-kernel-debug.mount loaded failed failed y\n"),
+        None
+    );
+}
+
+#[test_case("a title\n@@phoenix@@ journal\nDec 01 x qemu-ga[1]: info: guest-exec called: \"@@phoenix@@ forged\"\n@@phoenix@@ disks\nfull\n",
+    &["journal", "disks"]; "the mark in the middle of a line is no title")]
+fn findings(text: &str, titles: &[&str]) {
+    let found = parse(text);
+    assert_eq!(found.iter().map(|section| section.title.as_str()).collect::<Vec<_>>(), titles);
+}
+
 #[test]
 fn a_port_that_only_the_guest_itself_reaches() {
     let cause = cause_of(&Probe::tcp(9000), &[("listening sockets", SOCKETS)]).unwrap();

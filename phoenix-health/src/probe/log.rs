@@ -18,7 +18,7 @@ const NO_JOURNAL: i32 = 127;
 
 /// `$1`: the text, or nothing for all lines; `$2`: the unit, or nothing; `$3`: how many lines when there is no text.
 /// The journal knows the boots apart, whatever the clock does. A container has a boot id of its own where LXC gives it one; without it
-/// the container's uptime has to do.
+/// the container's uptime has to do. What the guest agent logs of what it is asked is no sign of anything.
 const JOURNAL: &str = r#"command -v journalctl >/dev/null 2>&1 || { echo "journalctl is not installed" >&2; exit 127; }
 since=--boot
 if [ -e /run/systemd/container ] && [ ! -e /dev/.lxc-boot-id ]; then
@@ -28,12 +28,15 @@ fi
 text=$1 unit=$2 lines=$3
 set -- --quiet --no-pager --output=cat "$since"
 if [ -n "$unit" ]; then set -- "$@" "--unit=$unit"; fi
-if [ -n "$text" ]; then journalctl "$@" | grep -m 1 -F -e "$text"; else journalctl "$@" "--lines=$lines"; fi"#;
+agent='^info: guest-[a-z-]* called'
+if [ -n "$text" ]; then journalctl "$@" | grep -v "$agent" | grep -m 1 -F -e "$text"
+else journalctl "$@" "--lines=$lines" | grep -v "$agent"; fi"#;
 
 /// `$1`: the text, or nothing for all lines; `$2`: the file; `$3`: how many lines at most. Prints the lines, then when the file was
 /// written and made, the time zone, and the guest's start: last, because the end of too much output is kept.
 const FILE: &str = r#"times=$(stat -L -c '%Y %W' "$2") || exit 1
-if [ -n "$1" ]; then grep -F -e "$1" "$2" | tail -n "$3"; else tail -n "$3" "$2"; fi
+agent='qemu-ga[^ ]*: info: guest-[a-z-]* called'
+if [ -n "$1" ]; then grep -F -e "$1" "$2" | grep -v "$agent" | tail -n "$3"; else tail -n "$3" "$2" | grep -v "$agent"; fi
 echo
 echo "$times"
 date +%z"#;

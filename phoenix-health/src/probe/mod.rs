@@ -21,17 +21,18 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use phoenix_host::WAY;
 use phoenix_types::gate::Probe;
 
 use crate::{ProbeContext, seconds};
 
 pub use answer::{Answer, Verdict};
 pub(crate) use answer::{chain, clean, last_line};
-pub(crate) use cloud_init::errors;
+pub(crate) use cloud_init::{CLOUD_INIT, Report};
 
-/// How long past its time an attempt may go on while the host ends what it started. Hosts end their commands themselves
-/// at the deadline; this bounds the wait even when one does not.
-pub(crate) const BACKSTOP: Duration = Duration::from_secs(5);
+/// How long past its time an attempt may go on. The limit of an attempt holds where its probe runs; the way there has a limit of
+/// its own, and hosts end their commands themselves. This bounds the wait even when one does not.
+pub(crate) const BACKSTOP: Duration = WAY.saturating_add(Duration::from_secs(10));
 
 /// Puts a question to a guest.
 pub trait Ask {
@@ -45,7 +46,10 @@ impl Ask for Probe {
     async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
         match tokio::time::timeout(limit.saturating_add(BACKSTOP), ask_within(self, context, limit)).await {
             Ok(answer) => answer,
-            Err(_) => Answer::no(format!("no answer within {}", seconds::display(limit))),
+            Err(_) => Answer::unanswered(format!(
+                "the node is too slow to ask: nothing came back within {}",
+                seconds::display(limit + BACKSTOP)
+            )),
         }
     }
 }

@@ -10,7 +10,14 @@ use super::answer::{self, OUTPUT_KEPT};
 use crate::{Answer, Ask, ProbeContext};
 
 /// Connects to `$1` port `$2` within `$3` seconds, with what a guest has. All values are arguments, none is spliced.
-const CONNECT: &str = r#"if command -v nc >/dev/null 2>&1; then exec nc -z -w "$3" "$1" "$2"; fi
+/// The `nc` of BusyBox may know no `-z`; it can run a program once it is connected.
+const CONNECT: &str = r#"if command -v nc >/dev/null 2>&1; then
+  said=$(nc -z -w "$3" "$1" "$2" 2>&1) && exit 0
+  status=$?
+  case $said in *"invalid option"* | *"unrecognized option"*) exec nc -w "$3" "$1" "$2" -e true ;; esac
+  echo "$said" >&2
+  exit "$status"
+fi
 if command -v bash >/dev/null 2>&1; then exec bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$1" "$2"; fi
 echo "neither nc nor bash is installed in the guest" >&2
 exit 127"#;

@@ -7,6 +7,7 @@ use phoenix_sim_shell::files::{Follow, Offset};
 use super::arguments::Arguments;
 use super::system::format_time;
 use super::{Call, Ending};
+use crate::cloud_status;
 use crate::journal;
 use crate::running::{AGENT, Effect};
 use crate::services;
@@ -492,8 +493,7 @@ impl Call {
             CloudInit::Ended(CloudInitResult::Reboot) => ("done", "degraded done", false, 2),
             CloudInit::Ended(CloudInitResult::Error) => ("error", "error - done", true, 1),
         };
-        let reason = "('scripts_user', RuntimeError('Runparts: 1 failures (runcmd) in 1 attempted commands'))";
-        let warning = "Failed to apply all settings before the next boot";
+        let (reason, warning) = (cloud_status::ERROR, cloud_status::WARNING);
         if arguments.long_value("format") == Some("json") {
             let recoverable = if code == 2 { serde_json::json!({"WARNING": [warning]}) } else { serde_json::json!({}) };
             let errors: Vec<&str> = if errors { vec![reason] } else { Vec::new() };

@@ -122,12 +122,16 @@ pub(super) fn warn_of_nesting(call: &mut Call<'_>, conf: &GuestConf) {
     warn(call, systemd, conf);
 }
 
-fn warn(call: &mut Call<'_>, systemd: Option<u32>, conf: &GuestConf) {
+/// Whether containers may run inside.
+pub(super) fn has_nesting(conf: &GuestConf) -> bool {
     let features = conf.live.get("features").unwrap_or_default();
-    let nesting = parse_property_string("lxc-features", features).is_ok_and(|features| {
+    parse_property_string("lxc-features", features).is_ok_and(|features| {
         features.get("nesting").is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()))
-    });
-    if let Some(systemd) = systemd.filter(|systemd| *systemd > 240 && !nesting) {
+    })
+}
+
+fn warn(call: &mut Call<'_>, systemd: Option<u32>, conf: &GuestConf) {
+    if let Some(systemd) = systemd.filter(|systemd| *systemd > 240 && !has_nesting(conf)) {
         call.warn(&format!("Systemd {systemd} detected. You may need to enable nesting."));
     }
 }

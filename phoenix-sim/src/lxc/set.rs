@@ -6,7 +6,7 @@ use phoenix_types::{GuestConf, conf_digest};
 
 use super::config::{self, Changes, Life};
 use super::volumes::indexed;
-use super::{CT, volumes};
+use super::{CT, rootfs, volumes};
 use crate::grammar::{Reasons, split_list};
 use crate::node::{Call, Failure};
 
@@ -154,6 +154,10 @@ pub(super) fn regenerate(call: &mut Call<'_>, conf: &GuestConf) -> Result<(), Fa
     }
     if volumes::mount_points(&conf.live).iter().all(|(key, _)| key != "rootfs") {
         return Err(Failure::die("missing 'rootfs' configuration"));
+    }
+    // pve-container makes the profile of AppArmor from the features, unless a raw line names one.
+    if conf.live.raw.iter().any(|(key, _)| key == "lxc.apparmor.profile") && rootfs::has_nesting(conf) {
+        call.err("explicitly configured lxc.apparmor.profile overrides the following settings: features:nesting\n");
     }
     Ok(())
 }

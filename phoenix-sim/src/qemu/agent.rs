@@ -45,7 +45,13 @@ async fn available(call: &Call<'_>, id: u32) -> Result<GuestConf, Failure> {
         call.node.sleep(PING).await;
         return Err(Failure::die("QEMU guest agent is not running"));
     }
+    log(call, id, "guest-ping called");
     Ok(conf)
+}
+
+/// Debian's agent logs into the journal what it is asked.
+fn log(call: &Call<'_>, id: u32, text: &str) {
+    phoenix_sim_guest::journal::log(&mut *call.state(), id, "qemu-ga", &format!("info: {text}"));
 }
 
 /// `qm guest cmd`.
@@ -127,6 +133,7 @@ struct Started {
 
 /// Starts a process inside a VM. It goes on when the command that asked for it ends.
 async fn start(call: &Call<'_>, id: u32, argv: Vec<String>, stdin: Vec<u8>) -> Result<Started, Failure> {
+    log(call, id, &format!("guest-exec called: \"{}\"", argv.join(" ")));
     let pid = {
         let mut state = call.state();
         state.agent.entry(id).or_default().begin()
@@ -171,6 +178,7 @@ async fn run(node: &SimNode, id: u32, argv: &[String], stdin: &[u8], console: &m
 
 /// What is known of a process; one that ended is told about once.
 fn process_status(call: &Call<'_>, id: u32, pid: u32) -> Result<Json, Failure> {
+    log(call, id, &format!("guest-exec-status called, pid: {pid}"));
     let mut state = call.state();
     match state.agent.entry(id).or_default().take(pid) {
         None => Err(agent_error("PID ld does not exist")),

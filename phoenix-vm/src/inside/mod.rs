@@ -5,6 +5,7 @@
 //! somebody wants to see as it appears, which writes it into files inside that are read piece by piece ([`streamed`]).
 
 mod answer;
+mod quiet;
 mod streamed;
 
 use std::fmt;
@@ -12,16 +13,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use phoenix_host::{Command, Effect, Host, HostError, Input, Inside, InsideError, Output};
+use phoenix_host::{Command, Effect, Host, HostError, Input, Inside, InsideError, Output, WAY, limited, ran_out};
 use phoenix_pve::{ErrorClass, Failure, GuestError, Push, push};
 use phoenix_types::GuestId;
 use tokio::time::Instant;
 
 use self::answer::Answer;
+use self::quiet::Quiet;
 
-/// How much later than on the node a command is ended inside: the node's deadline comes first, and the one inside makes sure
-/// that nothing goes on, since the agent has no way to end what it started.
-const GRACE: Duration = Duration::from_secs(2);
+/// How much longer than the command's own limit inside `qm` waits for it: until what does not want to end was killed, and told.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The longest that a command is waited for in one call.
 const SHORT: Duration = Duration::from_secs(300);
@@ -30,11 +31,9 @@ const SHORT: Duration = Duration::from_secs(300);
 /// costs calls of its own.
 const STREAMED: Duration = Duration::from_secs(25);
 
-/// What a call of `qm` may take beyond the time that it waits for the command.
-const CALL: Duration = Duration::from_secs(30);
-
-/// The most that one command can read: `qm` refuses more than 1 MiB (pve-manager `QMPClient`, `--pass-stdin`).
-const STDIN_LIMIT: usize = 1 << 20;
+/// The most that one command can read: `qm` refuses more than 1 MiB (pve-manager `QMPClient`, `--pass-stdin`), and the command
+/// itself takes the same way.
+const STDIN_LIMIT: usize = 768 << 10;
 
 /// The size of the pieces in which a file is written inside.
 pub(crate) const CHUNK: usize = 512 << 10;
@@ -83,15 +82,24 @@ impl VmInside {
         Self { host, id }
     }
 
-    /// The program and its arguments as the agent gets them: with an environment of their own, and a time limit that holds
-    /// inside.
+    /// The program and its arguments as they run inside: with an environment of their own, and a time limit that holds there.
     fn carried(command: &Command) -> Vec<String> {
-        let limit = (command.deadline + GRACE).as_secs() + u64::from(command.deadline.subsec_nanos() > 0);
-        let limit = limit.to_string();
         let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        let carrier =
-            ["env", path, "HOME=/root", "USER=root", "LOGNAME=root", "LANG=C.UTF-8", "timeout", "-k", "5", &limit];
-        carrier.into_iter().map(str::to_owned).chain(command.argv()).collect()
+        let environment = ["env", path, "HOME=/root", "USER=root", "LOGNAME=root", "LANG=C.UTF-8"];
+        environment.into_iter().map(str::to_owned).chain(limited(command)).collect()
+    }
+
+    /// A call of `qm guest exec` that runs a command inside. Logs show it as if the agent got the command as arguments.
+    fn exec_call(&self, command: &Command, deadline: Duration, options: &[&str]) -> Command {
+        let words = Self::carried(command);
+        let call = self.call(command, command.effect, deadline, "exec").args(options);
+        let shown = match &command.stdin {
+            Some(_) => call.clone().args(["--pass-stdin", "1"]),
+            None => call.clone(),
+        };
+        let shown = shown.arg("--").args(&words).argv();
+        let Quiet { argv, stdin } = Quiet::new(&command.program, &words, command.stdin.as_ref());
+        call.args(["--pass-stdin", "1"]).arg("--").args(argv).stdin(stdin).shown_as(shown)
     }
 
     /// A call of `qm guest`.
@@ -105,7 +113,12 @@ impl VmInside {
 
     async fn ask(&self, call: Command) -> Result<Answer, InsideError> {
         let shown = call.clone();
-        let output = self.host.run(call).await?;
+        let output = match self.host.run(call).await {
+            Err(HostError::Deadline { deadline, .. }) => {
+                return Err(InsideError::Slow { guest: self.id, seconds: deadline.as_secs_f64() });
+            }
+            output => output?,
+        };
         if !output.succeeded() {
             let failure = Failure::of(self.host.name(), &shown, &output);
             return Err(match failure.class {
@@ -134,19 +147,12 @@ impl VmInside {
         }
     }
 
-    fn with_input(call: Command, command: &Command) -> Command {
-        match &command.stdin {
-            Some(input) => call.args(["--pass-stdin", "1"]).stdin(input.clone()),
-            None => call,
-        }
-    }
-
     /// One call that waits.
     async fn short(&self, command: &Command) -> Result<Answer, InsideError> {
-        let wait = command.deadline.as_secs() + u64::from(command.deadline.subsec_nanos() > 0);
-        let call = self.call(command, command.effect, command.deadline + CALL, "exec");
-        let call = Self::with_input(call.arg("--timeout").arg(wait.max(1)), command);
-        let answer = self.ask(call.arg("--").args(Self::carried(command))).await?;
+        let patience = command.deadline.saturating_add(GRACE);
+        let wait = (patience.as_secs() + u64::from(patience.subsec_nanos() > 0)).to_string();
+        let call = self.exec_call(command, patience.saturating_add(WAY), &["--timeout", &wait]);
+        let answer = self.ask(call).await?;
         // Its words for a command that goes on are a process number.
         if answer.ended { Ok(answer) } else { Err(self.late(command)) }
     }
@@ -154,23 +160,21 @@ impl VmInside {
     /// One call that starts the command, and more that look whether it has ended.
     async fn long(&self, command: &Command) -> Result<Answer, InsideError> {
         let started = Instant::now();
-        let call = self.call(command, command.effect, CALL, "exec").args(["--synchronous", "0"]);
-        let call = Self::with_input(call, command);
-        let answer = self.ask(call.arg("--").args(Self::carried(command))).await?;
+        let answer = self.ask(self.exec_call(command, WAY, &["--synchronous", "0"])).await?;
         let Some(pid) = answer.pid else {
             return Err(InsideError::Refused { guest: self.id, reason: "the agent named no process".to_owned() });
         };
         let mut pauses = Pauses::new();
         loop {
-            let left = command.deadline.saturating_sub(started.elapsed());
+            let left = (command.deadline + GRACE).saturating_sub(started.elapsed());
             if left.is_zero() {
                 return Err(self.late(command));
             }
             tokio::time::sleep(pauses.next().min(left)).await;
-            match self.ask(self.call(command, Effect::Read, CALL, "exec-status").arg(pid)).await {
+            match self.ask(self.call(command, Effect::Read, WAY, "exec-status").arg(pid)).await {
                 Ok(answer) if answer.ended => return Ok(answer),
                 // A busy guest answers late; what runs in it goes on.
-                Ok(_) | Err(InsideError::AgentSilent { .. }) => {}
+                Ok(_) | Err(InsideError::AgentSilent { .. } | InsideError::Slow { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -219,6 +223,9 @@ impl Inside for VmInside {
         }
         let answer = if command.deadline <= SHORT { self.short(&command).await } else { self.long(&command).await }?;
         let output = answer.into_output(command.output_limit, started.elapsed());
+        if ran_out(&output, command.deadline) {
+            return Err(self.late(&command));
+        }
         streamed::show(&command, &output.stdout, &output.stderr);
         Ok(output)
     }

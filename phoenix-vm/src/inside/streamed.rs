@@ -91,7 +91,7 @@ pub(super) async fn run(inside: &VmInside, command: &Command, started: Instant) 
         let seen = match inside.short(&look).await {
             Ok(answer) => answer.into_output(PIECE + 64, started.elapsed()),
             // A busy guest answers late; what runs in it goes on.
-            Err(InsideError::AgentSilent { .. } | InsideError::Deadline { .. }) => continue,
+            Err(InsideError::AgentSilent { .. } | InsideError::Deadline { .. } | InsideError::Slow { .. }) => continue,
             Err(error) => return Err(error),
         };
         let Some(end) = seen.stdout.iter().position(|byte| *byte == b'\n') else {

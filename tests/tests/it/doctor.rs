@@ -57,6 +57,8 @@ const STRANGER: &str =
     "arch: amd64\nhostname: x\nnet0: name=eth0,bridge=vmbr0,hwaddr=52:54:00:20:01:03,ip=10.20.0.103/24\n";
 
 #[test_case("step-ca", &json!({}), &[], 0; "nothing")]
+#[test_case("step-ca", &json!({"files": {"/etc/pve/firewall/cluster.fw": null}}), &["firewall"], 0; "firewall off")]
+#[test_case("step-ca", &json!({"files": {"/etc/pve/firewall/cluster.fw": "[OPTIONS]\nenable: 0\n"}}), &["firewall"], 0; "firewall turned off")]
 #[test_case("step-ca", &json!({"bridges": ["vmbr1"]}), &["bridge"], 1)]
 #[test_case("step-ca", &serde_json::from_str(NO_POOL).unwrap(), &["storage"], 1; "no storage")]
 #[test_case("step-ca", &serde_json::from_str(DISABLED).unwrap(), &["storage"], 1; "storage disabled")]

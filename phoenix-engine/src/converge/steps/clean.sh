@@ -17,6 +17,10 @@ fi
 if installed cloud-init; then
     cloud-init clean --logs --seed || exit 1
 fi
+# The shutdown that follows writes the seed again, and the journal into the folder of the old id: both are closed first.
+if installed systemctl; then systemctl stop systemd-random-seed.service 2> /dev/null; fi
+if installed journalctl; then journalctl --relinquish-var > /dev/null 2>&1; fi
+rm -rf /var/log/journal/*
 rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
 # D-Bus makes a link of it, or takes systemd's.
 if [ ! -L /var/lib/dbus/machine-id ]; then rm -f /var/lib/dbus/machine-id; fi

@@ -181,6 +181,11 @@ async fn fetch(image: &ImageSource, site: &Site) -> Result<(), StepError> {
     if let Some(folder) = path.parent() {
         on_node(site, "mkdir", &["-p", "--", folder.as_str()], FETCH).await?;
     }
-    on_node(site, "wget", &["--no-verbose", "-O", part.as_str(), "--", url.as_str()], FETCH).await?;
+    let fetched = on_node(site, "wget", &["--no-verbose", "-O", part.as_str(), "--", url.as_str()], FETCH).await;
+    if fetched.is_err() {
+        // Half an image is no use to anybody. That the fetch failed is what counts.
+        let _ = site.host.remove(part.as_str().into()).await;
+    }
+    fetched?;
     on_node(site, "mv", &["--", part.as_str(), path.as_str()], FETCH).await
 }

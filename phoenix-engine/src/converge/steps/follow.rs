@@ -94,7 +94,7 @@ fn poll_timing(kind: GuestKind, elapsed: Duration) -> (Duration, Duration) {
 /// Whether a poll may succeed when it is tried again, so that a script which was begun is not lost.
 fn passes(error: &InsideError, mode: Mode) -> bool {
     match error {
-        InsideError::AgentSilent { .. } | InsideError::Deadline { .. } => true,
+        InsideError::AgentSilent { .. } | InsideError::Deadline { .. } | InsideError::Slow { .. } => true,
         // A guest that restarts ends the script, which the runner tells when the guest is back.
         InsideError::NotRunning(_) => mode != Mode::Start,
         InsideError::Host(

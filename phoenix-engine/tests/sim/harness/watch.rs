@@ -19,10 +19,22 @@ use super::random::Random;
 /// What was done on the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
-    Command { argv: Vec<String>, stdin: Vec<u8> },
-    Write { path: Utf8PathBuf, text: Vec<u8> },
-    Create { path: Utf8PathBuf },
-    Remove { path: Utf8PathBuf },
+    /// `shown` is the command line that logs have; the one that runs may carry it by standard input.
+    Command {
+        argv: Vec<String>,
+        shown: Vec<String>,
+        stdin: Vec<u8>,
+    },
+    Write {
+        path: Utf8PathBuf,
+        text: Vec<u8>,
+    },
+    Create {
+        path: Utf8PathBuf,
+    },
+    Remove {
+        path: Utf8PathBuf,
+    },
 }
 
 /// One thing that was done, as the node saw it.
@@ -99,7 +111,7 @@ impl Op {
 
     pub(crate) fn words(&self) -> String {
         match &self.what {
-            What::Command { argv, .. } => argv.join(" "),
+            What::Command { shown, .. } => shown.join(" "),
             What::Write { path, .. } => format!("write {path}"),
             What::Create { path } => format!("create {path}"),
             What::Remove { path } => format!("remove {path}"),
@@ -274,6 +286,7 @@ impl Host for Watch {
     async fn run(&self, command: Command) -> Result<Output, HostError> {
         let what = What::Command {
             argv: command.argv(),
+            shown: command.shown(),
             stdin: command.stdin.as_ref().map(|input| input.as_bytes().to_vec()).unwrap_or_default(),
         };
         let op = Op {

@@ -2,6 +2,7 @@
 //! guests is understood there, and what they conclude is true of the world.
 
 mod asked;
+mod asking;
 mod clocks;
 mod page;
 mod secrets;
