@@ -34,8 +34,8 @@ pub(crate) struct Acceptance {
     /// The bridge; a DHCP server is expected behind it
     #[arg(long)]
     bridge: String,
-    /// The template for containers
-    #[arg(long, default_value = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst")]
+    /// The template for containers; it is downloaded when the node does not have it
+    #[arg(long, default_value = "local:vztmpl/debian-12-standard_12.12-1_amd64.tar.zst")]
     template: String,
     /// The cloud image for a VM; without it no VM is made
     #[arg(long)]
@@ -212,6 +212,7 @@ impl Suite<'_> {
         if !taken.is_empty() {
             return Err(format!("these ids are taken, so nothing was done: {taken:?}"));
         }
+        self.template()?;
         self.write(Variant::WELL)?;
         let begun = Instant::now();
         if let Err(reason) = self.stories(transcript) {
@@ -223,6 +224,19 @@ impl Suite<'_> {
         let begun = Instant::now();
         let left = self.taken()?;
         self.row("no id of the range is taken", begun, (!left.is_empty()).then(|| format!("{left:?}")));
+        Ok(())
+    }
+
+    /// Downloads the template when the node does not have it.
+    fn template(&mut self) -> Result<(), String> {
+        let begun = Instant::now();
+        let template = self.acceptance.template.clone();
+        let (storage, name) = template.split_once(":vztmpl/").ok_or("write the template as STORAGE:vztmpl/NAME")?;
+        if !self.by_hand(&["pveam", "list", storage])?.contains(&template) {
+            self.by_hand(&["pveam", "update"])?;
+            self.by_hand(&["pveam", "download", storage, name])?;
+        }
+        self.row("the template is on the node", begun, None);
         Ok(())
     }
 
