@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use phoenix_engine::Node;
-use phoenix_host::{Changes, Host, Layered, Local, Process, Ssh};
+use phoenix_engine::{LockOwner, Node};
+use phoenix_host::{Changes, Host, Layered, Local, Ssh};
 
 use crate::args::HostArg;
 use crate::command_log::CommandLog;
 use crate::error::CliError;
-use crate::holder::LockOwner;
 use crate::render::{Canvas, Tone};
 use crate::runtime::{Time, block_on};
 use crate::settings::Settings;
@@ -132,8 +131,8 @@ impl Choice {
     /// The process on the node that stands for this one, for the node's lock.
     pub(crate) async fn keeper(&self) -> Result<LockOwner, CliError> {
         Ok(match &self.node {
-            ChosenNode::Ssh(ssh) => LockOwner::OverSsh(ssh.clone(), Box::new(ssh.keeper().await?)),
-            ChosenNode::Local | ChosenNode::Simulated(_) => LockOwner::Here(Process::this()),
+            ChosenNode::Ssh(ssh) => LockOwner::over_ssh(ssh).await?,
+            ChosenNode::Local | ChosenNode::Simulated(_) => LockOwner::here(),
         })
     }
 }

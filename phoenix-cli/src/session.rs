@@ -13,7 +13,7 @@ use phoenix_types::GuestId;
 use crate::commands::configuration;
 use crate::configuration::Configuration;
 use crate::error::CliError;
-use crate::holder::Held;
+use crate::holder::{Held, holder};
 use crate::host::Choice;
 use crate::render::Tone;
 use crate::settings::Settings;
@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
     /// Takes the node's lock.
     pub(crate) async fn lock(&self, node: &Node, doing: &str) -> Result<Held, CliError> {
         let keeper = self.choice.keeper().await?;
-        let me = keeper.holder(&self.settings.user, doing);
+        let me = holder(&keeper, &self.settings.user, doing);
         let lock = NodeLock::take(Arc::new(node.host().clone()), me, &keeper).await?;
         if let Some(Holder { who, process, doing, since }) = lock.predecessor() {
             let pid = process.pid;

@@ -1,5 +1,7 @@
 //! What happens during a run, as facts. Reporters make text of them; they cannot change the run's course.
 
+mod text;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -264,6 +266,12 @@ pub struct Failure {
 pub trait EventSink: Send {
     /// Takes one event.
     fn emit(&mut self, event: &Event);
+}
+
+impl<F: FnMut(&Event) + Send> EventSink for F {
+    fn emit(&mut self, event: &Event) {
+        self(event);
+    }
 }
 
 impl EventSink for Vec<Event> {

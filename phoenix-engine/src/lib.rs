@@ -51,6 +51,7 @@ mod export;
 mod guest;
 mod health;
 mod lock;
+mod lock_owner;
 mod node;
 mod observe;
 mod plan;
@@ -78,6 +79,7 @@ pub use export::{Export, export, remaining};
 pub use guest::{ManagedText, PendingWork, RanScript, Record, Undo};
 pub use health::{GuestHealth, ask};
 pub use lock::{Holder, LOCK, LivenessCheck, LockError, NodeLock};
+pub use lock_owner::LockOwner;
 pub use node::{Node, Site};
 pub use observe::{ObserveError, Observed, Present, observe};
 pub use plan::{

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use phoenix_health::{CustomProbe, CustomProbes};
 use phoenix_host::{Host, Layered, LocalSecrets, Recorder, Secrets};
 use phoenix_lxc::{Containers, Pct};
 use phoenix_pve::{GuestError, Guests};
@@ -25,6 +26,7 @@ pub struct Node {
     machines: Arc<MakeMachines>,
     secrets: Arc<dyn Secrets>,
     known: KnownSecrets,
+    custom: CustomProbes,
     turns: Arc<Semaphore>,
 }
 
@@ -47,6 +49,7 @@ impl Node {
             machines: Arc::new(|host| Arc::new(Qm::new(host))),
             secrets: Arc::new(LocalSecrets),
             known: KnownSecrets::default(),
+            custom: CustomProbes::default(),
             turns: Arc::new(Semaphore::new(GATES_AT_ONCE)),
         }
     }
@@ -69,6 +72,19 @@ impl Node {
     pub fn with_secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
         self.secrets = secrets;
         self
+    }
+
+    /// The same node with a probe of the embedding program, for gates whose probe is
+    /// [`Custom`](phoenix_health::Probe::Custom) with this name.
+    #[must_use]
+    pub fn with_probe(mut self, name: impl Into<String>, probe: Arc<dyn CustomProbe>) -> Self {
+        self.custom = self.custom.with(name, probe);
+        self
+    }
+
+    /// The probes of the embedding program.
+    pub(crate) fn custom_probes(&self) -> &CustomProbes {
+        &self.custom
     }
 
     /// The same node, of whose gates this many are asked at the same time, in turn among all guests. Default: 32.

@@ -133,6 +133,7 @@ async fn by_gates(load: &Load, ports: &[u16], jitter: Option<f64>) -> Result<Row
         agent: None,
         secrets: Arc::new(LocalSecrets),
         known: KnownSecrets::default(),
+        custom: phoenix_health::CustomProbes::default(),
     };
     let before = (cpu()?, resident_kib()?);
     let mut waits = tokio::task::JoinSet::new();

@@ -44,6 +44,7 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         agent: None,
         secrets: Arc::new(LocalSecrets),
         known: KnownSecrets::default(),
+        custom: phoenix_health::CustomProbes::default(),
     };
     let gate = Gate {
         name: "port".to_owned(),

@@ -1,13 +1,17 @@
 //! What a probe needs of the world.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use phoenix_host::{Command, Effect, Host, Inside, InsideError, Secrets};
+use phoenix_host::{Command, Effect, Host, Inside, InsideError, Output, Secrets};
+use phoenix_types::gate::Place;
 use phoenix_types::{GuestId, GuestKind, KnownSecrets};
 use tokio::sync::Semaphore;
+
+use crate::probe::answer::{self, Answer};
 
 /// A guest with everything by which it can be asked. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,10 +31,50 @@ pub struct ProbeContext {
     pub turns: Arc<Semaphore>,
     /// The guest's agent, for VMs. Without one, "the agent answers" means that a program can be run inside.
     pub agent: Option<Arc<dyn Agent>>,
+    /// The probes of the embedding program.
+    pub custom: CustomProbes,
     /// Where the secrets that a probe sends are read.
     pub secrets: Arc<dyn Secrets>,
     /// The secrets that were read so far. A probe masks them in its answer.
     pub known: KnownSecrets,
+}
+
+impl ProbeContext {
+    /// Runs a command at a place; what prevents that is already an answer.
+    pub(crate) async fn run(&self, place: Place, command: Command) -> Result<Output, Answer> {
+        let limit = command.deadline;
+        match place {
+            Place::Guest => self.inside.exec(command).await.map_err(|error| answer::from_inside(&error, limit)),
+            Place::Host => self.host.run(command).await.map_err(|error| answer::from_host(&error, limit)),
+        }
+    }
+}
+
+/// A probe that an embedding program brings: asked for each attempt of a gate with
+/// [`Probe::Custom`](phoenix_types::gate::Probe::Custom).
+#[async_trait]
+pub trait CustomProbe: fmt::Debug + Send + Sync {
+    /// Asks once. Whoever takes longer than `limit` is dropped, and the attempt has failed.
+    async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer;
+}
+
+/// The probes of an embedding program by name. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct CustomProbes(Arc<BTreeMap<String, Arc<dyn CustomProbe>>>);
+
+impl CustomProbes {
+    /// The same probes and one more.
+    #[must_use]
+    pub fn with(self, name: impl Into<String>, probe: Arc<dyn CustomProbe>) -> Self {
+        let mut probes = Arc::unwrap_or_clone(self.0);
+        probes.insert(name.into(), probe);
+        Self(Arc::new(probes))
+    }
+
+    /// The probe of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&dyn CustomProbe> {
+        self.0.get(name).map(|probe| &**probe)
+    }
 }
 
 /// Where a guest is found on the network. It is asked anew for each attempt, for an address may change.

@@ -184,6 +184,7 @@ impl FakeGuest {
             agent: self.agent_from.map(|_| self.clone() as Arc<dyn Agent>),
             secrets: Arc::new(LocalSecrets),
             known: KnownSecrets::default(),
+            custom: crate::CustomProbes::default(),
         }
     }
 

@@ -37,7 +37,9 @@ mod seconds;
 mod wait;
 
 pub use attempt::{Attempt, Attempts, Counting};
-pub use context::{Addresses, Agent, AskGuest, FixedAddress, NO_ADDRESS, ProbeContext, preferred};
+pub use context::{
+    Addresses, Agent, AskGuest, CustomProbe, CustomProbes, FixedAddress, NO_ADDRESS, ProbeContext, preferred,
+};
 pub use evidence::{Evidence, Section, gather_evidence};
 /// The vocabulary of gates: [`Gate`], [`Schedule`], [`Probe`] and its kinds.
 pub use phoenix_types::gate::*;

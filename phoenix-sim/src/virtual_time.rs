@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, oneshot};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -33,6 +33,7 @@ type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 #[derive(Debug, Clone)]
 pub struct VirtualTime {
     jobs: mpsc::UnboundedSender<Job>,
+    runtime: Handle,
 }
 
 impl VirtualTime {
@@ -42,6 +43,7 @@ impl VirtualTime {
     /// When the system has no thread to give.
     pub fn new() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
+        let handle = runtime.handle().clone();
         let (jobs, mut waiting) = mpsc::unbounded_channel::<Job>();
         std::thread::Builder::new().name("virtual-time".to_owned()).spawn(move || {
             runtime.block_on(async {
@@ -50,7 +52,13 @@ impl VirtualTime {
                 }
             });
         })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, runtime: handle })
+    }
+
+    /// Makes something that reads this clock, such as a [`SimNode`](crate::SimNode).
+    pub fn enter<T>(&self, make: impl FnOnce() -> T) -> T {
+        let _here = self.runtime.enter();
+        make()
     }
 
     /// Does a piece of work on this clock.

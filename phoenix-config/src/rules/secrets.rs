@@ -95,7 +95,13 @@ fn in_probe(probe: &Probe, target: Target, path: &[Segment], findings: &mut Vec<
                 in_probe(inner, target, &path, findings);
             }
         }
-        Probe::Tcp(_) | Probe::Dns(_) | Probe::File(_) | Probe::Log(_) | Probe::Agent | Probe::CloudInit(_) => {}
+        Probe::Tcp(_)
+        | Probe::Dns(_)
+        | Probe::File(_)
+        | Probe::Log(_)
+        | Probe::Agent
+        | Probe::CloudInit(_)
+        | Probe::Custom(_) => {}
     }
 }
 

@@ -137,6 +137,7 @@ pub(crate) fn probe_context(node: &Node, guest: &DesiredGuest) -> ProbeContext {
         agent,
         secrets: node.secrets().clone(),
         known: node.known().clone(),
+        custom: node.custom_probes().clone(),
         turns: node.turns().clone(),
     }
 }

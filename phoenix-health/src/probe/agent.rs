@@ -16,7 +16,7 @@ pub(super) async fn ask(context: &ProbeContext, limit: Duration) -> Answer {
             Err(error) => answer::from_inside(&error, limit),
         };
     }
-    match answer::run(context, Place::Guest, Command::new("true", Effect::Read, limit)).await {
+    match context.run(Place::Guest, Command::new("true", Effect::Read, limit)).await {
         Ok(output) if output.succeeded() => Answer::yes("programs run inside"),
         Ok(output) => super::command::judge(&output),
         Err(answer) => answer,

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use phoenix_host::{Command, HostError, InsideError, Output, SecretError};
-use phoenix_types::gate::Place;
+use phoenix_host::{HostError, InsideError, Output, SecretError};
 use serde::Serialize;
 
-use crate::{ProbeContext, seconds};
+use crate::seconds;
 
 /// How much of a probe's output is kept, in bytes: its end.
 pub(crate) const OUTPUT_KEPT: usize = 4096;
@@ -39,34 +38,33 @@ pub enum Verdict {
 }
 
 impl Answer {
-    pub(crate) fn new(verdict: Verdict, said: impl Into<String>) -> Self {
+    /// An answer in a few words.
+    #[must_use]
+    pub fn new(verdict: Verdict, said: impl Into<String>) -> Self {
         Self { verdict, said: said.into(), output: String::new() }
     }
 
-    pub(crate) fn yes(said: impl Into<String>) -> Self {
+    /// A yes.
+    #[must_use]
+    pub fn yes(said: impl Into<String>) -> Self {
         Self::new(Verdict::Yes, said)
     }
 
-    pub(crate) fn no(said: impl Into<String>) -> Self {
+    /// A no.
+    #[must_use]
+    pub fn no(said: impl Into<String>) -> Self {
         Self::new(Verdict::No, said)
     }
 
-    pub(crate) fn unanswered(said: impl Into<String>) -> Self {
+    /// The question could not be put.
+    #[must_use]
+    pub fn unanswered(said: impl Into<String>) -> Self {
         Self::new(Verdict::Unanswered, said)
     }
 
     pub(crate) fn with_output(mut self, output: String) -> Self {
         self.output = output;
         self
-    }
-}
-
-/// Runs a command at a place; what prevents that is already an answer.
-pub(crate) async fn run(context: &ProbeContext, place: Place, command: Command) -> Result<Output, Answer> {
-    let limit = command.deadline;
-    match place {
-        Place::Guest => context.inside.exec(command).await.map_err(|error| from_inside(&error, limit)),
-        Place::Host => context.host.run(command).await.map_err(|error| from_host(&error, limit)),
     }
 }
 

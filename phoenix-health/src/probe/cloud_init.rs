@@ -95,7 +95,7 @@ impl Ask for CloudInitProbe {
     async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
         let mut command = Command::new("sh", Effect::Read, limit).args(["-c", CLOUD_INIT]);
         command.output_limit = 8 * OUTPUT_KEPT;
-        match answer::run(context, Place::Guest, command).await {
+        match context.run(Place::Guest, command).await {
             Ok(output) => judge(*self, &output),
             Err(answer) => answer,
         }

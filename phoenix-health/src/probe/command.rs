@@ -18,7 +18,7 @@ impl Ask for CommandProbe {
             },
         };
         command.output_limit = OUTPUT_KEPT;
-        match answer::run(context, self.place, command).await {
+        match context.run(self.place, command).await {
             Ok(output) => judge(&output),
             Err(answer) => answer,
         }

@@ -30,7 +30,7 @@ pub(super) async fn ask(
         .args(["--disable", "--config", "-"])
         .stdin(Input::Secret(Secret::new(config(probe, headers, limit))));
     curl.output_limit = BODY_READ;
-    let output = answer::run(context, Place::Guest, curl).await?;
+    let output = context.run(Place::Guest, curl).await?;
     match output.status {
         Some(NO_SUCH_COMMAND) => return Err(Answer::unanswered("`curl` is not installed in the guest")),
         Some(BAD_SYNTAX | MALFORMED_URL) => {

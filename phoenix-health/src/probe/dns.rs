@@ -17,7 +17,7 @@ impl Ask for DnsProbe {
     async fn ask(&self, context: &ProbeContext, limit: Duration) -> Answer {
         let mut question = Command::new("getent", Effect::Read, limit).args(["ahosts", self.name.as_str()]);
         question.output_limit = OUTPUT_KEPT;
-        let output = match answer::run(context, self.from, question).await {
+        let output = match context.run(self.from, question).await {
             Ok(output) => output,
             Err(answer) => return answer,
         };

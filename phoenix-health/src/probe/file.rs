@@ -63,7 +63,7 @@ async fn look_inside(file: &FileProbe, context: &ProbeContext, limit: Duration) 
     let Contents::Text(wanted) = &file.contents else {
         let flag = if file.contents == Contents::NonEmpty { "-s" } else { "-e" };
         let test = Command::new("test", Effect::Read, limit).args([flag, file.path.as_str()]);
-        let output = answer::run(context, Place::Guest, test).await?;
+        let output = context.run(Place::Guest, test).await?;
         return Ok(match output.status {
             Some(0) => there(file),
             Some(1) if flag == "-s" => Answer::no(format!("`{}` is missing or empty", file.path)),
@@ -73,7 +73,7 @@ async fn look_inside(file: &FileProbe, context: &ProbeContext, limit: Duration) 
     };
     let mut head = Command::new("head", Effect::Read, limit).args(["-c", &CONTENTS_READ.to_string()]).arg(&file.path);
     head.output_limit = usize::try_from(CONTENTS_READ).unwrap_or(usize::MAX);
-    let output = answer::run(context, Place::Guest, head).await?;
+    let output = context.run(Place::Guest, head).await?;
     if output.succeeded() {
         Ok(compare(file, wanted, &output.stdout_text()))
     } else {
@@ -138,7 +138,7 @@ impl Facts {
             Place::Guest => shell(&format!("{FACTS}\n{START}"), &[path]),
             Place::Host => shell(START, &[]),
         };
-        let inside = answer::run(context, Place::Guest, inside).await?;
+        let inside = context.run(Place::Guest, inside).await?;
         if file.place == Place::Guest && !inside.succeeded() {
             return Err(missing(file).with_output(answer::both_streams(&inside)));
         }
@@ -153,7 +153,7 @@ impl Facts {
         }
         // QEMU writes the file of its process id when it starts (qemu-server `QemuServer/Helpers.pm`).
         let pid = format!("/run/qemu-server/{}.pid", context.guest);
-        let on_host = answer::run(context, Place::Host, shell(FACTS_ON_HOST, &[path, &pid])).await?;
+        let on_host = context.run(Place::Host, shell(FACTS_ON_HOST, &[path, &pid])).await?;
         if !on_host.succeeded() {
             return Err(missing(file).with_output(answer::both_streams(&on_host)));
         }

@@ -134,7 +134,7 @@ fn facts_of<'l>(lines: &[&'l str]) -> Option<(LogFile, &'l str, Start)> {
 async fn run<const N: usize>(context: &ProbeContext, limit: Duration, words: [&str; N]) -> Result<Output, Answer> {
     let mut command = Command::new("sh", Effect::Read, limit).arg("-c").args(words);
     command.output_limit = BYTES;
-    answer::run(context, Place::Guest, command).await
+    context.run(Place::Guest, command).await
 }
 
 fn logged(line: &str) -> Answer {

@@ -1,10 +1,11 @@
 //! Questions with a yes/no answer.
 
 mod agent;
-mod answer;
+pub(crate) mod answer;
 mod cloud_init;
 mod command;
 mod curl;
+mod custom;
 mod dns;
 mod file;
 mod http;
@@ -70,6 +71,7 @@ fn ask_within<'a>(
             Probe::Log(probe) => probe.ask(context, limit).await,
             Probe::Agent => agent::ask(context, limit).await,
             Probe::CloudInit(probe) => probe.ask(context, limit).await,
+            Probe::Custom(name) => custom::ask(name, context, limit).await,
             Probe::All(probes) => all(probes, context, limit).await,
             Probe::Any(probes) => any(probes, context, limit).await,
         }

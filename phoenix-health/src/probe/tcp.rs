@@ -36,7 +36,7 @@ impl Ask for TcpProbe {
                     .arg(self.port)
                     .arg(limit.as_secs().max(1));
                 connect.output_limit = OUTPUT_KEPT;
-                match answer::run(context, Place::Guest, connect).await {
+                match context.run(Place::Guest, connect).await {
                     Ok(output) if output.succeeded() => Answer::yes(format!("{address} port {} is open", self.port)),
                     Ok(output) if output.status == Some(127) => {
                         Answer::unanswered("neither `nc` nor `bash` is installed in the guest")

@@ -49,6 +49,7 @@ pub(crate) fn context() -> ProbeContext {
         agent: None,
         secrets: Arc::new(LocalSecrets),
         known: KnownSecrets::default(),
+        custom: phoenix_health::CustomProbes::default(),
     }
 }
 

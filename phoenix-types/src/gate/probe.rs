@@ -37,6 +37,8 @@ pub enum Probe {
     Agent,
     /// Has cloud-init finished?
     CloudInit(CloudInitProbe),
+    /// What a program that embeds Phoenix asks itself, by the name that it is registered under. No file can hold one.
+    Custom(String),
     /// Do all of these pass? They are asked at the same time; the first no decides. An empty list passes.
     All(Vec<Self>),
     /// Does any of these pass? They are asked at the same time; the first yes decides. An empty list does not pass.
@@ -319,6 +321,7 @@ impl Probe {
             Self::Log(log) => format!("log line `{}`", log.contains),
             Self::Agent => "guest agent".to_owned(),
             Self::CloudInit(_) => "cloud-init".to_owned(),
+            Self::Custom(name) => name.clone(),
             Self::All(probes) => joined(probes, " and "),
             Self::Any(probes) => joined(probes, " or "),
         }
@@ -343,6 +346,7 @@ impl fmt::Display for Probe {
             Self::Log(probe) => write!(f, "line with `{}` in {}", probe.contains, probe.source),
             Self::Agent => f.write_str("guest agent answers"),
             Self::CloudInit(_) => f.write_str("cloud-init finished"),
+            Self::Custom(name) => f.write_str(name),
             Self::All(probes) => list(f, "all", probes),
             Self::Any(probes) => list(f, "any", probes),
         }

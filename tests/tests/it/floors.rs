@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 11] = [
     &["guest"],
     &["plan"],
     &["event", "lock", "node", "snippets", "tasks"],
-    &["observe"],
+    &["lock_owner", "observe"],
     &["decide", "takeover"],
     &["converge"],
     &["health", "rehearse"],

@@ -175,6 +175,7 @@ impl Guest {
             inside: self.inside(),
             addresses: Arc::new(FixedAddress("127.0.0.1".to_owned())),
             agent: None,
+            custom: phoenix_health::CustomProbes::default(),
             secrets: Arc::new(LocalSecrets),
             known: KnownSecrets::default(),
             turns: Arc::new(tokio::sync::Semaphore::new(8)),
