@@ -24,7 +24,7 @@ Exit status: 0 done and healthy, 1 convergence or health failed, 2 usage or inva
 
 Try it without a node: `phoenix -C examples/step-ca --host sim: up`";
 
-/// Brings a Proxmox VE node to the state that JSON files describe, gated by health.
+/// Brings a Proxmox VE node to the state that configuration files describe, gated by health.
 #[derive(Debug, Parser)]
 #[command(name = "phoenix", version, styles = STYLES, after_help = AFTER_HELP)]
 #[command(max_term_width = 110)]
@@ -39,8 +39,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The configuration: a folder, a file that holds everything, or `-` for standard input [default: `.`, `./etc` or
-    /// `/usr/local/phoenix_hypervisor/etc`, the first that has one]
+    /// The configuration: a folder, a file with the whole configuration, or `-` for standard input [default: `.`, `./etc` or
+    /// `/usr/local/phoenix_hypervisor/etc`, the first one with a configuration]
     #[arg(
         short = 'C',
         long = "config",
@@ -51,36 +51,36 @@ pub(crate) struct Global {
     )]
     pub(crate) config: Option<Utf8PathBuf>,
 
-    /// Set a variable of the configuration; may be given several times
+    /// Set a variable of the configuration; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", global = true, value_parser = variable)]
     pub(crate) variables: Vec<(String, String)>,
 
-    /// The node: `local`, `ssh://USER@NODE`, `sim:` (a throw-away simulated node) or `sim:DIR` (a simulated node kept in a
-    /// folder) [default: `local` where `pct` and `qm` are]
+    /// The node: `local`, `ssh://USER@NODE`, `sim:` (a temporary simulated node) or `sim:DIR` (a simulated node in a
+    /// folder) [default: `local` if `pct` and `qm` exist]
     #[arg(long, value_name = "HOST", global = true, env = "PHOENIX_HOST")]
     pub(crate) host: Option<HostArg>,
 
-    /// How the simulated node behaves [default: `world.json` in the folder of `sim:DIR`, else beside the configuration]
+    /// The behaviour of the simulated node [default: `world.json` in the folder of `sim:DIR`, else next to the configuration]
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) world: Option<Utf8PathBuf>,
 
-    /// Play the simulated node at N times real time, to watch it [default: as fast as it can be computed]
+    /// Run the simulated node at N times real time [default: as fast as possible]
     #[arg(long, value_name = "N", global = true, value_parser = pace)]
     pub(crate) pace: Option<f64>,
 
-    /// How results are written to standard output
+    /// The format of results on standard output
     #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
 
-    /// Write one JSON object a line for every command that reaches the host
+    /// Write one line of JSON for every command that reaches the host
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) command_log: Option<Utf8PathBuf>,
 
-    /// How many gates are asked at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]
+    /// How many gates run at the same time [default: 4 for each core of this machine, at least 16; 32 over ssh and simulated]
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) jobs_gates: Option<u16>,
 
-    /// Show the output of scripts and every attempt of a gate; twice: what Phoenix does inside
+    /// Show the output of scripts and every attempt of a gate; twice: also the debug log
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
@@ -96,7 +96,7 @@ pub(crate) enum Verb {
     Init(Init),
     /// Check the configuration; touches no node
     Validate(Validate),
-    /// Print the configuration with everything filled in: one JSON document, which is a configuration itself
+    /// Print the resolved configuration as one JSON document, which is a valid configuration
     Config(Config),
     /// Print a JSON Schema
     Schema(Schema),
@@ -105,34 +105,34 @@ pub(crate) enum Verb {
     /// Bring guests to the state that the configuration describes
     #[command(visible_alias = "LetsGo")]
     Up(Up),
-    /// As `up` for these guests, but guests that they need and that exist are left as they are
+    /// As `up` for these guests, but existing dependencies are not changed
     Create(UpOf),
-    /// As `up` for these guests and what they need, with all their scripts run again
+    /// As `up` for these guests and their dependencies, and run all their scripts again
     Converge(UpOf),
-    /// Show what is configured and what there is
+    /// Show the configured guests and their state
     Status(Guests),
-    /// Ask the gates once, now
+    /// Run the gates once, now
     #[command(visible_alias = "health-check")]
     Health(Health),
-    /// Wait until guests are healthy, run or are off; for scripts and service units
+    /// Wait until guests are healthy, running or off; for scripts and service units
     Wait(Wait),
-    /// Start guests, after everything that they need runs and is healthy
+    /// Start guests, after their dependencies are healthy
     Start(Power),
-    /// Shut guests down, after everything that needs them is off
+    /// Shut guests down, after their dependants are off
     Stop(Power),
-    /// Stop and start guests, with everything that needs them
+    /// Stop and start guests and their dependants
     Restart(Power),
-    /// Look whether the node has what the configuration needs; changes nothing
+    /// Check that the node has what the configuration needs; changes nothing
     Doctor(Guests),
-    /// Draw who needs whom, and what holds whom back; touches no node
+    /// Draw the dependencies and gates of the guests; touches no node
     Graph(Graph),
-    /// Print the guests as an inventory of Ansible; touches no node
+    /// Print the guests as an Ansible inventory; touches no node
     Inventory(Inventory),
     /// Print addresses and names for other programs; touches no node
     Output(Output),
-    /// Take over guests that exist and are configured, but that Phoenix did not make
+    /// Adopt guests that exist and are configured, but are not managed by Phoenix
     Adopt(Adopt),
-    /// Destroy guests; refused while others need them
+    /// Destroy guests; refused while they have dependants
     #[command(aliases = ["destroy", "remove", "rm"])]
     Delete(Delete),
     /// Destroy all guests of the configuration
@@ -141,24 +141,24 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The folder that it is written to
+    /// The folder for the files
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) dir: Utf8PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// Warnings fail too
+    /// Treat warnings as errors
     #[arg(long)]
     pub(crate) deny_warnings: bool,
-    /// Print every setting of every guest, defaults included, and where each comes from
+    /// Print every setting of every guest, including defaults, and its origin
     #[arg(long)]
     pub(crate) show_defaults: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Config {
-    /// Print where each value was written instead
+    /// Print the place of each value instead
     #[arg(long)]
     pub(crate) origins: bool,
 }
@@ -174,10 +174,10 @@ pub(crate) struct Schema {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) guests: Guests,
-    /// End with exit status 3 when there is something to do
+    /// Exit with status 3 when there are changes to make
     #[arg(long)]
     pub(crate) exit_code: bool,
-    /// Show the commands of every step as well, and the files that it writes (JSON always has them)
+    /// Also show the commands and files of every step (JSON always has them)
     #[arg(long)]
     pub(crate) commands: bool,
     /// Also write the plan as JSON to this file
@@ -199,7 +199,7 @@ pub(crate) struct Up {
     /// Destroy the guests of this fleet that are removed from the configuration
     #[arg(long, conflicts_with_all = ["plan", "guests"])]
     pub(crate) prune: bool,
-    /// Do only what this plan says, which `plan --out FILE` wrote; refused when the node has drifted since
+    /// Run only this plan of `plan --out FILE`; refused when the node has drifted since
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<Utf8PathBuf>,
     #[command(flatten)]
@@ -212,7 +212,7 @@ pub(crate) struct Up {
 
 #[derive(Debug, Args)]
 pub(crate) struct UpOf {
-    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and what needs it)
+    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and its dependants)
     #[arg(value_name = "GUEST", required = true)]
     pub(crate) guests: Vec<String>,
     #[command(flatten)]
@@ -226,10 +226,10 @@ pub(crate) struct RunArgs {
     /// Do not ask before changing the node
     #[arg(short, long)]
     pub(crate) yes: bool,
-    /// Show the plan, and end there
+    /// Only show the plan
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Also write how it went to this file, as one HTML page
+    /// Also write a report of the run to this file, as one HTML page
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<Utf8PathBuf>,
     /// How many commands may change the node at the same time
@@ -238,14 +238,14 @@ pub(crate) struct RunArgs {
     /// How many scripts may run at the same time
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) jobs_scripts: u16,
-    /// How many guests may be made on one storage at the same time
+    /// How many guests may be created on one storage at the same time
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs_per_storage: u16,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Go on although this check of `phoenix doctor` finds an error; may be given several times
+    /// Continue when this check of `phoenix doctor` finds an error; may be repeated
     #[arg(long, value_name = "CHECK", value_parser = check_names())]
     skip_check: Vec<Check>,
 }
@@ -255,7 +255,7 @@ fn check_names() -> impl TypedValueParser<Value = Check> {
 }
 
 impl CheckArgs {
-    /// The checks that do not hold guests back.
+    /// The checks that do not block guests.
     pub(crate) fn skipped(&self) -> BTreeSet<Check> {
         self.skip_check.iter().copied().collect()
     }
@@ -277,7 +277,7 @@ impl ProvisionArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Guests {
-    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and what needs it) [default: all]
+    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and its dependants) [default: all]
     #[arg(value_name = "GUEST")]
     pub(crate) guests: Vec<String>,
 }
@@ -294,7 +294,7 @@ pub(crate) struct Power {
 pub(crate) struct Graph {
     #[command(flatten)]
     pub(crate) guests: Guests,
-    /// The language of the drawing
+    /// The format of the drawing
     #[arg(long, value_name = "LANGUAGE", value_enum, default_value_t = Drawing::Mermaid)]
     pub(crate) to: Drawing,
 }
@@ -314,7 +314,7 @@ pub(crate) enum Drawing {
 pub(crate) struct Inventory {
     #[command(flatten)]
     pub(crate) guests: Guests,
-    /// Print the whole inventory; Ansible asks with it, and it is what is printed anyway
+    /// Print the whole inventory; Ansible passes this option, and it is the default
     #[arg(long)]
     pub(crate) list: bool,
 }
@@ -328,7 +328,7 @@ pub(crate) struct Output {
     pub(crate) to: OutputForm,
 }
 
-/// What guests are written down for.
+/// The format for other programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputForm {
     /// Lines of `/etc/hosts`
@@ -343,25 +343,25 @@ pub(crate) enum OutputForm {
 pub(crate) struct Health {
     #[command(flatten)]
     pub(crate) guests: Guests,
-    /// Ask again and again, every SECONDS, until interrupted
+    /// Repeat every SECONDS, until interrupted
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) watch: Option<u32>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Wait {
-    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and what needs it)
+    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and its dependants)
     #[arg(value_name = "GUEST", required = true)]
     pub(crate) guests: Vec<String>,
-    /// What is waited for
+    /// The state to wait for
     #[arg(long = "for", value_name = "STATE", value_enum, default_value_t = Awaited::Healthy)]
     pub(crate) awaited: Awaited,
-    /// How long, as `90` or `1m30s`
+    /// The limit of the wait, as `90` or `1m30s`
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     pub(crate) timeout: Span,
 }
 
-/// What guests are waited for to be.
+/// The state that guests must reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Awaited {
     /// They run, and all their gates pass
@@ -374,27 +374,27 @@ pub(crate) enum Awaited {
 
 #[derive(Debug, Args)]
 pub(crate) struct Adopt {
-    /// The guests, by id or name [default: all that can be taken over]
+    /// The guests, by id or name [default: all that can be adopted]
     #[arg(value_name = "GUEST")]
     pub(crate) guests: Vec<String>,
-    /// Count their scripts as run, and NFS volumes as mounted; otherwise the next `up` sees to both
+    /// Count their scripts as run and their NFS volumes as mounted; otherwise the next `up` runs and mounts them
     #[arg(long)]
     pub(crate) provisioned: bool,
-    /// Instead of taking guests over, write configuration files that describe them as they are into this folder; without GUEST
-    /// all guests of the node
+    /// Do not adopt guests; write configuration files for them into this folder; without GUEST for all guests of the
+    /// node
     #[arg(long, value_name = "DIR", conflicts_with_all = ["provisioned", "yes", "dry_run"])]
     pub(crate) write: Option<Utf8PathBuf>,
     /// Do not ask before writing on the node
     #[arg(short, long)]
     pub(crate) yes: bool,
-    /// Show what would be taken over, and end there
+    /// Only show the guests that would be adopted
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
-    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and what needs it)
+    /// The guests, by id, name or selector: `tag:ai`, `pool:lab`, `kind:vm`, `web-*`, `801..805`, `!103` (without it and its dependants)
     #[arg(value_name = "GUEST", required = true)]
     pub(crate) guests: Vec<String>,
     #[command(flatten)]
@@ -407,7 +407,7 @@ pub(crate) struct Down {
     pub(crate) run: RunArgs,
 }
 
-/// How results are written.
+/// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Text for people
@@ -429,7 +429,7 @@ pub(crate) enum ColorArg {
     Never,
 }
 
-/// Which schema: those of the files that are read, then those of what is printed.
+/// The schema: first those of input files, then those of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaName {
     /// `phoenix_lxc_configs.json`
@@ -438,7 +438,7 @@ pub(crate) enum SchemaName {
     Vm,
     /// `phoenix_hypervisor_config.json`
     Hypervisor,
-    /// `phoenix.yaml`, and any other file that holds everything
+    /// `phoenix.yaml`, and any other file with the whole configuration
     Fleet,
     /// `world.json` of the simulated node
     #[cfg(feature = "sim")]
@@ -483,11 +483,11 @@ impl SchemaName {
     }
 }
 
-/// The way to the node, as typed.
+/// The node, as given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HostArg {
     Local,
-    /// A simulated node; with a folder it is kept there.
+    /// A simulated node; with a folder it is stored there.
     Sim(Option<Utf8PathBuf>),
     Ssh(Ssh),
 }

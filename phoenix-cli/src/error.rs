@@ -68,7 +68,7 @@ pub enum CliError {
     #[error("this program was built without the simulated node")]
     NoSimulator,
     /// A change without a word from the user.
-    #[error("this changes {host}, and nobody can be asked, because that takes a terminal")]
+    #[error("this changes {host}, but confirmation needs a terminal")]
     CannotAsk {
         /// The host.
         host: String,
@@ -91,7 +91,7 @@ pub enum CliError {
     #[error(transparent)]
     Lower(#[from] LowerError),
     /// The node cannot be looked at.
-    #[error("cannot look at the node")]
+    #[error("cannot observe the node")]
     Observe(#[from] ObserveError),
     /// The node's lock was not got.
     #[error(transparent)]
@@ -110,9 +110,7 @@ pub enum CliError {
         guests: Vec<String>,
     },
     /// The plan that was approved is not what would be done now.
-    #[error(
-        "the plan in `{path}` is not what would be done now: the node, the configuration or the options have changed since"
-    )]
+    #[error("the plan in `{path}` is out of date: the node, the configuration or the options have changed")]
     Drifted {
         /// The file.
         path: Utf8PathBuf,
@@ -120,7 +118,7 @@ pub enum CliError {
         differences: Vec<String>,
     },
     /// Guests are not taken over.
-    #[error("nothing was taken over")]
+    #[error("no guest was adopted")]
     NotAdopted(Vec<NotAdoptable>),
     /// A node without guests, of which nothing can be written down.
     #[error("there are no guests on {host}")]
@@ -192,7 +190,7 @@ impl CliError {
             Self::Lock(LockError::Held(_)) => ExitStatus::Locked,
             Self::NotANode => ExitStatus::NoNode,
             Self::Declined => ExitStatus::Cancelled,
-            // Whoever read our output has seen enough.
+            // The reader of our output has closed it.
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Done,
             Self::StillWaiting { .. }
             | Self::Drifted { .. }
@@ -232,16 +230,16 @@ impl CliError {
             }
             Self::SimulatedOnly { .. } => "add `--host sim:` or leave it out".to_owned(),
             Self::NoSimulator => "build `phoenix-cli` with its feature `sim`, which is on by default".to_owned(),
-            Self::World(_) => "`phoenix schema world` prints what the file may hold".to_owned(),
+            Self::World(_) => "`phoenix schema world` prints the schema of the file".to_owned(),
             Self::Drifted { path, .. } => {
-                format!("look at the new one with `phoenix plan --out {path}`, with the same guests and options")
+                format!("check the new plan with `phoenix plan --out {path}`, with the same guests and options")
             }
             Self::WouldOverwrite { .. } => "name a folder without configuration files".to_owned(),
             Self::Incomplete { .. } => "free some space, or name another file".to_owned(),
             Self::Lock(LockError::Held(_)) => {
-                format!("wait until it ends; remove `{LOCK}` on the node when you know that it is gone")
+                format!("wait until it ends; remove `{LOCK}` on the node if you know that it has died")
             }
-            Self::CannotAsk { .. } => "look with `phoenix plan`, then add `--yes`".to_owned(),
+            Self::CannotAsk { .. } => "check `phoenix plan`, then add `--yes`".to_owned(),
             _ => return None,
         })
     }

@@ -12,7 +12,7 @@ pub enum ExitStatus {
     Failed,
     /// The command line or the configuration is not valid; nothing was run.
     Invalid,
-    /// `plan --exit-code` found something to do.
+    /// `plan --exit-code` found changes.
     Pending,
     /// Another run works on the node.
     Locked,
@@ -45,15 +45,13 @@ impl ExitStatus {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Done => "Done, and every gate that was asked passed.",
-            Self::Failed => "Something could not be done, or a gate failed. The report says what, and why.",
+            Self::Done => "Done, and all gates passed.",
+            Self::Failed => "A change or a gate failed. The report shows the reason.",
             Self::Invalid => "The command line or the configuration is not valid. Nothing was run.",
-            Self::Pending => "`plan --exit-code` found something to do.",
+            Self::Pending => "`plan --exit-code` found changes.",
             Self::Locked => "Another run works on the node. Nothing was changed.",
             Self::NoNode => "This machine is not a Proxmox VE node, and `--host` was not given.",
-            Self::Cancelled => {
-                "Declined or interrupted. What was done until then stands; the next run goes on from there."
-            }
+            Self::Cancelled => "Declined or interrupted. Completed changes stay; the next run continues from there.",
         }
     }
 }

@@ -151,7 +151,7 @@ impl RunHistory {
         let mut next = last(&self.order);
         while let Some(id) = next {
             chain.push(id);
-            // Each guest stands after what it needs, so this ends.
+            // Each guest is after what it needs, so this ends.
             next = self.guests.get(&id).and_then(|story| last(&story.needs)).filter(|need| !chain.contains(need));
         }
         chain.reverse();

@@ -61,7 +61,7 @@ impl Choice {
         self.time
     }
 
-    /// Plays a simulated node as fast as a real one, where nothing else was asked: for whoever looks at it again and again.
+    /// Plays a simulated node as fast as a real one, where nothing else was asked: for commands that poll it.
     pub(crate) fn play(&mut self) {
         if let Time::Simulated(pace) = &mut self.time {
             pace.play();

@@ -16,7 +16,7 @@ impl Interrupts {
     pub(crate) fn new() -> Result<Self, CliError> {
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
         let ignored = ignored();
-        // What whoever started us has switched off stays off, as `nohup` expects it.
+        // A signal that the parent process ignores stays ignored, as `nohup` expects.
         let kinds = kinds.into_iter().filter(|kind| ignored & (1 << (kind.as_raw_value() - 1)) == 0);
         kinds.map(signal).collect::<Result<_, _>>().map(Self).map_err(CliError::Start)
     }

@@ -18,7 +18,7 @@ pub(crate) struct OutputFile {
 
 #[derive(Debug)]
 enum Place {
-    /// A file beside it, which takes its name in the end.
+    /// A file next to it, which takes its name in the end.
     Beside(NamedTempFile),
     /// What is there is a device or a pipe.
     There(File),

@@ -1,5 +1,5 @@
 //! Tells a run as it goes: lines for people on standard error, or events as JSON on standard output. On a terminal, what goes
-//! on just now stands at the foot.
+//! on just now is at the foot.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,7 +19,7 @@ use crate::settings::Settings;
 /// How many guests the foot names.
 const FOOT: usize = 8;
 
-/// How often the foot is drawn anew, in real time.
+/// How often the foot is drawn again, in real time.
 const REFRESH: Duration = Duration::from_millis(250);
 
 /// Takes in the events of a run. Copies are one reporter.
@@ -63,7 +63,7 @@ impl<'a> Reporter<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Draws the foot anew from time to time. Never ends; drop it when the run is over.
+    /// Draws the foot again from time to time. Never ends; drop it when the run is over.
     pub(crate) async fn keep_up_to_date(&self) -> Infallible {
         let Some((_, refresh)) = self.live else { return std::future::pending().await };
         loop {
@@ -72,7 +72,7 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Says what happens now that the run was interrupted: nothing new starts, and what runs comes to its end.
+    /// Says what happens now that the run was interrupted: nothing new starts, and what runs ends.
     pub(crate) fn stopping(&self) {
         let mut state = self.state();
         let canvas = self.settings.terminal.err();
@@ -120,7 +120,7 @@ fn millis(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Takes away the last lines of a terminal.
+/// Removes the last lines of a terminal.
 fn erase(lines: usize) -> String {
     if lines == 0 { String::new() } else { format!("\u{1b}[{lines}A\u{1b}[J") }
 }

@@ -23,7 +23,7 @@ use crate::settings::Settings;
 pub(crate) enum Scope {
     /// Those that were named and what they need; all of them when none was named.
     Named,
-    /// All, whoever was named.
+    /// All guests, regardless of the named ones.
     Fleet,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs the checks of `phoenix doctor` that could stop the guests that a plan would change, and notes what they found.
-    /// A fleet that is as it should be costs nothing.
+    /// A fleet that is up to date costs nothing.
     pub(crate) async fn check(
         &self,
         node: &Node,
@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
         if let Some(Holder { who, process, doing, since }) = lock.predecessor() {
             let pid = process.pid;
             let text = format!(
-                "the run `{doing}` of {who} (process {pid}, since {since}) died: what it had begun is waited for, then finished or undone"
+                "the run `{doing}` of {who} (process {pid}, since {since}) died: waiting for its orphaned tasks, then completing or undoing its work"
             );
             let terminal = &self.settings.terminal;
             terminal.note(&format!("{}\n", terminal.err().paint(Tone::Warn, text)));

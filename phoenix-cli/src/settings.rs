@@ -12,11 +12,11 @@ pub const ENVIRONMENT: [(&str, &str); 7] = [
     ("PHOENIX_HOST", "The node, when `--host` is not given."),
     (
         "PHOENIX_LOG",
-        "What Phoenix tells about its inner doings on standard error, as `tracing` filters: `debug`, `phoenix_engine=trace`. Default: warnings; `-vv` is `debug`.",
+        "The log on standard error, as `tracing` filters: `debug`, `phoenix_engine=trace`. Default: warnings; `-vv` is `debug`.",
     ),
-    ("USER", "Named to whoever finds the node locked by this run."),
+    ("USER", "Shown to other users while this run holds the lock of the node."),
     ("NO_COLOR", "When set and not empty: no colours, unless `--color always`."),
-    ("COLUMNS", "The width of the output, when the terminal's own is not wanted."),
+    ("COLUMNS", "The width of the output, in place of the terminal's width."),
     ("LC_ALL, LC_CTYPE, LANG", "When the first of them that is set is `C` or `POSIX`, output is drawn in ASCII."),
 ];
 
@@ -34,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) command_log: Option<Utf8PathBuf>,
     pub(crate) jobs_gates: Option<u16>,
     pub(crate) detail: Detail,
-    /// Who runs the program, for whoever finds the node locked.
+    /// The user, shown to others while the node is locked.
     pub(crate) user: String,
     /// The filter of tracing.
     pub(crate) log: String,

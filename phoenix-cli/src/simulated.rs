@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 
 use crate::error::CliError;
 
-/// The description of a simulated node beside a configuration or in the node's own folder.
+/// The description of a simulated node next to a configuration or in the node's own folder.
 const WORLD_FILE: &str = "world.json";
 
 /// A simulated node that was chosen.
@@ -27,7 +27,7 @@ pub(crate) struct Simulated {
 }
 
 impl Simulated {
-    /// Reads its world: the one that was asked for, else the one in its folder, else the one beside the configuration.
+    /// Reads its world: the one that was asked for, else the one in its folder, else the one next to the configuration.
     pub(crate) fn new(folder: Option<&Utf8Path>, asked: Option<&Utf8Path>, dir: &Utf8Path) -> Result<Self, CliError> {
         let usual = [folder, Some(dir)].into_iter().flatten().map(|folder| folder.join(WORLD_FILE));
         let file = asked.map(Utf8Path::to_owned).or_else(|| usual.into_iter().find(|path| path.exists()));

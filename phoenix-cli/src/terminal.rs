@@ -97,7 +97,7 @@ impl Terminal {
         out.flush()
     }
 
-    /// Writes progress or diagnostics. When nobody can read them any more the work goes on without.
+    /// Writes progress or diagnostics. When nobody can read them any more the work continues without.
     pub(crate) fn note(&self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
@@ -123,7 +123,7 @@ impl Terminal {
     }
 }
 
-/// Standard error for what the libraries log. When nobody can read it any more the work goes on without.
+/// Standard error for what the libraries log. When nobody can read it any more the work continues without.
 #[derive(Debug)]
 pub(crate) struct Note;
 

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     }
     match &loaded.fleet {
         Some(fleet) => {
-            println!("{} guests are described as they should be", fleet.guests.len());
+            println!("{} guests are described", fleet.guests.len());
             ExitCode::SUCCESS
         }
         None => ExitCode::from(2),

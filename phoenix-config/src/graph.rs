@@ -75,7 +75,7 @@ impl Graph {
                     }
                 }
             }
-            // Whoever is left waits for somebody who is left, so walking along such arrows ends in a ring.
+            // Each remaining guest waits for a remaining guest, so a walk along these arrows ends in a cycle.
             let Some(start) = known.iter().copied().find(|id| !placed.contains(id)) else { break };
             let ring = ring_from(start, &needs, &placed);
             ready.extend(ring.iter().copied().map(Reverse));

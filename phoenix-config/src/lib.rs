@@ -1,7 +1,7 @@
 //! The configuration files of Phoenix: typed model, JSON Schemas, diagnostics and the fleet graph.
 //!
 //! [`load`] reads the three files of a folder, and answers with a [`Fleet`] or with everything that is wrong, each fault
-//! with its place, its code and the way to mend it. No node is touched; the only I/O is reading the files and looking
+//! with its place, its code and the way to fix it. No node is touched; the only I/O is reading the files and looking
 //! whether the scripts are there.
 //!
 //! ```

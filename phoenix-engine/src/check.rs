@@ -62,7 +62,7 @@ pub enum Check {
 }
 
 impl Check {
-    /// All of them, in the order in which they are told.
+    /// All of them, in the order in which they are reported.
     pub const ALL: [Self; 25] = [
         Self::Programs,
         Self::Version,
@@ -105,33 +105,33 @@ impl Check {
 
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Programs => ("programs", "The programs that Phoenix runs on the node are there."),
-            Self::Version => ("version", "The node's version of Proxmox VE is one that Phoenix is made for."),
-            Self::User => ("user", "The user is root: the tools of Proxmox VE work for nobody else."),
-            Self::Quorum => ("quorum", "The cluster has a quorum, without which `/etc/pve` cannot be written."),
+            Self::Programs => ("programs", "The node has the programs that Phoenix runs."),
+            Self::Version => ("version", "Phoenix supports the node's version of Proxmox VE."),
+            Self::User => ("user", "The user is root. The tools of Proxmox VE require root."),
+            Self::Quorum => ("quorum", "The cluster has a quorum. Without it `/etc/pve` cannot be written."),
             Self::NodeName => ("node-name", "The node's own name is in its `/etc/hosts`."),
-            Self::Clock => ("clock", "The node's clock is synchronised: certificates and cloud-init go by it."),
-            Self::Lock => ("lock", "No other run is under way, and the lock of a run can be written."),
+            Self::Clock => ("clock", "The node's clock is synchronised. Certificates and cloud-init depend on it."),
+            Self::Lock => ("lock", "No other run is in progress, and the lock can be written."),
             Self::Memory => ("memory", "The guests that run at the same time fit into the node's memory."),
             Self::Kvm => ("kvm", "VMs have hardware virtualisation."),
             Self::Storage => ("storage", "Every storage exists, is enabled, and is active."),
-            Self::StorageContent => ("storage-content", "Every storage may hold what is put there."),
-            Self::StorageFeature => {
-                ("storage-feature", "Every storage can take the snapshots and hold the templates that are asked of it.")
+            Self::StorageContent => ("storage-content", "Every storage allows the required content."),
+            Self::StorageFeature => ("storage-feature", "Every storage supports the required snapshots and templates."),
+            Self::StorageSpace => ("storage-space", "There is room for the disks of new guests."),
+            Self::Template => ("template", "The templates of containers exist."),
+            Self::Image => ("image", "The images of VMs exist, or can be downloaded."),
+            Self::Snippets => {
+                ("snippets", "A storage allows snippets. cloud-init needs one to install the guest agent.")
             }
-            Self::StorageSpace => ("storage-space", "There is room for the disks of guests that are still to be made."),
-            Self::Template => ("template", "The templates that containers are made from are there."),
-            Self::Image => ("image", "The images that VMs are made from are there, or can be fetched."),
-            Self::Snippets => ("snippets", "A storage holds snippets, with which cloud-init installs the guest agent."),
-            Self::Ownership => ("ownership", "Nobody else has guests with the configured ids."),
+            Self::Ownership => ("ownership", "No unmanaged guest has a configured id."),
             Self::Bridge => ("bridge", "Every bridge exists."),
-            Self::Firewall => ("firewall", "The datacenter's firewall is on when guests have theirs on."),
-            Self::Address => ("address", "No other guest of the node has a configured address or MAC address."),
-            Self::MountPoint => ("mount-point", "The directories that containers see exist."),
-            Self::IdMap => ("id-map", "`/etc/subuid` and `/etc/subgid` allow the identities that are passed through."),
-            Self::Gpu => ("gpu", "The driver of the graphics cards is loaded, and the cards are there."),
-            Self::NfsServer => ("nfs-server", "The node serves NFS where VMs mount from it."),
-            Self::NfsExport => ("nfs-export", "`/etc/exports` exports what VMs mount, to them."),
+            Self::Firewall => ("firewall", "The firewall of the datacenter is on when guests use theirs."),
+            Self::Address => ("address", "No other guest on the node has a configured IP or MAC address."),
+            Self::MountPoint => ("mount-point", "The directories that containers mount exist."),
+            Self::IdMap => ("id-map", "`/etc/subuid` and `/etc/subgid` allow the mapped identities."),
+            Self::Gpu => ("gpu", "The driver of the graphics cards is loaded, and the cards exist."),
+            Self::NfsServer => ("nfs-server", "The node has an NFS server if VMs mount from it."),
+            Self::NfsExport => ("nfs-export", "`/etc/exports` exports the volumes of VMs to them."),
         }
     }
 }

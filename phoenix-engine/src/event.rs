@@ -199,7 +199,7 @@ pub enum GuestOutcome {
 }
 
 impl GuestOutcome {
-    /// Whether the guest is as it should be, so that dependants may go on.
+    /// Whether the guest is up to date, so that dependants may continue.
     #[must_use]
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Changed { .. } | Self::Unchanged { .. })
@@ -246,7 +246,7 @@ pub struct Failure {
     /// The attempts with their times since the gate was first asked, those that said the same in one line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<String>,
-    /// The nearest cause in a sentence, when a gate failed and one can be told. It is part of the message.
+    /// The nearest cause in a sentence, when a gate failed and a cause is known. It is part of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// The last output of the probe, script or command.

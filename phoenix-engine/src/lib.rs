@@ -3,7 +3,7 @@
 //!
 //! [`Desired`] is what should be, lowered from `phoenix-config`'s fleet. [`observe()`] reads what is. [`plan()`] compares
 //! the two, purely. [`converge()`] runs the plan and tells what happens as [`Event`]s. What Phoenix knows of a guest beyond
-//! Proxmox's own settings stands in the guest's notes, as a [`Record`].
+//! Proxmox's own settings is in the guest's notes, as a [`Record`].
 //!
 //! What this crate does not do: it reads no arguments, prints nothing, and knows no way to a node but `phoenix-host`'s.
 //!

@@ -13,14 +13,14 @@ use tokio::sync::Mutex;
 
 use crate::digest::Digest;
 
-/// Where the lock stands on the node. `/run` is emptied at boot, so a lock never outlives the node's own run.
+/// Where the lock is on the node. `/run` is emptied at boot, so a lock never outlives the node's own run.
 pub const LOCK: &str = "/run/phoenix.lock";
 
 /// Where the guests stand that a command makes or destroys. The file outlives the lock: a run that takes a dead one's place may
 /// be about other guests, or be called off.
 const IN_PROGRESS: &str = "/run/phoenix.half";
 
-/// How often the lock is asked for anew, when its holder gives it back between two looks.
+/// How often the lock is asked for again, when its holder gives it back between two looks.
 const TRIES: usize = 5;
 
 /// Who holds the lock.
@@ -56,20 +56,20 @@ impl<F: Fn(&Holder) -> Liveness + Send + Sync> LivenessCheck for F {
 #[non_exhaustive]
 pub enum LockError {
     /// Another run holds it.
-    #[error("another run is under way on this node: {} (process {}) has run `{}` since {}", .0.who, .0.process.pid, .0.doing, .0.since)]
+    #[error("another run is in progress on this node: {} (process {}) has run `{}` since {}", .0.who, .0.process.pid, .0.doing, .0.since)]
     Held(Box<Holder>),
     /// The lock file holds something else.
-    #[error("the file `{0}` on the node is not one of Phoenix: remove it when no run is under way")]
+    #[error("the file `{0}` on the node was not written by Phoenix: remove it when no run is in progress")]
     Foreign(Utf8PathBuf),
     /// Others took it and gave it back, time and again.
-    #[error("other runs take and give back the lock of this node all the time: try again")]
+    #[error("the lock of this node is contended: try again")]
     Restless,
     /// The node's files.
     #[error(transparent)]
     Host(#[from] HostError),
 }
 
-/// What stands in the lock file, and in a claim on it.
+/// What is in the lock file, and in a claim on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Contents {
     holder: Holder,
@@ -96,7 +96,7 @@ impl NodeLock {
             if host.create_new(Utf8Path::new(LOCK), &text(&me)).await? == Created::Made {
                 return Self::new(host, None).await;
             }
-            // Given back since: asked for anew.
+            // Given back since: asked for again.
             let Some(found) = holder(&*host).await? else { continue };
             if take_over(&*host, &found, &me, liveness_check).await? == Takeover::Ours {
                 return Self::new(host, Some(found)).await;
@@ -110,7 +110,7 @@ impl NodeLock {
         Ok(Self { host, predecessor: predecessor.map(Arc::new), half: Arc::new(Mutex::new(half)) })
     }
 
-    /// The run that died with the lock and whose place this one takes; what it had begun may still go on.
+    /// The run that died with the lock and whose place this one takes; what it had started may still continue.
     #[must_use]
     pub fn predecessor(&self) -> Option<&Holder> {
         self.predecessor.as_deref()
@@ -168,7 +168,7 @@ enum Takeover {
 ///
 /// Each holder has at most one successor, the one who makes its claim: the file that is named after the holder. Where the
 /// claimant is dead as well, its own successor is sought. A claim goes only after the lock names the new holder, so whoever made
-/// one looks whether the lock is still what it was.
+/// one checks whether the lock is still what it was.
 async fn take_over(
     host: &dyn Host,
     found: &Holder,
@@ -289,7 +289,7 @@ mod tests {
         // One that died while it took the lock over, and left its claim.
         host.create_new(&claim_on(&holder(1)), &text(&Contents { holder: holder(2) })).await.unwrap();
         let found = super::holder(&*host).await.unwrap().unwrap();
-        // Both have looked; then the one takes it, and the other goes on with what it saw.
+        // Both have looked; then the one takes it, and the other continues with what it saw.
         let lock = NodeLock::take(host.clone(), holder(11), &alive).await.unwrap();
         assert_eq!(take_over(&*host, &found, &Contents { holder: holder(12) }, &alive).await.unwrap(), Takeover::Open);
         let error = NodeLock::take(host.clone(), holder(12), &alive).await.unwrap_err();

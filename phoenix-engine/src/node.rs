@@ -54,7 +54,7 @@ impl Node {
         }
     }
 
-    /// The same node with another way to drive its containers and VMs. Each is made anew for every guest and stage, over a
+    /// The same node with another way to drive its containers and VMs. Each is recreated for every guest and stage, over a
     /// host that labels its commands with them.
     #[must_use]
     pub fn with_backends(

@@ -70,7 +70,7 @@ impl Present {
 pub struct Observed {
     /// Which node it is: its name and its machine id.
     pub node: Option<String>,
-    /// The guests of this node, whoever made them.
+    /// The guests of this node, managed or not.
     pub present: BTreeMap<GuestId, Present>,
     /// Guests of other nodes of the cluster, with the node's name.
     pub elsewhere: BTreeMap<GuestId, String>,

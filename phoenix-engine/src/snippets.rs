@@ -14,7 +14,7 @@ pub struct AgentSnippet {
     pub volume: VolumeId,
     /// The file on the node.
     pub path: Utf8PathBuf,
-    /// Whether it is there as it should be.
+    /// Whether it exists as configured.
     pub is_written: bool,
 }
 

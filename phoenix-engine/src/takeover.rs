@@ -1,4 +1,4 @@
-//! What a run does first that takes the place of one that died: it waits for what that one had begun, and looks what it left.
+//! What a run does first that takes the place of one that died: it waits for what that one had started, and looks what it left.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,7 +29,7 @@ const LIST: Duration = Duration::from_secs(60);
 
 impl NodeLock {
     /// Looks at the node as the one run that may change it. After a run that died it first waits, for ten minutes at most, until
-    /// the commands have ended that went on without it, and then tells what it left half done.
+    /// the commands have ended that continued without it, and then tells what it left half done.
     ///
     /// # Errors
     /// When the node cannot be read.
@@ -55,7 +55,7 @@ impl NodeLock {
     }
 }
 
-/// Waits until no task works on a guest of the fleet any more, or on one that a run left half made.
+/// Waits until no task works on a guest of the fleet any more, or on one that a run left incomplete.
 async fn wait_for_orphaned_tasks(
     site: &Site,
     desired: &Desired,

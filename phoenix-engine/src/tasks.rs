@@ -32,7 +32,7 @@ pub enum TasksError {
     },
 }
 
-/// A task that is under way.
+/// A task that is in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Task {
     /// What it does, such as `vzcreate`.
@@ -57,7 +57,7 @@ impl Task {
     }
 }
 
-/// The tasks of the node that are under way.
+/// The tasks of the node that are in progress.
 ///
 /// # Errors
 /// When the node cannot be asked.

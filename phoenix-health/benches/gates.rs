@@ -1,4 +1,4 @@
-//! Ten thousand tcp gates at once, one second apart, on one core: CPU time per probe and how late attempts begin, beside
+//! Ten thousand tcp gates at once, one second apart, on one core: CPU time per probe and how late attempts begin, next to
 //! the same question asked by one process per probe.
 //!
 //! ```sh
@@ -121,7 +121,7 @@ impl Inside for NoInside {
     }
 }
 
-/// All gates begin at the same moment. Without jitter they go on asking in step, which is the hardest case for a schedule.
+/// All gates begin at the same moment. Without jitter they continue asking in step, which is the hardest case for a schedule.
 async fn by_gates(load: &Load, ports: &[u16], jitter: Option<f64>) -> Result<Row> {
     let context = ProbeContext {
         turns: Arc::new(tokio::sync::Semaphore::new(32)),

@@ -77,7 +77,7 @@ impl CustomProbes {
     }
 }
 
-/// Where a guest is found on the network. It is asked anew for each attempt, for an address may change.
+/// Where a guest is found on the network. It is asked again for each attempt, for an address may change.
 #[async_trait]
 pub trait Addresses: fmt::Debug + Send + Sync {
     /// The guest's address as the node sees it: a name or an IP address.

@@ -90,7 +90,7 @@ pub enum Reply {
     Prints(String),
     /// It ends like this after a while (`elapsed`).
     Ends(Output),
-    /// It goes on for ever.
+    /// It continues for ever.
     Hangs,
     /// The guest is off.
     NotRunning,

@@ -69,7 +69,7 @@ pub enum HostError {
         reason: String,
     },
     /// A command printed more than was kept, and all of it is needed.
-    #[error("`{command}` printed {dropped} bytes more than are read, so nothing can be decided from it")]
+    #[error("`{command}` printed {dropped} bytes above the limit, so its output is incomplete")]
     Cut {
         /// The command line, secrets masked.
         command: String,

@@ -76,7 +76,7 @@ pub trait Host: fmt::Debug + Send + Sync {
 
     /// Writes a file as a whole: readers see the old text or the new one, never a part. `mode` are the permission bits.
     ///
-    /// Cancel safety: a dropped future leaves the old or the new file, and at worst a temporary file beside it.
+    /// Cancel safety: a dropped future leaves the old or the new file, and at worst a temporary file next to it.
     ///
     /// # Errors
     /// When the folder does not exist or cannot be written.

@@ -14,7 +14,7 @@ pub trait Inside: fmt::Debug + Send + Sync {
     /// Runs a command inside the guest to its end or its deadline. The command's own exit status is the output's status,
     /// whatever tool carried it there.
     ///
-    /// Cancel safety: when the future is dropped, the tool on the node is killed; what it started inside may go on.
+    /// Cancel safety: when the future is dropped, the tool on the node is killed; what it started inside may continue.
     ///
     /// # Errors
     /// When the guest does not run, does not answer, or the host fails. A non-zero status of the command is no error.

@@ -40,7 +40,7 @@ pub struct CommandRecord {
     pub ms: u64,
 }
 
-/// Whoever wants to hear of every command.
+/// A receiver of every command.
 pub trait Recorder: fmt::Debug + Send + Sync {
     /// Called once for each command, after it ended.
     fn record(&self, record: CommandRecord);

@@ -246,7 +246,7 @@ impl Host for Local {
     async fn create_new(&self, path: &Utf8Path, contents: &[u8]) -> Result<Created, HostError> {
         let (owned, contents) = (path.to_owned(), contents.to_vec());
         blocking(move || {
-            // A link made from a finished temporary file: whoever sees the name sees the whole text.
+            // A link made from a finished temporary file: a reader of the name sees the whole text.
             let folder = owned.parent().filter(|folder| !folder.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             io::Write::write_all(&mut file, &contents)?;
@@ -285,7 +285,7 @@ impl Host for Local {
                 gid: data.gid(),
             })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(HostError::File { action: "look at", path: path.to_owned(), source }),
+            Err(source) => Err(HostError::File { action: "inspect", path: path.to_owned(), source }),
         }
     }
 

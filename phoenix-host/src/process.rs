@@ -1,4 +1,4 @@
-//! Processes that can be told from every other one: on this machine, on another, in another container, before and after a boot.
+//! Processes that can be distinguished from every other one: on this machine, on another, in another container, before and after a boot.
 
 use std::fs;
 

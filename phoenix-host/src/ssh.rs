@@ -19,7 +19,7 @@ const FILE: Duration = Duration::from_secs(60);
 const WAY: Duration = Duration::from_secs(20);
 
 /// What the node prints on standard error after a command, with the command's status. Without it the connection broke:
-/// ssh's own status 255 cannot be told from a command's.
+/// ssh's own status 255 cannot be distinguished from a command's.
 const MARK: &str = "phoenix-status ";
 
 /// Runs the rest of the arguments with a deadline that holds on the node too, in a locale that damages no arguments, and tells
@@ -165,7 +165,7 @@ impl Ssh {
 /// The status with which the shell programs below say that there is no such file.
 const NOT_FOUND: i32 = 44;
 
-/// Receives a file for the path `$1` into `$new`, a temporary file beside it. A link that breaks looks like the end of the file
+/// Receives a file for the path `$1` into `$new`, a temporary file next to it. A link that breaks looks like the end of the file
 /// from there, so the SHA-256 in `$2` decides whether all of it arrived.
 const RECEIVE: &str = r#"umask 077
 new=$(mktemp "$1.XXXXXX") || exit 1
@@ -293,12 +293,12 @@ impl Host for Ssh {
 
     async fn stat(&self, path: &Utf8Path) -> Result<Option<FileStat>, HostError> {
         let script = "[ -e \"$1\" ] || exit 0\nstat -L -c '%f %s %u %g' -- \"$1\"";
-        let output = self.shell("look at", path, script, &[], None).await?;
+        let output = self.shell("inspect", path, script, &[], None).await?;
         let text = output.stdout_text();
         let words: Vec<&str> = text.split_whitespace().collect();
         let [mode, size, uid, gid] = words.as_slice() else { return Ok(None) };
         let unreadable = |_| HostError::File {
-            action: "look at",
+            action: "inspect",
             path: path.to_owned(),
             source: io::Error::new(io::ErrorKind::InvalidData, text.trim().to_owned()),
         };
@@ -492,7 +492,7 @@ mod tests {
         assert!(matches!(error, HostError::Unreachable { .. }), "{error}");
     }
 
-    /// The far side of a link that breaks goes on with what it got.
+    /// The far side of a link that breaks continues with what it got.
     #[tokio::test]
     async fn a_link_that_breaks_during_a_write_leaves_the_old_file() {
         let contents = b"[OPTIONS]\n\nenable: 1\n";

@@ -53,7 +53,7 @@ pub const KEYS: &[KeyRule] = &[
         ValueRule::Flag,
         Some("0"),
         EffectRule::Always(KeyEffect::Impossible {
-            why: "whether a container is privileged is decided when it is made; make it anew, or back it up and restore it",
+            why: "`unprivileged` is set when a container is created; recreate it, or back it up and restore it",
         }),
     ),
 ];

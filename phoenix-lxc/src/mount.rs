@@ -65,7 +65,7 @@ fn gib(size: DiskSize) -> String {
     format!("{whole}.{fraction:010}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What both kinds of mounts can be told.
+/// The options of both kinds of mounts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct VolumeOptions {
     /// Access control lists; as the storage has it when absent.

@@ -189,8 +189,7 @@ impl ContainerSettings {
         let protected = current.get("protection").and_then(parse_flag) == Some(true);
         for change in changes.iter_mut().filter(|change| change.key.starts_with("mp")) {
             if protected {
-                let why =
-                    "the container is protected, which holds for its mount points too; take `protection` off first";
+                let why = "protection also applies to the mount points of a container; remove `protection` first";
                 change.effect = KeyEffect::Impossible { why };
                 continue;
             }

@@ -400,7 +400,7 @@ fn check_change(change: &Change, rules: &[KeyRule]) -> Result<(), InvalidSetting
             Some(EffectRule::Always(KeyEffect::Impossible { why })) => why,
             None if key.starts_with("lxc.") => "there is no option for raw lines; edit the file",
             None if !unused() => "there is no such key",
-            _ if change.set.contains_key(key) && change.delete.contains(key) => "it is to be set and removed at once",
+            _ if change.set.contains_key(key) && change.delete.contains(key) => "it is both set and removed",
             _ => continue,
         };
         return Err(InvalidSettings::Key { key: key.clone(), why: why.to_owned() });

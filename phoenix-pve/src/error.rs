@@ -175,7 +175,7 @@ pub enum GuestError {
         class: ErrorClass,
     },
     /// The tool's output is not what it should be.
-    #[error("`{command}` on {node} printed what no known version prints: {line}")]
+    #[error("`{command}` on {node} printed unknown output: {line}")]
     Unreadable {
         /// The host.
         node: String,

@@ -222,7 +222,7 @@ impl GuestFiles {
         if let Some(lock) = file.conf.lock() {
             return Err(GuestError::Precondition {
                 guest: id,
-                reason: format!("it is locked ({lock}): somebody works on it; wait, or unlock it when no task runs"),
+                reason: format!("it is locked ({lock}) by a task: wait, or unlock it if no task runs"),
                 class: ErrorClass::Busy,
             });
         }
@@ -230,7 +230,7 @@ impl GuestFiles {
         if self.conf(id).await?.ok_or_else(missing)?.digest != file.digest {
             return Err(GuestError::Precondition {
                 guest: id,
-                reason: "its configuration file changed while it was edited; look again".to_owned(),
+                reason: "its configuration file changed while it was edited; try again".to_owned(),
                 class: ErrorClass::Modified,
             });
         }

@@ -8,7 +8,7 @@ use phoenix_types::GuestId;
 
 use crate::{ErrorClass, GuestError, InvalidSettings};
 
-/// Appends standard input to a temporary file beside the target (`$1`). With a mode (`$3`) and a digest (`$4`) it also ends
+/// Appends standard input to a temporary file next to the target (`$1`). With a mode (`$3`) and a digest (`$4`) it also ends
 /// the file: checked, given its mode, and put in place in one step. `$2` is the temporary file, `$5` says whether it is new.
 const SCRIPT: &str = r#"set -e
 [ "$5" = new ] && { mkdir -p "${1%/*}/"; (umask 077; : >"$2"); }
@@ -34,7 +34,7 @@ pub struct Push<'a> {
 /// Writes a file inside a guest, as a whole and verified by its SHA-256: a reader sees the old file or the new one.
 /// `limit` is the most that one command can carry; each command gets 20 s and a second more for each MiB.
 ///
-/// Cancel safety: a dropped future leaves the old file and perhaps a temporary one beside it.
+/// Cancel safety: a dropped future leaves the old file and perhaps a temporary one next to it.
 ///
 /// # Errors
 /// When the path is no absolute path, the guest cannot be reached, or the file does not arrive.

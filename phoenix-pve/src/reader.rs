@@ -8,7 +8,7 @@ use phoenix_types::{PropertyRules, PropertyString, parse_flag};
 
 use crate::InvalidSettings;
 
-/// The items of one property string, taken out one by one; what is left at the end is unknown.
+/// The items of one property string, removed one by one; what is left at the end is unknown.
 #[derive(Debug)]
 pub struct PropertyReader<'a> {
     key: &'a str,

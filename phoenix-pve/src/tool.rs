@@ -106,6 +106,6 @@ mod tests {
         let tool = Tool::new("pct", Arc::new(host));
         let list = tool.command(Effect::Read, tool.deadlines().quick).arg("list");
         let error = tool.run(None, list).await.unwrap_err();
-        assert!(error.to_string().contains("printed 1 bytes more"), "{error}");
+        assert!(error.to_string().contains("printed 1 bytes above the limit"), "{error}");
     }
 }

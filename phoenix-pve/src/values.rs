@@ -22,7 +22,7 @@ pub fn check_notes(key: &str, text: &str) -> Result<(), InvalidSettings> {
         return Err(InvalidSettings::value(key, text, rule));
     }
     if text.contains(['\0', '\r']) {
-        return Err(InvalidSettings::value(key, text, "it holds a NUL or a carriage return; take it out"));
+        return Err(InvalidSettings::value(key, text, "it holds a NUL or a carriage return; remove it"));
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ pub fn index(key: &str, name: &str) -> Option<u8> {
     plain.then(|| digits.parse().ok()).flatten()
 }
 
-/// Checks public ssh keys in the form of `authorized_keys` and gives back one a line, blanks and empty lines taken out. The
+/// Checks public ssh keys in the form of `authorized_keys` and gives back one a line, blanks and empty lines removed. The
 /// tools have `ssh-keygen` look at them and refuse the whole command for one that it cannot read.
 ///
 /// # Errors
@@ -169,7 +169,7 @@ pub fn check_ssh_keys(key: &str, text: &str) -> Result<String, InvalidSettings> 
     let mut keys = String::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if !is_ssh_key(line) {
-            let rule = "it is no public ssh key; one is written like `ssh-ed25519 AAAA… name`, as in a `.pub` file";
+            let rule = "it is not a public ssh key; one is written like `ssh-ed25519 AAAA… name`, as in a `.pub` file";
             return Err(InvalidSettings::value(key, line, rule));
         }
         keys.push_str(line);

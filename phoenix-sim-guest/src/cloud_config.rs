@@ -37,7 +37,7 @@ impl CloudConfig {
         config
     }
 
-    /// What stands in the files of the VM's `cicustom`. Lists of `user` stand in front of those of `vendor`: cloud-init takes the
+    /// What is in the files of the VM's `cicustom`. Lists of `user` are in front of those of `vendor`: cloud-init takes the
     /// user's list where both have one.
     pub(crate) fn of(state: &mut dyn HeldNode, vmid: u32) -> Self {
         let mut all = Self::default();

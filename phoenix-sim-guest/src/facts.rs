@@ -68,11 +68,11 @@ fn leased(vmid: u32, interface: u32) -> IpAddr {
 pub(crate) fn addresses_of(state: &mut dyn HeldNode, vmid: u32) -> Vec<IpAddr> {
     refresh(state, vmid);
     let mut addresses = state.inside.get(&vmid).map(|running| running.facts.addresses.clone()).unwrap_or_default();
-    if let Some(told) = state.worlds.of(vmid).address() {
+    if let Some(configured) = state.worlds.of(vmid).address() {
         match addresses.first_mut() {
-            Some(first) if *first == leased(vmid, 0) => *first = told,
+            Some(first) if *first == leased(vmid, 0) => *first = configured,
             Some(_) => {}
-            None => addresses.push(told),
+            None => addresses.push(configured),
         }
     }
     addresses

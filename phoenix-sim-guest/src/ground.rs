@@ -1,4 +1,4 @@
-//! What the guests of one node stand on: the node's files, what runs, and the time.
+//! The base of the guests of one node: the node's files, what runs, and the time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,12 +21,12 @@ use crate::world::{GuestWorld, Merged};
 /// The name of the simulated node; `pct` and `qm` set it as the parameter `node`.
 pub const NODE: &str = "pve";
 
-/// What the guests of one node stand on.
+/// The base of the guests of one node.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Ground {
     /// The node's own files. `/etc/pve` in it is the truth about guests and storages.
     pub files: FileTree,
-    /// What goes on inside of guests that run, by id.
+    /// What continues inside of guests that run, by id.
     pub inside: BTreeMap<u32, Running>,
     /// How often scripts and commands were met that the world counts, by guest and name.
     pub met_inside: BTreeMap<String, u32>,
@@ -138,7 +138,7 @@ impl Worlds {
 
 /// The node under the guests while its state is held: nothing may wait meanwhile.
 pub trait HeldNode {
-    /// What guests stand on.
+    /// The base of the guests.
     fn ground(&self) -> &Ground;
     /// The same, to change it.
     fn ground_mut(&mut self) -> &mut Ground;

@@ -18,7 +18,7 @@ const SERVER: &str = "/etc/systemd/system/ssh.service.d";
 pub(crate) enum Keys {
     /// Those that are not there, as `ssh-keygen -A` does.
     Missing,
-    /// All of them anew, as cloud-init does for an instance that it does not know (`ssh_deletekeys`).
+    /// All of them again, as cloud-init does for an instance that it does not know (`ssh_deletekeys`).
     All,
 }
 

@@ -31,7 +31,7 @@ pub trait Inside: fmt::Debug + Send + Sync {
 
     /// Runs a command to its end. Its output appears on the console as it is made.
     ///
-    /// Cancel safety: a dropped future is a command that was killed; what it started in the background goes on.
+    /// Cancel safety: a dropped future is a command that was killed; what it started in the background continues.
     async fn exec(&self, exec: Exec<'_>, console: &mut Console) -> Ended;
 
     /// The bytes of a file.

@@ -9,7 +9,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`inside`], `simulated` | the trait of an inside, and the simulated one |
-//! | [`ground`], [`running`] | what guests stand on, and what is known of one that runs |
+//! | [`ground`], [`running`] | the base of the guests, and what is known of one that runs |
 //! | [`view`], `base`, `kernel`, `real` | the files of a guest: disks, mounts, a fresh system, `/proc` |
 //! | `facts`, [`disks`], [`identity`] | what a configuration means inside; ids and keys |
 //! | `programs`, `machine` | the programs that scripts and probes use, and the machine that a shell runs on |

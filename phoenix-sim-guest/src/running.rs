@@ -14,7 +14,7 @@ use crate::world::{CloudInitResult, Flapping, UnitState};
 /// The unit of the guest agent.
 pub(crate) const AGENT: &str = "qemu-guest-agent";
 
-/// What goes on inside of one running guest. It is gone when the guest stops.
+/// What continues inside of one running guest. It is gone when the guest stops.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Running {
     /// When it was started, on the node's clock.
@@ -141,7 +141,7 @@ pub(crate) enum Effect {
     Packages(Vec<String>),
     /// Cloud-init runs commands.
     Commands(Vec<String>),
-    /// What stands in `/etc/fstab` is mounted.
+    /// What is in `/etc/fstab` is mounted.
     Mounts,
 }
 

@@ -83,7 +83,7 @@ fn start_agent(state: &mut dyn HeldNode, merged: Merged<'_>, vmid: u32) {
     }
 }
 
-/// The guest agent is started anew in a running system: what it had started ends with it, unless that left its service, and it
+/// The guest agent is started again in a running system: what it had started ends with it, unless that left its service, and it
 /// knows of no process any more (systemd.kill(5), `KillMode=control-group`).
 pub(crate) fn restart_agent(state: &mut dyn HeldNode, vmid: u32, now: Duration) {
     let is_there = agent_is_installed(state, vmid) && state.worlds.of(vmid).agent().is_some();

@@ -94,7 +94,7 @@ pub(crate) fn attach(state: &mut dyn HeldNode, vmid: u32, wanted: &Wanted) -> Re
     Ok(())
 }
 
-/// Mounts what stands in a guest's `/etc/fstab`, as init does; what fails is written to the journal.
+/// Mounts what is in a guest's `/etc/fstab`, as init does; what fails is written to the journal.
 pub(crate) fn attach_all(state: &mut dyn HeldNode, vmid: u32) {
     let text = View::new(state, Some(vmid)).read("/etc/fstab").unwrap_or_default();
     for wanted in table(&String::from_utf8_lossy(&text)) {

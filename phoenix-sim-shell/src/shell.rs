@@ -16,7 +16,7 @@ pub(crate) const NESTING: u32 = 200;
 /// So many commands are nested on one stack before a new one is taken.
 pub(crate) const STACK: u32 = 4;
 
-/// Why commands do not go on one after the other.
+/// Why commands do not continue one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unwind {
     /// `break` out of so many loops.

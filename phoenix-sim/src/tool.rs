@@ -19,7 +19,7 @@ const PACE: &str = "PHOENIX_SIM_PACE";
 /// How often a paced clock is moved, in real time.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How long the node's time goes on for what a command left running inside of guests. Nothing inside lives without a process
+/// How long the node's time continues for what a command left running inside of guests. Nothing inside lives without a process
 /// outside, so what still runs by then ends with the command. It is as long as Phoenix lets a script run.
 const LEFT_RUNNING: Duration = Duration::from_secs(4 * 3600);
 
@@ -97,7 +97,7 @@ async fn command(node: &SimNode, argv: &[String], stdin: &[u8]) -> i32 {
 }
 
 fn write(chunk: &Chunk) {
-    // Whoever does not read any more has seen enough.
+    // The reader has closed the pipe.
     let _ = match chunk.stream {
         Stream::Stdout => io::stdout().write_all(&chunk.bytes).and_then(|()| io::stdout().flush()),
         Stream::Stderr => io::stderr().write_all(&chunk.bytes),

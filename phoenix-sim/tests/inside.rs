@@ -1,4 +1,4 @@
-//! An inside that a test brings along stands behind the node's tools.
+//! An inside that a test brings along is behind the node's tools.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -287,7 +287,7 @@ impl Command {
         argv
     }
 
-    /// Whether a positional parameter stands before one that is given or has to be there.
+    /// Whether a positional parameter is before one that is given or has to be there.
     fn is_followed(&self, name: &str, given: Option<(&str, &str)>) -> bool {
         let behind = self.positional.iter().skip_while(|known| *known != name).skip(1);
         behind
@@ -312,7 +312,7 @@ impl Command {
         all
     }
 
-    /// What another option needs beside it.
+    /// What another option needs next to it.
     fn companion(&self, schema: &Value) -> Vec<String> {
         // The tool sets some itself, and positional ones are there anyway.
         let is_option =

@@ -6,7 +6,7 @@ use std::path::Path;
 use phoenix_sim::grammar::{Answer, Locale, Tool, Verdict, parse_in};
 use serde_json::Value;
 
-/// The folder of recordings beside the repository, when it is there.
+/// The folder of recordings next to the repository, when it is there.
 fn recordings() -> Option<std::path::PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/pve");
     folder.is_dir().then_some(folder)

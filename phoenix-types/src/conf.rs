@@ -111,7 +111,7 @@ impl GuestConf {
         self.live.get("template") == Some("1")
     }
 
-    /// Whether the guest has this snapshot, complete: neither half made nor half deleted.
+    /// Whether the guest has this snapshot, complete: neither incomplete nor half deleted.
     #[must_use]
     pub fn has_snapshot(&self, name: &SnapshotName) -> bool {
         self.snapshots.get(name.as_str()).is_some_and(|section| section.get("snapstate").is_none())

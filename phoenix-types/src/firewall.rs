@@ -124,7 +124,7 @@ pub struct FirewallFile {
 }
 
 impl FirewallFile {
-    /// The same file with what else stands in the one that it replaces: options that it says nothing about, other sections.
+    /// The same file with what else is in the one that it replaces: options that it says nothing about, other sections.
     #[must_use]
     pub fn keeping(mut self, there: &FirewallText) -> Self {
         self.options.extend(there.other_options().map(|(key, value)| (key.clone(), value.clone())));
@@ -165,7 +165,7 @@ pub struct FirewallText {
 }
 
 impl FirewallText {
-    /// The options that a [`FirewallFile`] made from a configuration sets, or takes away.
+    /// The options that a [`FirewallFile`] made from a configuration sets, or removes.
     pub const CONFIGURED: [&'static str; 3] = ["enable", "policy_in", "policy_out"];
 
     /// Reads a file.

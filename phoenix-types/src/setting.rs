@@ -43,7 +43,7 @@ impl<'a> FromIterator<&'a KeyChange> for Change {
     }
 }
 
-/// One key that is not as it should be.
+/// One key that is not up to date.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct KeyChange {
     /// The key, such as `net0`.
@@ -74,7 +74,7 @@ impl fmt::Display for KeyChange {
 pub enum KeyEffect {
     /// It acts at once.
     Hot,
-    /// It goes into the cloud-init drive: it acts after the drive is made anew and the guest has read it at a boot.
+    /// It goes into the cloud-init drive: it acts after the drive is recreated and the guest has read it at a boot.
     CloudInit,
     /// It waits, as a pending change, for the next cold start.
     Restart,
@@ -380,7 +380,7 @@ fn is_same_new_volume(new: &str, old: &str) -> bool {
     }
 }
 
-/// Whether what stands behind a storage's name is the size of a volume to be made.
+/// Whether what is behind a storage's name is the size of a volume to be made.
 fn is_volume_size(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }

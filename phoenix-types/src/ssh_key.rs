@@ -5,7 +5,7 @@
 #[must_use]
 pub fn is_ssh_key(line: &str) -> bool {
     let words: Vec<&str> = line.split([' ', '\t']).collect();
-    // Options may stand before the kind of the key.
+    // Options may be before the kind of the key.
     let known = words.windows(2).any(|pair| is_key(pair[0], pair[1]));
     known && !line.chars().any(|c| c.is_control() && c != '\t')
 }

@@ -10,7 +10,7 @@ use phoenix_types::{Absent, ItemRule, ItemValue, PropertyRules};
 pub struct Cpu {
     /// Its type: `host`, `x86-64-v2-AES`, `kvm64`, …
     pub kind: String,
-    /// Flags that are added or taken away: `+aes`, `-pcid`.
+    /// Flags that are added or removed: `+aes`, `-pcid`.
     pub flags: BTreeSet<String>,
     /// Whether the guest is not told that it is one.
     pub hidden: bool,

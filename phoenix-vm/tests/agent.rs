@@ -25,7 +25,7 @@ use tokio::io::AsyncWriteExt as _;
 #[derive(Debug, Default)]
 struct Mirror {
     /// A file that the first command makes. The clock of a test leaps while this machine is busy; the node waits for the
-    /// file before it goes on.
+    /// file before it continues.
     first: Option<std::path::PathBuf>,
     calls: std::sync::atomic::AtomicU32,
     running: Mutex<BTreeMap<u64, tokio::task::JoinHandle<serde_json::Value>>>,

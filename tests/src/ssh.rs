@@ -1,6 +1,6 @@
 //! Stands in for `ssh`: the remote line goes to the shell of a simulated node that is kept in `$PHOENIX_SIM_DIR`, as sshd
 //! would give it to the shell of a real one. The node's commands take no time, or with `$PHOENIX_SIM_PACE` their own. With
-//! `$PHOENIX_SIM_CUT` the link breaks after so many bytes of standard input: the node goes on with what it got, and nothing comes
+//! `$PHOENIX_SIM_CUT` the link breaks after so many bytes of standard input: the node continues with what it got, and nothing comes
 //! back.
 
 use std::io::{self, Read as _, Write as _};
@@ -46,7 +46,7 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
             let (mut stdin, mut stdout) = (tokio::io::stdin(), tokio::io::stdout());
             stdout.write_all(b"+").await?;
             stdout.flush().await?;
-            // Whoever ends us is done with the connection.
+            // The process that ends us has closed the connection.
             let _ = tokio::io::copy_bidirectional(&mut stream, &mut tokio::io::join(&mut stdin, &mut stdout)).await;
             Ok(0)
         });
@@ -91,7 +91,7 @@ fn world(folder: &Utf8Path) -> Result<World, Box<dyn std::error::Error>> {
 }
 
 fn show(chunk: &Chunk) {
-    // Whoever does not read any more has seen enough.
+    // The reader has closed the pipe.
     let _ = match chunk.stream {
         Stream::Stdout => io::stdout().write_all(&chunk.bytes).and_then(|()| io::stdout().flush()),
         Stream::Stderr => io::stderr().write_all(&chunk.bytes),

@@ -39,7 +39,7 @@ pub(crate) fn keys() -> String {
     page
 }
 
-/// Objects that stand at several places: each has a section of its own.
+/// Objects that are at several places: each has a section of its own.
 const SECTIONS: [(&str, &str); 3] = [("GateEntry", "Gates"), ("ProbeEntry", "Probes"), ("FirewallEntry", "Firewalls")];
 
 fn section(reference: &str) -> Option<&'static str> {
@@ -111,7 +111,7 @@ impl Table<'_> {
             self.inside(target, path, part);
             return;
         }
-        // What stands beside an object's keys only says which of them go together.
+        // What stands next to an object's keys only says which of them go together.
         let choices = ["anyOf", "oneOf", "allOf"].into_iter().filter(|_| schema.get("properties").is_none());
         for choice in choices.filter_map(|word| schema.get(word)?.as_array()).flatten() {
             self.inside(choice, path, part);

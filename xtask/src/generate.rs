@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use crate::{configuration, reference};
 
-/// Folders in which every file is generated; one that is not made any more is removed.
+/// Folders in which every file is generated; one that is no longer made is removed.
 const OWNED: [&str; 3] = ["docs/man", "docs/completions", "schemas/output"];
 
 /// Writes all files below `root`.

@@ -48,7 +48,7 @@ pub(crate) struct Change {
 pub(crate) enum Consent {
     /// With `--yes`.
     Given,
-    /// Whoever changes a real node is asked.
+    /// Phoenix asks before it changes a real node.
     Ask,
 }
 
@@ -127,7 +127,7 @@ pub(super) fn carry_out(
     session.work(Changes::Allowed, async |node| {
         let lock = session.lock(node, change.verb).await?;
         match under_lock(session, change, node, &lock, page, make).await {
-            // What a killed run was making stands in its lock: it is left for the next run to find.
+            // What a killed run was making is in its lock: it is left for the next run to find.
             Ok(End::Killed) => Ok(ExitStatus::Cancelled),
             Ok(End::Ended(status)) => {
                 lock.release().await?;

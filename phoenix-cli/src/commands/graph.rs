@@ -27,9 +27,9 @@ pub(crate) struct GraphNode {
     pub(crate) state: State,
     /// The guests that it needs.
     pub(crate) needs: Vec<Edge>,
-    /// What holds back its own provisioning.
+    /// What blocks its own provisioning.
     pub(crate) wait_for: Vec<String>,
-    /// What holds back its dependants.
+    /// What blocks its dependants.
     pub(crate) gates: Vec<String>,
 }
 

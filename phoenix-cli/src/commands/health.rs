@@ -71,7 +71,7 @@ async fn watch(session: &Session<'_>, node: &Node, pause: Duration) -> Result<Ex
             (None, Format::Human) => {
                 terminal.data(&format!("{}\n", answers(&last, terminal.out()))).map_err(CliError::Output)?;
             }
-            // Whoever reads a stream wants one document a line.
+            // A reader of a stream needs one document per line.
             (None, Format::Json) => terminal.data(&json_line(&verdicts(&last))?).map_err(CliError::Output)?,
             (None, Format::Jsonl) => {
                 let lines: Result<String, CliError> = verdicts(&last).iter().map(json_line).collect();

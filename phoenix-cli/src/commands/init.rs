@@ -46,7 +46,7 @@ pub(super) fn run(args: &Init, settings: &Settings) -> Result<ExitStatus, CliErr
             storage: STORAGE.to_owned(),
             id: 101,
             remarks: vec![
-                "No node was asked: check `template` and `storage_pool`, or run `phoenix init` with `--host`.",
+                "No node was queried: check `template` and `storage_pool`, or run `phoenix init` with `--host`.",
             ],
         },
         Err(error) => return Err(error),

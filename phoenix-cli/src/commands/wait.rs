@@ -77,7 +77,7 @@ pub(super) fn run(args: &Wait, settings: &Settings) -> Result<ExitStatus, CliErr
     }
 }
 
-/// The guests that are not there yet, each with what stands in the way.
+/// The guests that are not there yet, each with what is in the way.
 fn open(awaited: Awaited, healths: &[GuestHealth]) -> Vec<String> {
     healths.iter().filter(|health| !is_there(awaited, health)).map(describe).collect()
 }
@@ -98,7 +98,7 @@ fn word(awaited: Awaited) -> &'static str {
     }
 }
 
-/// The guest and what stands in the way.
+/// The guest and what is in the way.
 fn describe(health: &GuestHealth) -> String {
     let said = health.gates.iter().find(|(_, attempt)| !attempt.passed()).map(|(name, attempt)| {
         let said = attempt.answer.said.lines().next().unwrap_or_default();

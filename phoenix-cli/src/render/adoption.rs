@@ -29,17 +29,15 @@ pub(crate) fn intent(adoption: &Adoption, canvas: Canvas) -> String {
     if adoption.guests.is_empty() {
         let ours = match adoption.ours.len() {
             0 => String::new(),
-            1 => ", and 1 guest is Phoenix's already".to_owned(),
-            count => format!(", and {count} guests are Phoenix's already"),
+            1 => ", and 1 guest is already managed by Phoenix".to_owned(),
+            count => format!(", and {count} guests are already managed by Phoenix"),
         };
         let sign = canvas.glyph("✓", "OK");
-        text.push_str(&canvas.paint(Tone::Good, format!("{sign} nothing to take over{ours}")));
+        text.push_str(&canvas.paint(Tone::Good, format!("{sign} nothing to adopt{ours}")));
         text.push('\n');
         return text;
     }
-    text.push_str(
-        "\nThe guests stay as they are; only their records are written. The next `phoenix up` does this:\n\n",
-    );
+    text.push_str("\nThe guests do not change; only their records are written. The next `phoenix up` does this:\n\n");
     text.push_str(&full(&adoption.then, Commands::Hidden, canvas));
     text
 }
@@ -72,14 +70,14 @@ pub(crate) fn written(written: &Written<'_>, canvas: Canvas) -> String {
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str("Once these guests are taken over, the next `phoenix up` does this:\n\n");
+    text.push_str("After the adoption of these guests, the next `phoenix up` does this:\n\n");
     text.push_str(&full(written.remaining, Commands::Hidden, canvas));
     text.push('\n');
     let count = written.guests.len();
     let noun = if count == 1 { "guest" } else { "guests" };
     let sign = canvas.glyph("✓", "OK");
     text.push_str(&canvas.paint(Tone::Good, format!("{sign} {count} {noun} described in `{}`", written.dir)));
-    text.push_str(&format!("\n  take them over with `phoenix -C {} adopt`\n", written.dir));
+    text.push_str(&format!("\n  adopt them with `phoenix -C {} adopt`\n", written.dir));
     text
 }
 

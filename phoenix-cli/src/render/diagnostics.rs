@@ -40,7 +40,7 @@ fn one(diagnostic: &Diagnostic, loaded: &Loaded, width: usize, renderer: &Render
     };
     let title = level.primary_title(tame(&diagnostic.message)).id(diagnostic.code.as_str());
     let expected = diagnostic.expected.as_ref().map(|expected| format!("expected {}", tame(expected)));
-    // What is short stands beside the place; what is long would be cut there, and gets lines of its own.
+    // What is short stands next to the place; what is long would be cut there, and gets lines of its own.
     let beside = expected.as_ref().filter(|expected| columns(expected) + diagnostic.location.column + GUTTER <= width);
     let mut excerpts = vec![Excerpt::new(&diagnostic.location)];
     excerpts[0].marks.push(Mark {

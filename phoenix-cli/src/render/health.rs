@@ -45,7 +45,7 @@ pub(crate) fn answers(healths: &[GuestHealth], canvas: Canvas) -> String {
                 None => row("-", Tone::Bad, "absent", "the guest does not exist"),
             },
             (Some(_), []) if health.is_healthy() => row("-", Tone::Good, "running", "no gate is configured"),
-            (Some(power), []) => row("-", Tone::Bad, &power.to_string(), "gates are asked of guests that run"),
+            (Some(power), []) => row("-", Tone::Bad, &power.to_string(), "gates run only for running guests"),
             (Some(_), gates) => {
                 for (name, attempt) in gates {
                     let (tone, answer) = if attempt.passed() { (Tone::Good, "passed") } else { (Tone::Bad, "failed") };

@@ -107,15 +107,15 @@ fn heading(guest: &GuestPlan, canvas: Canvas) -> String {
     let worst = guest.steps.iter().map(|step| step.effect).max();
     let (tone, sign, what) = match guest.disposition {
         Disposition::Create => (Tone::Good, "+", "is created"),
-        Disposition::Finish => (Tone::Good, "+", "is finished: an earlier run was making it when it ended"),
+        Disposition::Finish => (Tone::Good, "+", "is completed: an earlier run was interrupted while creating it"),
         Disposition::Update if power.is_some() => (Tone::Warn, "~", power.unwrap_or_default()),
         Disposition::Update if worst == Some(Effect::Restart) => (Tone::Warn, "~", "is changed, with a restart"),
         Disposition::Update => (Tone::Warn, "~", "is changed"),
-        Disposition::Keep if !guest.unmet.is_empty() => (Tone::Warn, "!", "differs, and stays as it is"),
-        Disposition::Keep => (Tone::Plain, " ", "is as it should be"),
-        Disposition::NotOurs => (Tone::Warn, "!", "exists, but not by Phoenix: left alone"),
+        Disposition::Keep if !guest.unmet.is_empty() => (Tone::Warn, "!", "differs, and is left as it is"),
+        Disposition::Keep => (Tone::Plain, " ", "is up to date"),
+        Disposition::NotOurs => (Tone::Warn, "!", "exists but is not managed by Phoenix: left alone"),
         Disposition::Elsewhere => (Tone::Warn, "!", "is on another node of the cluster: left alone"),
-        Disposition::Held => (Tone::Bad, canvas.glyph("✗", "X"), "is held back: nothing of it is changed"),
+        Disposition::Held => (Tone::Bad, canvas.glyph("✗", "X"), "is blocked and not changed"),
         Disposition::OtherKind => (Tone::Warn, "!", "is of the other kind: left alone"),
         Disposition::WrongState => (Tone::Warn, "!", "is a template and cannot run: left alone"),
         Disposition::Destroy => (Tone::Bad, "-", "is destroyed, with its disks"),
@@ -174,7 +174,7 @@ fn one(step: &Step, is_new: bool, canvas: Canvas) -> String {
 fn unmet(guest: &GuestPlan, canvas: Canvas) -> String {
     let mut text = String::new();
     if !guest.unmet.is_empty() && !guest.is_empty() {
-        push_wrapped(&mut text, "       ", "differs, and stays as it is:", Tone::Warn, canvas);
+        push_wrapped(&mut text, "       ", "differs, and is left as it is:", Tone::Warn, canvas);
     }
     for (at, difference) in guest.unmet.iter().enumerate() {
         let effect = match difference.effect {
@@ -263,9 +263,9 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
         let text = if all == 0 {
             format!("{sign} nothing to do")
         } else if all == 1 {
-            format!("{sign} the guest is as it should be")
+            format!("{sign} the guest is up to date")
         } else {
-            format!("{sign} all {all} guests are as they should be")
+            format!("{sign} all {all} guests are up to date")
         };
         return format!("{}\n", canvas.paint(Tone::Good, text));
     }
@@ -276,8 +276,8 @@ fn count(plan: &Plan, canvas: Canvas) -> String {
         (of(&[Disposition::Destroy]), "to destroy"),
         (of(&[Disposition::Held]), "held back"),
         (left_alone - of(&[Disposition::Held]), "left alone"),
-        (stay, "different and left so"),
-        (of(&[Disposition::Keep]) - stay, "as they should be"),
+        (stay, "different and left alone"),
+        (of(&[Disposition::Keep]) - stay, "up to date"),
     ];
     let parts: Vec<String> =
         counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();

@@ -27,7 +27,7 @@ const NAME: usize = 16;
 
 /// The line for an event; absent when there is nothing to tell.
 pub(crate) fn line(event: &Event, history: &RunHistory, detail: Detail, canvas: Canvas) -> Option<String> {
-    // What goes on and on is told ever more rarely, as the attempts of gates are.
+    // Repeated events, such as the attempts of gates, are shown less and less often.
     let retries = event.guest.and_then(|id| history.guests.get(&id)).map_or(1, |story| story.retries);
     if matches!(event.kind, EventKind::StepRetried { .. }) && detail == Detail::Brief && !retries.is_power_of_two() {
         return None;
@@ -47,7 +47,7 @@ pub(crate) fn line(event: &Event, history: &RunHistory, detail: Detail, canvas: 
     Some(format!("{when}  {}{blank}  {}\n", canvas.paint(Tone::Strong, label), canvas.paint(tone, text)))
 }
 
-/// What goes on just now, for the foot of a terminal; at most `room` lines.
+/// What happens now, for the foot of a terminal; at most `room` lines.
 pub(crate) fn foot(history: &RunHistory, now: u64, room: usize, canvas: Canvas) -> Vec<String> {
     let busy: Vec<String> = history
         .stories()
@@ -101,11 +101,11 @@ fn tell(event: &Event, detail: Detail, canvas: Canvas) -> Option<(Tone, String)>
         EventKind::Notice { text } => (Tone::Warn, text.clone()),
         EventKind::GuestFinished { outcome } => match outcome {
             GuestOutcome::Changed { .. } => (Tone::Good, format!("{good} done")),
-            GuestOutcome::Unchanged { .. } if full => (Tone::Good, format!("{good} as it should be")),
+            GuestOutcome::Unchanged { .. } if full => (Tone::Good, format!("{good} up to date")),
             GuestOutcome::Unchanged { .. } => return None,
             GuestOutcome::Failed { failure } => (Tone::Bad, format!("{bad} {}", last_line(&failure.message))),
             GuestOutcome::Blocked { by } => (Tone::Warn, format!("not touched: {by} failed")),
-            GuestOutcome::NotOurs => (Tone::Warn, "left alone: not made by Phoenix".to_owned()),
+            GuestOutcome::NotOurs => (Tone::Warn, "left alone: not managed by Phoenix".to_owned()),
             GuestOutcome::Elsewhere => (Tone::Warn, "left alone: it is on another node of the cluster".to_owned()),
             GuestOutcome::WrongState => (Tone::Warn, "left alone: it is a template".to_owned()),
             GuestOutcome::OtherKind => (Tone::Warn, "left alone: it is of the other kind".to_owned()),

@@ -126,7 +126,7 @@ pub(crate) fn fit(text: &str, width: usize, glyphs: Glyphs) -> String {
     kept
 }
 
-/// A message for standard error, as it stands after `label` columns: a terminal shows its lines below each other, everything else
+/// A message for standard error, as it is after `label` columns: a terminal shows its lines below each other, everything else
 /// has them whole, to be searched.
 pub(crate) fn folded(text: &str, label: usize, canvas: Canvas) -> String {
     if canvas.overflow == Overflow::Keep {

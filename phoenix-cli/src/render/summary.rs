@@ -81,7 +81,7 @@ pub(crate) fn verdict(history: &RunHistory, canvas: Canvas) -> String {
     lines.iter().map(|line| format!("{}\n", canvas.paint(tone, line))).collect()
 }
 
-/// Whether every guest is as it should be.
+/// Whether every guest is up to date.
 pub(super) fn is_good(history: &RunHistory) -> bool {
     history.stories().all(|(_, story)| story.end.as_ref().is_some_and(|(_, outcome)| outcome.is_good()))
 }
@@ -115,19 +115,19 @@ pub(crate) fn killed(history: &RunHistory, canvas: Canvas) -> String {
             Some(format!("  {}\n", folded(&format!("{id} {}: {} (after {time})", story.name, tame(doing)), 4, canvas)))
         })
         .collect();
-    let mut text = format!("{}\n", canvas.paint(Tone::Warn, "killed in the middle of this:"));
+    let mut text = format!("{}\n", canvas.paint(Tone::Warn, "killed during these steps:"));
     if half.is_empty() {
         text = format!("{}\n", canvas.paint(Tone::Warn, "killed; no step was running"));
     }
     text.extend(half);
     text.push_str(&format!("{}\n", sentence(history)));
     text.push_str(
-        "run the same command again: it waits for what still runs on the node, then finishes or undoes the rest\n",
+        "run the same command again: it waits for orphaned tasks on the node, then completes or undoes the rest\n",
     );
     text
 }
 
-/// What failed, each with its evidence, what to do, and who is held back by it.
+/// What failed, each with its evidence, what to do, and who is blocked by it.
 pub(crate) fn failures(history: &RunHistory, canvas: Canvas) -> String {
     let mut text = String::new();
     for (id, story) in history.stories() {

@@ -63,7 +63,7 @@ pub struct Finding {
     pub expected: Option<String>,
     /// Other values that have to do with it.
     pub labels: Vec<(Target, Vec<Segment>, String)>,
-    /// How to mend it.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl Finding {
         }
     }
 
-    /// A finding that must be mended before the configuration can be used.
+    /// A finding that must be fixed before the configuration can be used.
     #[must_use]
     pub fn error(code: Code, target: Target, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, target, message)
@@ -150,7 +150,7 @@ impl Finding {
         self
     }
 
-    /// Says how to mend it.
+    /// Says how to fix it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(mask_secrets(&help.into()).into_owned());

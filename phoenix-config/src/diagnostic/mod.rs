@@ -1,4 +1,4 @@
-//! What is wrong with the files, as plain data. Rendering is left to whoever shows it.
+//! Faults of the files as plain data. The program renders them.
 
 mod code;
 mod finding;
@@ -20,7 +20,7 @@ use crate::source::Location;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Nothing is done before it is mended.
+    /// Nothing is done before it is fixed.
     Error,
     /// It works, but not as it reads.
     Warning,
@@ -60,7 +60,7 @@ pub struct Diagnostic {
     /// How the value came to the guests that have it, where they do not write it themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub through: Option<Through>,
-    /// How to mend it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }

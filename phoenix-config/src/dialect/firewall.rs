@@ -11,7 +11,7 @@ use super::text::Remark;
 object! {
     /// A guest's firewall.
     FirewallEntry {
-        /// Whether it acts. Default: true.
+        /// Whether it is enabled. Default: true.
         "enabled" => enabled: Option<bool>,
         /// What happens to incoming packets that no rule matches. Default: Proxmox's, `DROP`.
         "default_input_policy" => default_input_policy: Option<Verdict>,
@@ -25,29 +25,29 @@ object! {
 object! {
     /// One firewall rule.
     RuleEntry {
-        /// Which way it looks: `in` or `out`.
+        /// The direction: `in` or `out`.
         "type" => direction: Direction,
-        /// What it does with the packet.
+        /// The action for the packet.
         "action" => action: Verdict,
-        /// The macro that stands for protocol and ports, such as `SSH`.
+        /// A macro for protocol and ports, such as `SSH`.
         "macro" => macro_name: Option<MacroName>,
         /// The guest's interface, such as `net0`. Default: all.
         "iface" => iface: Option<InterfaceRef>,
-        /// Where the packet comes from: addresses, networks or ranges joined by commas, an alias or an IP set.
+        /// The source of the packet: addresses, networks or ranges joined by commas, an alias or an IP set.
         "source" => source: Option<Peers>,
-        /// Where it goes to, written as `source`.
+        /// The destination of the packet, written as `source`.
         "dest" => dest: Option<Peers>,
         /// The protocol.
         "proto" => proto: Option<Protocol>,
         /// Destination ports: numbers, ranges `FROM:TO` and service names, joined by commas.
         "port" => port: Option<Ports>,
-        /// The same as `port`, in Proxmox's word.
+        /// The same as `port`, with Proxmox's name.
         "dport" => dport: Option<Ports>,
         /// Source ports, written as `port`.
         "sport" => sport: Option<Ports>,
         /// The log level.
         "log" => log: Option<LogLevel>,
-        /// Whether the rule acts. Default: true.
+        /// Whether the rule is enabled. Default: true.
         "enabled" => enabled: Option<bool>,
         /// A remark.
         "comment" => comment: Option<Remark>,

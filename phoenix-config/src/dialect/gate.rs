@@ -18,9 +18,9 @@ macro_rules! probe_keys {
     ($declare:ident! $($rest:tt)*) => {
         $declare! {
             {
-                /// A command inside the guest that must end with 0: a text for the shell, or a list of program and arguments.
+                /// A command in the guest that must exit with 0: a text for the shell, or a list of program and arguments.
                 "command" => command: Option<CommandEntry>,
-                /// A command on the node that must end with 0, written as `command`.
+                /// A command on the node that must exit with 0, written as `command`.
                 "host_command" => host_command: Option<CommandEntry>,
                 /// A port that must accept connections.
                 "tcp" => tcp: Option<TcpEntry>,
@@ -28,7 +28,7 @@ macro_rules! probe_keys {
                 "dns" => dns: Option<DnsEntry>,
                 /// A web server that must answer.
                 "http" => http: Option<HttpEntry>,
-                /// A file that must be there: its absolute path in the guest, or an object.
+                /// A file that must exist: its absolute path in the guest, or an object.
                 "file" => file: Option<FileEntry>,
                 /// A line that must have been logged since the guest's start.
                 "log" => log: Option<LogEntry>,
@@ -76,9 +76,9 @@ probe_keys! {
     probe_object!
     /// A probe with its schedule.
     GateEntry {
-        /// What the gate is called in plans and reports. Default: made from the probe.
+        /// The name of the gate in plans and reports. Default: generated from the probe.
         "name" => name: Option<Line>,
-        /// How many attempts are made at most. Default for `health_check`: 30. Default for `wait_for`: as many as fit into `timeout`.
+        /// The maximum number of attempts. Default for `health_check`: 30. Default for `wait_for`: as many as fit into `timeout`.
         "retries" => retries: Option<Whole<1, 1_000_000>>,
         /// From the end of one attempt to the start of the next. Default: 10 s for `health_check`, 5 s for `wait_for`.
         "interval" => interval: Option<Span>,
@@ -176,7 +176,7 @@ object! {
         "non_empty" => non_empty: Option<bool>,
         /// Whether a file from before the guest's start does not count. Default: false.
         "newer_than_start" => newer_than_start: Option<bool>,
-        /// A text that it must hold.
+        /// A text that the file must contain.
         "contains" => contains: Option<String>,
     }
 }
@@ -184,7 +184,7 @@ object! {
 object! {
     /// A line that must have been logged since the guest's start.
     LogEntry {
-        /// A text that the line must hold.
+        /// A text that the line must contain.
         "contains" => contains: Line,
         /// The unit whose journal is read. Default: the whole journal.
         "unit" => unit: Option<Line>,

@@ -35,13 +35,13 @@ object! {
     VmFrame {
         /// Where this schema is, for editors.
         "$schema" => schema: Option<String>,
-        /// What a VM has that does not say otherwise.
+        /// Defaults of VMs.
         "vm_defaults" => vm_defaults: Option<VmDefaultsEntry>,
     }
 }
 
 object! {
-    /// What a VM has that does not say otherwise.
+    /// Defaults of VMs.
     VmDefaultsEntry {
         /// The release that the predecessor's notes name. Handed to scripts.
         "template" => template: Option<Line>,
@@ -68,7 +68,7 @@ object! {
         /// The name of the fleet: all guests of this configuration. It is in the record of each guest, and a guest whose record names
         /// another fleet is left alone. Default: `default`.
         "fleet" => fleet: Option<FleetName>,
-        /// Who wrote it. Handed to scripts.
+        /// Its author. Handed to scripts.
         "author" => author: Option<Line>,
         /// The DNS domain of the guests: the search domain of VMs.
         "domain_name" => domain_name: Option<Hostname>,
@@ -78,7 +78,7 @@ object! {
         "node" => node: Option<NodeEntry>,
         /// The administrator of the node. Handed to scripts.
         "users" => users: Option<UsersEntry>,
-        /// Paths of the predecessor. Handed to scripts; Phoenix reads the files beside this one.
+        /// Paths of the predecessor. Handed to scripts; Phoenix reads the files next to this one.
         "core_paths" => core_paths: Option<CorePathsEntry>,
         /// The node's network.
         "network" => network: Option<NodeNetworkEntry>,
@@ -94,7 +94,7 @@ object! {
         "proxmox_storage_ids" => proxmox_storage_ids: Option<Members<StorageId>>,
         /// Where storages are mounted. Handed to scripts.
         "mount_point_base" => mount_point_base: Option<AbsolutePath>,
-        /// What a container has that does not say otherwise.
+        /// Defaults of containers.
         "proxmox_defaults" => proxmox_defaults: Option<ProxmoxDefaultsEntry>,
         /// Test scripts of the node by suite. Handed to scripts.
         "tests" => tests: Option<Members<Vec<TestEntry>>>,
@@ -102,7 +102,7 @@ object! {
         "nvidia_driver" => nvidia_driver: Option<NvidiaEntry>,
         /// How Phoenix behaves.
         "behavior" => behavior: Option<BehaviorEntry>,
-        /// Directories of the node that several containers see.
+        /// Directories of the node that several containers mount.
         "shared_volumes" => shared_volumes: Option<SharedVolumesEntry>,
         /// Portainer's interface. Handed to scripts, without the password.
         "portainer_api" => portainer_api: Option<PortainerEntry>,
@@ -118,7 +118,7 @@ object! {
 object! {
     /// The node itself.
     NodeEntry {
-        /// Its memory in MiB: guests that run together must fit. Default: not known, not checked.
+        /// Its memory in MiB. The running guests must fit into it. Default: unknown and not checked.
         "memory_mb" => memory_mb: Option<Whole<16, 4_294_967_295>>,
     }
 }
@@ -128,7 +128,7 @@ object! {
     UsersEntry {
         /// The user's name.
         "username" => username: Option<UserName>,
-        /// The user's password as a hash. Handed to scripts as `{"secret": …}`, which says where it is; plain text is kept from them.
+        /// The user's password as a hash. Handed to scripts as `{"secret": …}`, with the source of the secret. Plain text is not passed on.
         "password_hash" => password_hash: Option<SecretEntry>,
         /// Whether the user may use sudo.
         "sudo_access" => sudo_access: Option<bool>,
@@ -304,17 +304,17 @@ object! {
 }
 
 object! {
-    /// What a container has that does not say otherwise.
+    /// Defaults of containers.
     ProxmoxDefaultsEntry {
         /// The dataset of containers. Handed to scripts.
         "zfs_lxc_pool" => zfs_lxc_pool: Option<Line>,
-        /// What a container has that does not say otherwise.
+        /// Defaults of containers.
         "lxc" => lxc: Option<LxcDefaultsEntry>,
     }
 }
 
 object! {
-    /// What a container has that does not say otherwise.
+    /// Defaults of containers.
     LxcDefaultsEntry {
         /// CPU cores.
         "cores" => cores: Option<Whole<1, 8192>>,
@@ -350,7 +350,7 @@ object! {
 object! {
     /// How Phoenix behaves.
     BehaviorEntry {
-        /// Whether a guest goes back to where it was when a change fails. Default: false.
+        /// Whether a guest is rolled back when a change fails. Default: false.
         "rollback_on_failure" => rollback_on_failure: Option<bool>,
         /// The predecessor's verbosity. Handed to scripts.
         "debug_mode" => debug_mode: Option<bool>,
@@ -362,7 +362,7 @@ object! {
     PortainerEntry {
         /// The administrator's name.
         "admin_user" => admin_user: Option<Line>,
-        /// The administrator's password. Handed to scripts as `{"secret": …}`, which says where it is; plain text is kept from them.
+        /// The administrator's password. Handed to scripts as `{"secret": …}`, with the source of the secret. Plain text is not passed on.
         "admin_password" => admin_password: Option<SecretEntry>,
         /// Where Portainer answers.
         "portainer_hostname" => portainer_hostname: Option<Hostname>,

@@ -17,7 +17,7 @@ object! {
         "name" => name: Option<InterfaceName>,
         /// The bridge on the node. Default: `vmbr0`.
         "bridge" => bridge: Option<BridgeName>,
-        /// The IPv4 address with prefix length, `dhcp`, or `manual`: whoever is inside sees to it. Default: `dhcp`.
+        /// The IPv4 address with prefix length, `dhcp`, or `manual`: the guest configures it itself. Default: `dhcp`.
         "ip" => ip: Option<Ipv4Setting>,
         /// The gateway.
         "gw" => gw: Option<Address>,
@@ -31,7 +31,7 @@ object! {
         "vlan" => vlan: Option<Whole<1, 4094>>,
         /// The MTU in bytes.
         "mtu" => mtu: Option<Whole<576, 65535>>,
-        /// Whether the guest's firewall looks at this interface. Default: as `firewall.enabled`.
+        /// Whether the guest's firewall applies to this interface. Default: as `firewall.enabled`.
         "firewall" => firewall: Option<bool>,
     }
 }
@@ -41,7 +41,7 @@ object! {
     VmNetworkEntry {
         /// The bridge on the node. Default: `network_bridge`, there or in `vm_defaults`, else `vmbr0`.
         "bridge" => bridge: Option<BridgeName>,
-        /// The IPv4 address with prefix length, `dhcp`, or `manual`: whoever is inside sees to it. Default: `dhcp`.
+        /// The IPv4 address with prefix length, `dhcp`, or `manual`: the guest configures it itself. Default: `dhcp`.
         "ip" => ip: Option<Ipv4Setting>,
         /// The gateway.
         "gw" => gw: Option<Address>,
@@ -55,7 +55,7 @@ object! {
         "vlan" => vlan: Option<Whole<1, 4094>>,
         /// The MTU in bytes.
         "mtu" => mtu: Option<Whole<576, 65520>>,
-        /// Whether the guest's firewall looks at this interface. Default: as `firewall.enabled`.
+        /// Whether the guest's firewall applies to this interface. Default: as `firewall.enabled`.
         "firewall" => firewall: Option<bool>,
     }
 }

@@ -36,11 +36,11 @@ pub(crate) enum SecretPlace {
 object! {
     /// Where a secret is.
     SecretPlaceEntry {
-        /// A file on the machine that Phoenix runs on.
+        /// A file on the machine on which Phoenix runs.
         "file" => file: Option<Line>,
         /// An environment variable of Phoenix.
         "env" => env: Option<Line>,
-        /// A program and its arguments: the secret is what it prints. For `pass`, `op read`, `bw get`, `sops -d --extract`.
+        /// A program and its arguments: the secret is its output. For `pass`, `op read`, `bw get`, `sops -d --extract`.
         "command" => command: Option<Vec<Line>>,
         /// A credential of the systemd unit that Phoenix runs in: a file in `$CREDENTIALS_DIRECTORY`.
         "credential" => credential: Option<FileName>,

@@ -35,7 +35,7 @@ pub(super) fn uncommented(text: &str) -> String {
                 continue;
             }
             (b'/', Some(b'*')) => {
-                // A comment without end stays, and is told as what it is: no JSON.
+                // A comment without end stays, and is reported as what it is: no JSON.
                 let Some(length) = bytes[at + 2..].windows(2).position(|pair| pair == b"*/") else { break };
                 let end = at + 2 + length + 2;
                 blank(&mut bytes[at..end]);

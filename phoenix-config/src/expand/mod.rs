@@ -1,4 +1,4 @@
-//! What stands before the loader: from the files that a person writes to the three documents that it reads.
+//! What is before the loader: from the files that a person writes to the three documents that it reads.
 //!
 //! Formats (JSON with comments, YAML), includes, overlays, profiles, ranges and variables end here. For plain files that
 //! use none of them the documents are the files, byte for byte. For all others each document has a map of origins, so that

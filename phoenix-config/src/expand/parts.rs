@@ -119,7 +119,7 @@ pub(super) fn split(role: Role, node: Node, faults: &mut Vec<Fault>) -> (Parts, 
                             "one of {}",
                             known.filter(|key| *key != "$schema").collect::<Vec<_>>().join(", ")
                         ))
-                        .help("remove the key; keys that begin with `x-` are yours"),
+                        .help("remove the key; keys that start with `x-` are yours"),
                 });
             }
         }

@@ -104,7 +104,7 @@ impl Profiles {
             let fault = Fault::error(Code::UnknownProfile, at, format!("the profile `{name}` is not defined"));
             let near = nearest(name, self.declared.keys().map(String::as_str));
             faults.push(match near {
-                Some(near) => fault.help(format!("there is `{near}`; is that what is meant?")),
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
                 None => fault.help("define it under `profiles`, or remove the name"),
             });
             return None;
@@ -160,7 +160,7 @@ fn names(extends: &Node, faults: &mut Vec<Fault>) -> Option<Vec<(String, Written
         };
         if let Some((_, first)) = names.iter().find(|(other, _)| other == name) {
             faults.push(
-                Fault::error(Code::Conflict, &item.at, format!("the profile `{name}` is named twice"))
+                Fault::error(Code::Conflict, &item.at, format!("duplicate profile `{name}`"))
                     .label(first, "the first time")
                     .help("remove one of the two"),
             );

@@ -204,7 +204,7 @@ impl Variables {
         let locals = self.local.get(&at.file).into_iter().flat_map(BTreeMap::keys);
         let known = self.declared.keys().chain(self.given.keys()).chain(locals).map(String::as_str);
         match nearest(name, known.chain(OWN)) {
-            Some(near) => fault.help(format!("there is `{near}`; is that what is meant?")),
+            Some(near) => fault.help(format!("did you mean `{near}`?")),
             None => fault.help(format!("declare it under `vars`; for the text itself write `$${{{name}}}`")),
         }
     }
@@ -230,7 +230,7 @@ impl Variables {
             let fault =
                 Fault::error(Code::UnknownVariable, &node.at, format!("`--var {name}` is not declared and not used"));
             match near {
-                Some(near) => fault.help(format!("there is `{near}`; is that what is meant?")),
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
                 None => fault.help("remove the option, or use the variable"),
             }
         });

@@ -54,7 +54,7 @@ fn not_yaml(text: &str, at: &Written, info: &str) -> Fault {
     let line = text.get(..at.span.start).unwrap_or(text).rsplit('\n').next().unwrap_or_default();
     let rest = text.get(at.span.start..).unwrap_or_default();
     if line.chars().all(char::is_whitespace) && (line.contains('\t') || rest.starts_with('\t')) {
-        return fault.help("indent with blanks, not with tabs");
+        return fault.help("indent with spaces, not with tabs");
     }
     if info.contains("anchor") {
         return fault.help("write `&NAME` before the value that `*NAME` repeats");
@@ -188,7 +188,7 @@ impl Builder {
         }
         let Some((node, count)) = self.anchors.get(&anchor) else {
             return Err(Box::new(
-                Fault::error(Code::RefusedYaml, at, "this alias stands inside the value that it repeats")
+                Fault::error(Code::RefusedYaml, at, "this alias is inside the value that it repeats")
                     .help("name the inner value instead"),
             ));
         };

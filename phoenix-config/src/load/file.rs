@@ -83,7 +83,7 @@ impl<'a> Document<'a> {
         if let Some((key, again)) = self.more_guests() {
             let at = offset(self.text(), again);
             findings.push(
-                Finding::error(Code::DuplicateKey, Target::At(self.kind, at), format!("the key `{key}` stands twice"))
+                Finding::error(Code::DuplicateKey, Target::At(self.kind, at), format!("duplicate key `{key}`"))
                     .on_key()
                     .help("join the two"),
             );
@@ -101,7 +101,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The guests of the file when they stand there a second time.
+    /// The guests of the file when they are there a second time.
     fn more_guests(&self) -> Option<(&str, &'a RawValue)> {
         let (guests_key, _) = guests_key(self.kind)?;
         let written = self.members.iter().filter(|(key, _)| key == guests_key);
@@ -191,7 +191,7 @@ fn guests_key(kind: FileKind) -> Option<(&'static str, Form)> {
     }
 }
 
-/// Where a part of `text` stands in it.
+/// Where a part of `text` is in it.
 fn offset(text: &str, part: &RawValue) -> usize {
     (part.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len())
 }

@@ -145,7 +145,7 @@ impl Read {
     }
 
     /// Files that are called like configuration files, and that nothing reads: most likely one is misspelt. Schemas may lie
-    /// beside the files.
+    /// next to the files.
     pub(super) fn strays(&self, files: &[Arc<Source>]) -> Vec<Diagnostic> {
         let Some(dir) = &self.folder else { return Vec::new() };
         let known: Vec<String> = names().map(|(_, name)| name).collect();
@@ -166,7 +166,7 @@ impl Read {
 fn stray(path: &Utf8Path, name: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(near) => {
-            format!("is `{near}` meant? rename it; else give it a name that does not look like a configuration's")
+            format!("did you mean `{near}`? rename it, or use a name that does not look like a configuration file")
         }
         None => "give it a name that does not begin with `phoenix_`, or move it away".to_owned(),
     };

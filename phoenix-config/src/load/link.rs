@@ -29,7 +29,7 @@ pub(super) fn link(gathered: &mut Gathered, complete: Completeness, findings: &m
             continue;
         };
         let Some(source) = gathered.guests.get(&source_id) else { continue };
-        // Proxmox makes no template of a guest that has snapshots, so a template is cloned as it is.
+        // Proxmox cannot convert a guest with snapshots to a template, so a template is cloned as it is.
         let snapshot = source.template_snapshot.clone().filter(|_| source.state != State::Template);
         let known = gathered.holes.get(&source_id).is_none_or(|holes| holes.spare(&["unprivileged".into()]));
         let privilege = source.container().filter(|_| known).map(|container| container.unprivileged);
@@ -75,8 +75,8 @@ fn undefined(gathered: &Gathered, complete: Completeness, findings: &mut Vec<Fin
         let near = nearest_number(&id.to_string(), texts.iter().map(String::as_str)).map(str::to_owned);
         match near.and_then(|near| Some((near.parse::<GuestId>().ok()?, near))) {
             Some((near_id, near)) => match gathered.guests.get(&near_id) {
-                Some(guest) => format!("there is {near} (`{}`); is that what is meant?", guest.name),
-                None => format!("there is {near}; is that what is meant?"),
+                Some(guest) => format!("did you mean {near} (`{}`)?", guest.name),
+                None => format!("did you mean {near}?"),
             },
             None => "describe that guest, or remove the id".to_owned(),
         }
@@ -129,7 +129,7 @@ fn ring(cycle: &Cycle, guests: &BTreeMap<GuestId, Guest>) -> Option<Finding> {
         members.iter().copied().zip(members.iter().copied().cycle().skip(1)).collect();
     let message = match members.as_slice() {
         [one] => format!("the guest {one} depends on itself"),
-        _ => format!("guests depend on each other in a ring: {}", names.join(" → ")),
+        _ => format!("dependency cycle: {}", names.join(" → ")),
     };
     let (from, to) = arrows.first().copied()?;
     let finding = Finding::error(Code::Cycle, Target::Guest(from), message)

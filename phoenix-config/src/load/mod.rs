@@ -398,10 +398,9 @@ impl Gathered {
             } else {
                 Code::DuplicateId
             };
-            let finding =
-                Finding::error(code, Target::At(place.0, place.1), format!("there are two guests with the id {id}"))
-                    .label(Target::At(first.0, first.1), [] as [&str; 0], "the first one is here")
-                    .help("give one of them another id");
+            let finding = Finding::error(code, Target::At(place.0, place.1), format!("duplicate guest id {id}"))
+                .label(Target::At(first.0, first.1), [] as [&str; 0], "the first one is here")
+                .help("give one of them another id");
             findings.push(if piece.file == FileKind::Lxc { finding.on_key() } else { finding.at(["vmid"]) });
             return;
         }

@@ -71,7 +71,7 @@ fn process(piece: &Piece<'_>, inputs: &ResolveContext<'_>) -> Processed {
     processed
 }
 
-/// A guest from its text, which stands in a source.
+/// A guest from its text, which is in a source.
 fn read(
     piece: &Piece<'_>,
     text: &str,

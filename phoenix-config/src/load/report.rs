@@ -150,7 +150,7 @@ fn joined(first: &mut Diagnostic, again: &Diagnostic) -> bool {
     true
 }
 
-/// So many findings of one kind about one guest or file are told; each costs a walk through its text.
+/// So many findings of one kind about one guest or file are reported; each costs a walk through its text.
 const MAX_ALIKE: usize = 100;
 
 /// Not more findings than anybody reads: of many that are alike the first ones, and how many more there are.

@@ -85,12 +85,12 @@ impl PctFeature {
 pub struct RawLine {
     /// `lxc.` and so on.
     pub key: String,
-    /// What stands after the colon.
+    /// What is after the colon.
     pub value: String,
 }
 
 impl fmt::Display for RawLine {
-    /// As it stands in the file.
+    /// As it is in the file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.key, self.value)
     }

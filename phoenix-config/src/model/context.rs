@@ -55,7 +55,7 @@ impl Context {
         profiles.map(str::to_owned).collect()
     }
 
-    /// Where a value of the guest stands in its file, as a path of keys and indices; of a value that is not written, what
+    /// Where a value of the guest is in its file, as a path of keys and indices; of a value that is not written, what
     /// stands nearest around it: in the end the guest's object itself.
     ///
     /// ```

@@ -116,7 +116,7 @@ fn source(
     match (template, clone_from) {
         (Some(_), Some(_)) => {
             findings.push(
-                Finding::error(Code::Conflict, target, "a container is made from a template or cloned, not both")
+                Finding::error(Code::Conflict, target, "a container has a template or a clone source, not both")
                     .at(["template"])
                     .on_key()
                     .label(target, ["clone_from_ctid"], "cloned from here")
@@ -130,7 +130,7 @@ fn source(
         (None, None) => {
             findings.push(
                 Finding::error(Code::NoSource, target, "the container has neither `template` nor `clone_from_ctid`")
-                    .help("write the template that it is made from, or the container that it is cloned from"),
+                    .help("set one of the two"),
             );
             ContainerSource::Clone
         }

@@ -19,7 +19,7 @@ pub(crate) const NFS_OPTIONS: &str = "defaults,_netdev";
 
 /// How many characters of notes Proxmox keeps (pve-container, qemu-server: `description`).
 pub(crate) const NOTES: usize = 8192;
-/// The most that Phoenix notes about a guest beside the user's notes, in characters, its scripts aside.
+/// The most that Phoenix notes about a guest next to the user's notes, in characters, its scripts aside.
 pub(crate) const RECORD: usize = 1024;
 /// The most that it notes about one script.
 pub(crate) const RECORD_OF_SCRIPT: usize = 192;

@@ -17,7 +17,7 @@ use crate::dialect::{
 };
 use crate::source::Segment;
 
-/// What a gate holds back.
+/// What a gate blocks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// `health_check`: the guest's dependants.
@@ -78,7 +78,7 @@ fn gate(
             Purpose::WaitFor => ("it waits for 300 s", "write `timeout`"),
         };
         findings.push(
-            Finding::warning(Code::NoDeadline, target, format!("the gate does not say how long it waits: {assumed}"))
+            Finding::warning(Code::NoDeadline, target, format!("the gate has no limit for its wait: {assumed}"))
                 .at(path.iter().cloned())
                 .help(help),
         );
@@ -145,22 +145,15 @@ fn possible(schedule: &Bounds, path: &[Segment], target: Target, findings: &mut 
     if let Some(retries) = schedule.retries
         && schedule.success_threshold > retries
     {
-        let message = format!("{} successes are wanted of {retries} attempts", schedule.success_threshold);
+        let message =
+            format!("{} passes are required, but there are only {retries} attempts", schedule.success_threshold);
         impossible(message, "success_threshold", "make `success_threshold` smaller than `retries`");
     }
     if schedule.timeout == Span::default() {
-        impossible(
-            "an attempt that may take no time never passes".to_owned(),
-            "timeout",
-            "write how long an attempt may take",
-        );
+        impossible("an attempt with a timeout of 0 never passes".to_owned(), "timeout", "set a larger value");
     }
     if schedule.deadline == Some(Span::default()) {
-        impossible(
-            "a gate that may take no time never passes".to_owned(),
-            "timeout",
-            "write how long the gate may take",
-        );
+        impossible("a gate with a limit of 0 never passes".to_owned(), "timeout", "set a larger value");
     }
 }
 
@@ -257,8 +250,8 @@ fn probe(
         probes.extend(inner(entries, "any", findings).map(Probe::Any));
     }
     if count != 1 {
-        let message = if count == 0 { "there is no probe here" } else { "there are several probes here" };
-        let help = if count == 0 { "write what is asked" } else { "keep one, or put them into `all` or `any`" };
+        let message = if count == 0 { "the gate has no probe" } else { "the gate has several probes" };
+        let help = if count == 0 { "add a probe" } else { "keep one, or put them into `all` or `any`" };
         findings.push(
             Finding::error(Code::ProbeCount, target, message)
                 .at(path.iter().cloned())

@@ -74,7 +74,7 @@ fn secrets(entry: &HypervisorEntry, findings: &mut Vec<Finding>) {
             && !["", "NOT_SET"].contains(&text.expose())
         {
             findings.push(
-                Finding::warning(Code::PlainSecret, TARGET, format!("the secret `{key}` stands in plain text"))
+                Finding::warning(Code::PlainSecret, TARGET, format!("the secret `{key}` is in plain text"))
                     .at(path.iter().copied())
                     .on_key()
                     .help(ELSEWHERE),

@@ -133,7 +133,7 @@ fn health(
     gate::gates(entries, gate::Purpose::Health, key, scripts, target, findings)
 }
 
-/// Notes that the tools keep, with room for the record of what Phoenix did (it stands in them too, in a comment).
+/// Notes that the tools keep, with room for the record of what Phoenix did (it is in them too, in a comment).
 fn notes(
     text: Option<crate::dialect::Notes>,
     scripts: usize,
@@ -148,7 +148,7 @@ fn notes(
             Finding::error(
                 Code::InvalidValue,
                 target,
-                format!("`description` has {length} characters, and leaves no room for what Phoenix notes beside it"),
+                format!("`description` has {length} characters, which leaves no room for the record of Phoenix"),
             )
             .at(["description"])
             .expected(format!("at most {room} characters"))
@@ -160,7 +160,7 @@ fn notes(
             Finding::error(
                 Code::InvalidValue,
                 target,
-                format!("`description` contains `{RECORD_MARK}`, which begins what Phoenix notes beside it"),
+                format!("`description` contains `{RECORD_MARK}`, which starts the record of Phoenix"),
             )
             .at(["description"])
             .help("remove this comment from the text"),
@@ -201,7 +201,7 @@ fn features(
     for (index, name) in names.into_iter().enumerate() {
         if found.iter().any(|script| script.name == name.as_str()) {
             findings.push(
-                Finding::warning(Code::RepeatedFeature, target, format!("the feature `{name}` is named twice"))
+                Finding::warning(Code::RepeatedFeature, target, format!("duplicate feature `{name}`"))
                     .at(["features"])
                     .nth(index)
                     .help("remove it: it runs once"),
@@ -243,7 +243,7 @@ fn dependencies(
     for (index, id) in written.into_iter().enumerate() {
         if !found.insert(id) {
             findings.push(
-                Finding::warning(Code::RepeatedDependency, target, format!("the dependency {id} is named twice"))
+                Finding::warning(Code::RepeatedDependency, target, format!("duplicate dependency {id}"))
                     .at(["dependencies"])
                     .nth(index)
                     .help("remove it"),

@@ -131,7 +131,7 @@ pub(super) fn apparmor(
                 format!("`apparmor_profile` is `{profile}`, but `lxc_options` sets `{line}`"),
             )
             .at(["apparmor_profile"])
-            .label(target, ["lxc_options"], "the raw line stands here")
+            .label(target, ["lxc_options"], "the raw line is here")
             .help("remove the raw line"),
         ),
         Some(_) => {}
@@ -168,7 +168,7 @@ pub(super) fn id_maps(maps: &[IdMap], lines: &mut Vec<RawLine>, target: Target, 
             Finding::error(Code::Conflict, target, "identities are mapped by `id_maps` and by `lxc.idmap` lines")
                 .at(["id_maps"])
                 .on_key()
-                .label(target, ["lxc_options"], "the raw lines stand here")
+                .label(target, ["lxc_options"], "the raw lines are here")
                 .help("keep one of the two"),
         );
     }

@@ -11,7 +11,7 @@ use crate::dialect::{SecretPlace, SecretReference};
 use crate::model::{Script, ScriptPlace};
 use crate::source::Segment;
 
-/// Looks scripts up beside the configuration, each once.
+/// Looks scripts up next to the configuration, each once.
 #[derive(Debug)]
 pub(crate) struct Scripts {
     dir: Utf8PathBuf,
@@ -46,18 +46,18 @@ impl NoScript {
                 let finding = Finding::error(Code::NoScript, target, format!("the script `{name}` is not found"))
                     .expected(format!("a file at one of {places}"));
                 match nearest {
-                    Some(nearest) => finding.help(format!("there is `{nearest}`; is that what is meant?")),
+                    Some(nearest) => finding.help(format!("did you mean `{nearest}`?")),
                     None => finding.help("write the script, or remove the name"),
                 }
             }
             Self::NotFile(path) => {
                 Finding::error(Code::ScriptNotFile, target, format!("`{path}` is not a regular file"))
                     .expected("a script")
-                    .help("put the script in its place, or remove the name")
+                    .help("create the script, or remove the name")
             }
             Self::Unreadable(path, kind) => {
                 Finding::error(Code::ScriptNotFile, target, format!("`{path}` cannot be read: {kind}"))
-                    .help("let whoever runs Phoenix read it")
+                    .help("make it readable for the user that runs Phoenix")
             }
         }
     }
@@ -80,7 +80,7 @@ impl Scripts {
         self.script(Role::Application, name)
     }
 
-    /// A file that is named in the configuration: beside it, unless its path is absolute.
+    /// A file that is named in the configuration: next to it, unless its path is absolute.
     pub(crate) fn beside(&self, file: &str) -> Utf8PathBuf {
         self.dir.join(file)
     }
@@ -104,7 +104,7 @@ impl Scripts {
                     findings.push(
                         Finding::warning(Code::NoFileNamed, target, format!("`{file}` cannot be read: {error}"))
                             .at(at)
-                            .help("put the file in its place before the secret is needed"),
+                            .help("create the file before the secret is needed"),
                     );
                 }
                 SecretSource::File(file)
@@ -161,7 +161,7 @@ impl Scripts {
 pub(crate) fn text_of(file: &Utf8Path, target: Target) -> Result<String, Box<Finding>> {
     std::fs::read_to_string(file).map_err(|error| {
         let finding = Finding::error(Code::NoFileNamed, target, format!("`{file}` cannot be read: {error}"))
-            .help("put the file in its place; paths are seen from the folder of the configuration");
+            .help("create the file; paths are relative to the folder of the configuration");
         Box::new(finding)
     })
 }

@@ -47,7 +47,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, 
     ];
     if let Some(AgentUse::Absent | AgentUse::Ping) = agent {
         for (key, _) in inside.into_iter().filter(|(_, written)| *written) {
-            let message = format!("`{key}` is carried out by the guest agent, which runs no programs in this VM");
+            let message = format!("`{key}` needs the guest agent, which runs no programs in this VM");
             findings.push(
                 Finding::error(Code::Conflict, target, message)
                     .at([key])
@@ -103,7 +103,7 @@ fn source(entry: &VmEntry, inputs: &ResolveContext<'_>, target: Target, findings
     match (&entry.template_image, entry.clone_from_vmid) {
         (Some(_), Some(_)) => {
             findings.push(
-                Finding::error(Code::Conflict, target, "a VM is made from an image or cloned, not both")
+                Finding::error(Code::Conflict, target, "a VM has an image or a clone source, not both")
                     .at(["template_image"])
                     .on_key()
                     .label(target, ["clone_from_vmid"], "cloned from here")
@@ -116,7 +116,7 @@ fn source(entry: &VmEntry, inputs: &ResolveContext<'_>, target: Target, findings
         (None, None) => {
             findings.push(
                 Finding::error(Code::NoSource, target, "the VM has neither `template_image` nor `clone_from_vmid`")
-                    .help("write the image that it is made from, or the VM that it is cloned from"),
+                    .help("set one of the two"),
             );
             VmSource::Clone
         }
@@ -142,7 +142,7 @@ fn cloud_image(
                     Finding::error(
                         Code::InvalidValue,
                         target,
-                        format!("the image's address ends with `{name}`, which is no name for the file on the node"),
+                        format!("the image's address ends with `{name}`, which is not a valid file name"),
                     )
                     .at(["template_image"])
                     .expected("an address that ends with a file name: letters, digits, `_`, `.`, `+`, `~` and `-`"),
@@ -156,11 +156,10 @@ fn cloud_image(
             let release = written.map_or(defaults::UBUNTU_RELEASE, |release| release.as_str());
             let url = distributor(&name, release).unwrap_or_else(|| {
                 findings.push(
-                    Finding::error(Code::NoSource, target, format!("nobody knows where `{name}` comes from"))
+                    Finding::error(Code::NoSource, target, format!("the source of `{name}` is unknown"))
                         .at(["template_image"])
                         .help(
-                            "it is neither Ubuntu's nor Debian's name for a cloud image: write its URL, its path on the node, or \
-                             its volume, such as `local:import/IMAGE`",
+                            "it is not the name of an Ubuntu or Debian cloud image: write a URL, a path on the node, or a volume, such as `local:import/IMAGE`",
                         ),
                 );
                 String::new()
@@ -269,7 +268,7 @@ fn user(entry: UserEntry, inputs: &ResolveContext<'_>, target: Target, findings:
             Finding::error(
                 Code::SecretRefused,
                 target,
-                "`qm` takes a password only on its command line, where everybody on the node can read it",
+                "`qm` takes a password only on its command line, where all users of the node can read it",
             )
             .at(["user_config", "password"])
             .on_key()
@@ -278,7 +277,7 @@ fn user(entry: UserEntry, inputs: &ResolveContext<'_>, target: Target, findings:
     }
     let no_key = |line: &str| {
         let shown: String = line.chars().take(20).collect();
-        Finding::error(Code::InvalidValue, target, format!("`{shown}…` is no public ssh key"))
+        Finding::error(Code::InvalidValue, target, format!("`{shown}…` is not a public ssh key"))
             .expected("a line such as `ssh-ed25519 AAAA… name`, as in a `.pub` file")
     };
     let mut keys: Vec<String> = Vec::new();

@@ -30,7 +30,7 @@ impl Rule for Gates {
                             )
                             .at([if key == "wait_for" { key } else { super::health_key(guest) }])
                             .nth(index)
-                            .help("ask with `command` or `tcp`"),
+                            .help("use `command` or `tcp`"),
                         );
                     }
                 }
@@ -108,9 +108,9 @@ impl Sharers {
                 Finding::warning(
                     Code::NobodyWrites,
                     target,
-                    format!("nobody in the configuration writes `{file}`, which is `{path}` in here"),
+                    format!("no guest in the configuration writes `{file}`, which is `{path}` in this guest"),
                 )
-                .help("mount the directory in the guest that writes the file, too"),
+                .help("also mount the directory in the guest that writes the file"),
             );
         }
         // Of several guests that see the directory, the one whose number is in its path is the one it belongs to.

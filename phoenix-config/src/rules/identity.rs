@@ -64,9 +64,9 @@ impl<K: Eq + Hash> Seen<K> {
     fn see(&mut self, key: K, guest: &Guest, words: impl FnOnce() -> String, findings: &mut Vec<Finding>) {
         match self.first.get(&key) {
             Some(first) => findings.push(
-                Finding::error(self.code, Target::Guest(guest.id), format!("{} is that of {first} too", words()))
+                Finding::error(self.code, Target::Guest(guest.id), format!("{} is also used by {first}", words()))
                     .at(self.path.iter().copied())
-                    .label(Target::Guest(*first), self.path.iter().copied(), "it stands here first")
+                    .label(Target::Guest(*first), self.path.iter().copied(), "first used here")
                     .help("change one of the two"),
             ),
             None => {

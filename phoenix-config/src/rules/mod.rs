@@ -63,7 +63,7 @@ pub struct View<'a> {
     pub guests: &'a BTreeMap<GuestId, Guest>,
     /// The node.
     pub hypervisor: &'a Hypervisor,
-    /// The graph; absent when guests depend on each other in a ring.
+    /// The graph; absent when dependency cycle.
     pub graph: Option<&'a Graph>,
     /// Every id that is written, also those of guests that could not be read.
     pub known: &'a BTreeSet<GuestId>,
@@ -74,7 +74,7 @@ pub struct View<'a> {
 
 impl View<'_> {
     /// Whether a guest's value is what is written, or the default where nothing is. It is not where something is written that
-    /// could not be read: what follows from such a value is told once the value is mended.
+    /// could not be read: what follows from such a value is reported once the value is fixed.
     #[must_use]
     pub fn reads(&self, id: GuestId, path: &[&str]) -> bool {
         self.holes.guests.get(&id).is_none_or(|holes| spared(holes, path))
@@ -133,7 +133,7 @@ impl FleetHoles {
 pub enum Completeness {
     /// Yes.
     Whole,
-    /// No: what is missing may stand in a file, or below an id, that could not be read.
+    /// No: what is missing may be in a file, or below an id, that could not be read.
     Partial,
 }
 
@@ -182,7 +182,7 @@ pub(crate) fn dependency_path(guest: &Guest, id: GuestId) -> Vec<Segment> {
     std::iter::once("dependencies".into()).chain(index.map(Segment::Index)).collect()
 }
 
-/// So many faults of one guest's dependencies are told; finding the place of each costs a walk through the guest.
+/// So many faults of one guest's dependencies are reported; finding the place of each costs a walk through the guest.
 pub(crate) const MAX_DEPENDENCY_FAULTS: usize = 100;
 
 /// Whether two firewall rules do the same; remarks and logging make no difference.

@@ -97,6 +97,6 @@ fn gateway_finding(guest: &Guest, own: phoenix_types::Cidr, gateway: IpAddr) -> 
             .at(["network_config", "gw"])
             .label(target, ["network_config", "ip"], "the guest's network")
             .expected(format!("an address in {}", own.network()))
-            .help("mend the gateway, or the prefix length of the address");
+            .help("fix the gateway, or the prefix length of the address");
     Some(finding)
 }

@@ -33,14 +33,14 @@ fn dependency_findings(view: &View<'_>, guest: &Guest, dependency: &Guest) -> Ve
         let finding =
             Finding::warning(Code::TemplateDependency, target, format!("the dependency {name} is a template"))
                 .at(dependency_path(guest, dependency.id))
-                .help(format!("to be made from it, write `{}`; else remove the dependency", clone_key(guest)));
+                .help(format!("to clone it, write `{}`; otherwise remove the dependency", clone_key(guest)));
         findings.push(finding);
     }
     if guest.state == State::Running && dependency.state == State::Stopped {
         let message = format!("it runs, but the dependency {name} is never started");
         let finding = Finding::warning(Code::StoppedDependency, target, message)
             .at(dependency_path(guest, dependency.id))
-            .label(Target::Guest(dependency.id), ["start_at_boot"], "it is only on while it is provisioned")
+            .label(Target::Guest(dependency.id), ["start_at_boot"], "it runs only while it is provisioned")
             .help("start the dependency at boot, or write `\"state\": \"running\"` there");
         findings.push(finding);
     }
@@ -88,7 +88,7 @@ fn clone_finding(view: &View<'_>, guest: &Guest, source: &Guest) -> Option<Findi
     let (severity, why) = if source.state == State::Running && source.container().is_some() {
         (Severity::Error, "it runs, so its present state cannot be cloned")
     } else {
-        (Severity::Warning, "its present state would be cloned, whatever that is then")
+        (Severity::Warning, "its state at that time would be cloned")
     };
     let message = format!("the clone source {name} has no snapshot to clone: {why}");
     let finding = Finding::new(severity, Code::NoCloneSnapshot, target, message)

@@ -36,7 +36,7 @@ impl Rule for Resources {
                 Finding::warning(
                     Code::NodeMemory,
                     Target::File(FileKind::Hypervisor),
-                    format!("the guests that run want {memory} MiB together, the node has {node}"),
+                    format!("the running guests need {memory} MiB in total, but the node has {node}"),
                 )
                 .at(["node", "memory_mb"])
                 .help("give guests less memory, or start fewer of them"),
@@ -55,7 +55,7 @@ fn claimed_twice(gpu: u32, claims: &[(&Guest, f64)]) -> Option<Finding> {
     let message = format!("GPU {gpu} is claimed {sum:.2} times over by the {} guests that run on it", claims.len());
     let finding = Finding::error(Code::GpuShare, Target::Guest(last.id), message)
         .at(path)
-        .help("lower the shares to 1 in all, or give one of the guests another GPU");
+        .help("lower the shares to a total of 1, or give one of the guests another GPU");
     let labelled = others.iter().fold(finding, |finding, (guest, share)| {
         finding.label(Target::Guest(guest.id), path, format!("{share} of it is for `{}`", guest.name))
     });

@@ -8,7 +8,7 @@ use crate::model::{CloudImage, Context, Guest, VmSource};
 use crate::rules::{Rule, View};
 use crate::source::Segment;
 
-/// No secret stands in plain text where it can be known for one.
+/// No secret is in plain text where it can be known for one.
 #[derive(Debug)]
 pub(super) struct Secrets;
 
@@ -75,15 +75,11 @@ fn in_probe(probe: &Probe, target: Target, path: &[Segment], findings: &mut Vec<
                     && (is_secret_name(name) || revealed(value.expose()).is_some())
                 {
                     findings.push(
-                        Finding::warning(
-                            Code::PlainSecret,
-                            target,
-                            format!("the header `{name}` stands in plain text"),
-                        )
-                        .at(path.iter().cloned())
-                        .at(["http", "headers", name])
-                        .on_key()
-                        .help(ELSEWHERE),
+                        Finding::warning(Code::PlainSecret, target, format!("the header `{name}` is in plain text"))
+                            .at(path.iter().cloned())
+                            .at(["http", "headers", name])
+                            .on_key()
+                            .help(ELSEWHERE),
                     );
                 }
             }
@@ -110,7 +106,7 @@ pub(crate) const ELSEWHERE: &str =
     r#"write `{"secret": {"file": "…"}}` or `{"secret": {"env": "…"}}`, and change the secret"#;
 
 fn finding(target: Target, what: &str) -> Finding {
-    Finding::warning(Code::PlainSecret, target, format!("{what} stands in plain text"))
+    Finding::warning(Code::PlainSecret, target, format!("{what} is in plain text"))
         .help("let the program read it from a file that only it can read, and change the secret")
 }
 

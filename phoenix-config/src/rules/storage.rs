@@ -134,7 +134,7 @@ fn exported(guest: &Guest, index: usize, volume: &NfsVolume, hypervisor: &Hyperv
 fn lets_in(export: &NfsExport, address: IpAddr, guest: &Guest) -> bool {
     export.clients.is_empty()
         || export.clients.iter().any(|client| {
-            // Options may stand behind a client, as in `/etc/exports`.
+            // Options may be behind a client, as in `/etc/exports`.
             let client = client.split('(').next().unwrap_or(client).trim();
             if let Ok(one) = client.parse::<IpAddr>() {
                 one == address
@@ -177,7 +177,7 @@ impl Rule for Disks {
                     .at([key])
                     .label(Target::Guest(source), [key], "the clone source's disk")
                     .expected(format!("at least {least}"))
-                    .help("disks grow, they never shrink: make this one larger, or the source's smaller"),
+                    .help("disks cannot shrink: enlarge this disk, or reduce the disk of the source"),
                 );
             }
             if let Some(size) = guest.disk.or(inherited) {
@@ -222,10 +222,10 @@ impl Rule for Snapshots {
                     Finding::warning(
                         Code::SnapshotWithBindMount,
                         target,
-                        "lifecycle snapshots cannot be taken: a directory of the node is mounted in here",
+                        "lifecycle snapshots cannot be taken: a directory of the node is mounted in this guest",
                     )
                     .at(["enable_lifecycle_snapshots"])
-                    .label(bind_target, bind_path, "Proxmox takes no snapshot with these")
+                    .label(bind_target, bind_path, "Proxmox cannot take snapshots with these")
                     .help("remove `enable_lifecycle_snapshots`, or use volumes instead of directories"),
                 );
             }
@@ -237,10 +237,10 @@ impl Rule for Snapshots {
                 (Severity::Warning, Code::SnapshotWithBindMount)
             };
             let message =
-                format!("the snapshot `{snapshot}` cannot be taken: a directory of the node is mounted in here");
+                format!("the snapshot `{snapshot}` cannot be taken: a directory of the node is mounted in this guest");
             let finding = Finding::new(severity, code, target, message)
                 .at(["template_snapshot_name"])
-                .label(bind_target, bind_path, "Proxmox takes no snapshot with these")
+                .label(bind_target, bind_path, "Proxmox cannot take snapshots with these")
                 .help("use volumes instead of directories, or do not clone it");
             let clone = view
                 .guests

@@ -16,7 +16,7 @@ const MAX_FINDINGS: usize = 100;
 /// memory of the file.
 const MAX_EXAMINED: usize = 4 << 20;
 
-/// What a text is that cannot be read at all. `base` is where it stands in its file.
+/// What a text is that cannot be read at all. `base` is where it is in its file.
 pub(crate) fn unreadable(error: &serde_json::Error, text: &str, base: usize, kind: FileKind) -> Finding {
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or(&words);
@@ -51,7 +51,7 @@ pub(crate) fn unreadable(error: &serde_json::Error, text: &str, base: usize, kin
         }
         "expected `,` or `}`" | "expected `,` or `]`" => finding.help("put a comma between the two"),
         "key must be a string" => finding.help("put the key in double quotes; comments are not JSON"),
-        _ => finding.help("mend the text here"),
+        _ => finding.help("fix the value here"),
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Examined {
     pub(crate) rest: Option<Rest>,
 }
 
-/// Everything that is wrong with one guest. `base` is where its text stands in its file.
+/// Everything that is wrong with one guest. `base` is where its text is in its file.
 pub(crate) fn examine_guest(kind: FileKind, text: &str, base: usize, error: &serde_json::Error) -> Examined {
     examine(Part::Guest(kind), kind, text, Target::At(kind, base), error, base, &scan(text, 0))
 }
@@ -79,13 +79,13 @@ fn scan_findings(kind: FileKind, scanned: &Scan, base: usize) -> Vec<Finding> {
         Finding::error(
             Code::DuplicateKey,
             Target::At(kind, base + duplicate.again.start),
-            format!("the key `{}` stands twice in one object", duplicate.key),
+            format!("duplicate key `{}`", duplicate.key),
         )
-        .label(Target::At(kind, base + duplicate.first.start), [] as [&str; 0], "it stands here first")
+        .label(Target::At(kind, base + duplicate.first.start), [] as [&str; 0], "first used here")
         .help("keep one of the two")
     });
     let deep = scanned.too_deep.map(|at| {
-        Finding::error(Code::TooDeep, Target::At(kind, base + at), "objects and lists lie too deep in each other here")
+        Finding::error(Code::TooDeep, Target::At(kind, base + at), "objects and lists are nested too deeply here")
             .expected(format!("at most {MAX_DEPTH} of them"))
             .help("flatten the value")
     });
@@ -142,7 +142,7 @@ fn examine(
         let made = explanation.findings(&fault, room + 1);
         if made.len() > room {
             findings.extend(made.into_iter().take(room));
-            findings.push(Finding::error(Code::InvalidValue, target, "there are more faults in here than are told"));
+            findings.push(Finding::error(Code::InvalidValue, target, "too many errors; the rest are not shown"));
             break;
         }
         for finding in made {

@@ -110,19 +110,18 @@ impl Explanation<'_> {
         }
         if let Some(Foreign::NoKey) = meant {
             return finding.help(format!(
-                "Phoenix has no key for `{key}` yet: set it on the node, which keeps it, and remove it here"
+                "Phoenix has no key for `{key}` yet: set it on the node, where Phoenix leaves it alone, and remove it here"
             ));
         }
         if let Some((near, owner)) = elsewhere(key) {
-            return finding
-                .help(format!("`{near}` belongs to {owner}; else remove it: keys of your own begin with `x-`"));
+            return finding.help(format!("`{near}` belongs to {owner}; else remove it: your own keys start with `x-`"));
         }
         let finding = match known.as_slice() {
             [] => finding,
             few if few.len() <= 12 => finding.expected(format!("one of {}", quoted(few))),
             _ => finding,
         };
-        finding.help("remove it; keys of your own begin with `x-`")
+        finding.help("remove it; your own keys start with `x-`")
     }
 
     fn missing_key(&self, path: &[Segment], property: &Value, schema: Option<&Value>) -> Finding {
@@ -365,7 +364,7 @@ fn quoted(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// A sentence as it goes on after a colon.
+/// A sentence as it continues after a colon.
 fn lower_case(sentence: &str) -> String {
     let mut chars = sentence.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())

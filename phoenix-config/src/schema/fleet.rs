@@ -40,7 +40,7 @@ pub(super) fn fleet() -> Value {
             (
                 "profiles",
                 json!({
-                    "description": "What several guests share: they have it with `extends`.",
+                    "description": "Keys that several guests share with `extends`.",
                     "type": "object",
                     "additionalProperties": {"$ref": "#/$defs/Profile"},
                 }),
@@ -48,7 +48,7 @@ pub(super) fn fleet() -> Value {
             (
                 "vars",
                 json!({
-                    "description": "Variables: `${name}` stands for their values.",
+                    "description": "Variables for `${name}`.",
                     "type": "object",
                     "additionalProperties": {"$ref": "#/$defs/Variable"},
                 }),
@@ -74,7 +74,7 @@ pub(super) fn fleet() -> Value {
         properties.insert(
             EXTENDS.to_owned(),
             json!({
-                "description": "The profiles that it has, a later one over an earlier one, its own keys over all.",
+                "description": "The profiles of the guest. A later profile overrides an earlier one; the guest's own keys override all profiles.",
                 "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
             }),
         );
@@ -111,22 +111,22 @@ fn variable() -> Value {
     json!({"anyOf": [scalar, {
         "type": "object",
         "properties": {
-            "default": {"description": "Its value, where nothing else gives one.", "type": ["string", "number", "boolean"]},
+            "default": {"description": "The default value.", "type": ["string", "number", "boolean"]},
             "type": {"enum": ["string", "integer", "number", "boolean"]},
             "description": {"type": "string"},
             "pattern": {"description": "A regular expression, or `ipv4`, `ipv6`, `cidr`, `hostname` or `mac`.", "type": "string"},
             "one_of": {"type": "array"},
             "minimum": {"type": "number"},
             "maximum": {"type": "number"},
-            "env": {"description": "The variable of the environment that gives its value.", "type": "string"},
-            "secret": {"description": "Where the secret is that it stands for."},
+            "env": {"description": "The environment variable with its value.", "type": "string"},
+            "secret": {"description": "The source of the secret."},
         },
         "patternProperties": {"^x-": {}},
         "additionalProperties": false,
     }]})
 }
 
-/// Lets values be `${…}`, lists be changes, keys be taken away and be missing.
+/// Lets values be `${…}`, lists be changes, keys be removed and be missing.
 fn loosen(schema: &mut Value) {
     let Some(members) = schema.as_object_mut() else {
         if let Value::Array(items) = schema {

@@ -95,7 +95,7 @@ impl Holes {
         silent
     }
 
-    /// The place in the whole value of what stands at `path` in the value without the holes.
+    /// The place in the whole value of what is at `path` in the value without the holes.
     pub(crate) fn original(&self, path: &[Segment]) -> Vec<Segment> {
         let mut whole: Vec<Segment> = Vec::with_capacity(path.len());
         for segment in path {

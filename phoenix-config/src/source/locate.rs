@@ -1,4 +1,4 @@
-//! Where a value stands in a JSON text: found by walking to it, so that nothing has to be remembered for the values that
+//! Where a value is in a JSON text: found by walking to it, so that nothing has to be remembered for the values that
 //! nobody asks about.
 
 use std::borrow::Cow;

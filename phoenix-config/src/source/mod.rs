@@ -1,4 +1,4 @@
-//! The texts of the files: lines and columns, and where a value stands in them.
+//! The texts of the files: lines and columns, and where a value is in them.
 
 mod holes;
 mod locate;

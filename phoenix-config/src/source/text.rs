@@ -138,7 +138,7 @@ impl Source {
         &self.text
     }
 
-    /// The text as it may be shown: plain secrets are stars, and everything else stands where it stands in the text.
+    /// The text as it may be shown: plain secrets are stars, and everything else stands where it is in the text.
     #[must_use]
     pub fn shown(&self) -> &str {
         self.shown.get_or_init(|| super::mask::mask(&self.text))

@@ -1,4 +1,4 @@
-//! Every code has a folder that is wrong in that one way, and beside it one that is not.
+//! Every code has a folder that is wrong in that one way, and next to it one that is not.
 
 use std::fmt::Write as _;
 

@@ -5,7 +5,7 @@ use phoenix_config::schema::{SchemaKind, schema};
 use phoenix_config::{Code, Loaded};
 use serde_json::Value;
 
-/// The folder of the predecessor's files, beside the repository.
+/// The folder of the predecessor's files, next to the repository.
 fn corpus() -> Option<Utf8PathBuf> {
     let dir = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/phoenix");
     dir.is_dir().then_some(dir)

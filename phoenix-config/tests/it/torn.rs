@@ -86,7 +86,7 @@ fn faults_of_the_node_hide_none_of_the_guests() {
     assert_eq!(codes, ["PHX0105", "PHX0305"]);
 }
 
-/// One guest, wrong in one way: nothing else is told.
+/// One guest, wrong in one way: nothing else is reported.
 #[test_case(r#""template": 5"#, "PHX0107" ; "the template")]
 #[test_case(r#""template": "local:a", "health_check": {"command": "true", "retries": "x"}"#, "PHX0107" ; "how long a gate waits")]
 #[test_case(r#""template": "local:a", "wait_for": {"tcp": {"port": 0}, "timeout": 5}"#, "PHX0108" ; "a probe")]
@@ -102,7 +102,7 @@ fn nothing_follows_from_what_could_not_be_read_of_a_guest(members: &str, code: &
     assert_eq!(codes, [code]);
 }
 
-/// A guest that is wrong in one way, and one beside it that would be wrong if that were not mended.
+/// A guest that is wrong in one way, and one next to it that would be wrong if that were not fixed.
 #[test_case(
     r#"{"name": "base", "template": "local:a", "template_snapshot_name": 5}"#,
     r#"{"name": "web", "clone_from_ctid": "100"}"# ; "the snapshot that is cloned")]

@@ -13,7 +13,7 @@ fn codes(texts: &[(FileKind, String)]) -> Vec<&'static str> {
 const NODE: &str =
     r#"{"network": {"interfaces": {"name": "vmbr0", "address": "10.0.0.13/24"}, "nfs_server": "10.0.0.13"}}"#;
 
-/// One container beside a node with a bridge in 10.0.0.0/24.
+/// One container next to a node with a bridge in 10.0.0.0/24.
 fn container(members: &str) -> Vec<&'static str> {
     let lxc = format!(r#"{{"lxc_configs": {{"100": {{"name": "web", "template": "local:a", {members}}}}}}}"#);
     codes(&[(FileKind::Hypervisor, NODE.to_owned()), (FileKind::Lxc, lxc)])
@@ -147,7 +147,7 @@ fn exports(path: &str, server: &str, expected: &[&str]) {
     assert_eq!(volume(r#"["10.0.0.20"]"#, path, server), expected);
 }
 
-/// Two containers, 100 and 101, beside the node.
+/// Two containers, 100 and 101, next to the node.
 fn two(first: &str, second: &str) -> Vec<&'static str> {
     let lxc = format!(r#"{{"lxc_configs": {{"100": {{{first}}}, "101": {{{second}}}}}}}"#);
     codes(&[(FileKind::Hypervisor, NODE.to_owned()), (FileKind::Lxc, lxc)])
@@ -231,15 +231,19 @@ fn settings_of_a_vm(members: &str, expected: &str) {
 #[test_case("startup", "{}", "did you mean `boot_order`?")]
 #[test_case("net0", r#""x""#, "did you mean `network_config`?")]
 #[test_case("network_config", r#"{"tag": 20}"#, "did you mean `vlan`?" ; "a tag")]
-#[test_case("network_config", r#"{"hwaddr": "02:00:00:00:00:01"}"#, "`mac_address` belongs to a container; else remove it: keys of your own begin with `x-`" ; "hwaddr")]
+#[test_case("network_config", r#"{"hwaddr": "02:00:00:00:00:01"}"#, "`mac_address` belongs to a container; else remove it: your own keys start with `x-`" ; "hwaddr")]
 #[test_case("health_check", r#"{"test": ["true"], "retries": 1}"#, "did you mean `command`?" ; "a test")]
-#[test_case("numa", "1", "Phoenix has no key for `numa` yet: set it on the node, which keeps it, and remove it here")]
+#[test_case(
+    "numa",
+    "1",
+    "Phoenix has no key for `numa` yet: set it on the node, where Phoenix leaves it alone, and remove it here"
+)]
 #[test_case(
     "hostpci0",
     r#""x""#,
-    "Phoenix has no key for `hostpci0` yet: set it on the node, which keeps it, and remove it here"
+    "Phoenix has no key for `hostpci0` yet: set it on the node, where Phoenix leaves it alone, and remove it here"
 )]
-#[test_case("health_check", r#"{"tcp": {"port": 1}, "retries": 1, "start_interval": "1s"}"#, "Phoenix has no key for `start_interval` yet: set it on the node, which keeps it, and remove it here" ; "start_interval")]
+#[test_case("health_check", r#"{"tcp": {"port": 1}, "retries": 1, "start_interval": "1s"}"#, "Phoenix has no key for `start_interval` yet: set it on the node, where Phoenix leaves it alone, and remove it here" ; "start_interval")]
 fn words_of_other_tools(key: &str, value: &str, help: &str) {
     let lxc = format!(r#"{{"lxc_configs": {{"101": {{"name": "web", "template": "local:a", "{key}": {value}}}}}}}"#);
     let loaded = Loader::new("/nowhere".into()).load_texts([(FileKind::Lxc, lxc)]);

@@ -1,6 +1,6 @@
 //! Guests that exist and are configured, but carry no record of Phoenix: taking them over.
 //!
-//! The state is taken as it is. Nothing about a guest changes but its notes, and for a container the one raw line beside
+//! The state is taken as it is. Nothing about a guest changes but its notes, and for a container the one raw line next to
 //! them; what differs from the configuration is changed by the next `up`, which says so first.
 
 mod claim;
@@ -26,7 +26,7 @@ pub use take::AdoptError;
 #[non_exhaustive]
 pub enum NotAdoptable {
     /// It does not exist.
-    #[error("guest {guest} does not exist: `phoenix up` makes it")]
+    #[error("guest {guest} does not exist: `phoenix up` creates it")]
     Absent {
         /// The guest.
         guest: GuestId,
@@ -51,7 +51,7 @@ pub enum NotAdoptable {
     },
     /// Somebody works on it.
     #[error(
-        "guest {guest} is locked (`{lock}`): wait for the task that holds the lock, or take a stale one off with `{tool} unlock {guest}`"
+        "guest {guest} is locked (`{lock}`): wait for the task that holds the lock, or remove a stale lock with `{tool} unlock {guest}`"
     )]
     Locked {
         /// The guest.
@@ -63,28 +63,26 @@ pub enum NotAdoptable {
     },
     /// A template never runs again.
     #[error(
-        "guest {guest} is a template, and the configuration wants one that runs: write `is_template` into it, or choose another id"
+        "guest {guest} is a template, but the configuration describes a guest that runs: set `is_template`, or choose another id"
     )]
     Template {
         /// The guest.
         guest: GuestId,
     },
     /// A record that this program cannot read.
-    #[error("guest {guest} carries a record of another version of Phoenix: use that one")]
+    #[error("guest {guest} has a record of another version of Phoenix: use that one")]
     OtherVersion {
         /// The guest.
         guest: GuestId,
     },
     /// A run that died was making it.
-    #[error("guest {guest} was being made by a run that ended early: `phoenix up` finishes it")]
+    #[error("guest {guest} was being created by an interrupted run: `phoenix up` completes it")]
     HalfMade {
         /// The guest.
         guest: GuestId,
     },
-    /// Its notes or tags say that something else manages it. Whoever names it means it.
-    #[error(
-        "guest {guest} is managed by {by}, as its notes or tags say: name it if Phoenix is to take it over all the same"
-    )]
+    /// Its notes or tags say that something else manages it. The user adopts it by naming it.
+    #[error("guest {guest} is managed by {by} according to its notes or tags: name it to adopt it anyway")]
     Managed {
         /// The guest.
         guest: GuestId,
@@ -93,7 +91,7 @@ pub enum NotAdoptable {
     },
     /// Its notes have no room for a record.
     #[error(
-        "the notes of guest {guest} are full: they would have {length} characters, and Proxmox keeps {NOTES_LIMIT}"
+        "the notes of guest {guest} are full: they would have {length} characters, but Proxmox keeps {NOTES_LIMIT}"
     )]
     NotesFull {
         /// The guest.
@@ -221,9 +219,7 @@ fn consider(
         _ => None,
     };
     if let Proof::CloneOf(source) = proof {
-        remarks.push(format!(
-            "its notes carry the record of guest {source}, from which it was cloned: it gets its own instead"
-        ));
+        remarks.push(format!("its notes contain the record of its clone source {source}: it gets its own record"));
     }
     let record = match record {
         Some(record) => record,
@@ -257,7 +253,7 @@ fn claimed_by(adoptee: &Adoptee) -> Option<String> {
 
 fn with_claim(mut adoptee: Adoptee, claim: Option<String>) -> Adoptee {
     if let Some(by) = claim {
-        let warning = "two that manage one guest undo each other's work";
+        let warning = "two tools that manage one guest undo each other's work";
         adoptee.remarks.push(format!("its notes or tags say that it is managed by {by}: {warning}"));
     }
     adoptee

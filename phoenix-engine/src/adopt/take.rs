@@ -12,7 +12,7 @@ use crate::node::Node;
 #[non_exhaustive]
 pub enum AdoptError {
     /// The guest is not what was looked at.
-    #[error("guest {0} was changed by somebody meanwhile: run `phoenix adopt` again")]
+    #[error("guest {0} was changed in the meantime: run `phoenix adopt` again")]
     Changed(GuestId),
     /// Its file.
     #[error(transparent)]

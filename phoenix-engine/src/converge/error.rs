@@ -29,33 +29,33 @@ pub(crate) enum StepError {
     Script { name: String, status: i32, tail: String },
     #[error("the script `{name}` was lost: the guest restarted, or something killed it{}", systemd_says(reason.as_deref()))]
     ScriptLost { name: String, reason: Option<String>, tail: String },
-    #[error("another script still runs in the guest, left there by a run that died")]
+    #[error("another script of a run that died still runs in the guest")]
     ScriptsBusy,
     #[error("the script `{name}` did not end within {seconds} s and was stopped")]
     ScriptDeadline { name: String, seconds: u64, tail: String },
-    #[error("guest {0} is there already, and nothing proves that Phoenix made it")]
+    #[error("guest {0} already exists, and nothing proves that Phoenix created it")]
     Taken(GuestId),
-    #[error("guest {0} is not there any more: somebody removed it during the run")]
+    #[error("guest {0} no longer exists: it was removed during the run")]
     Vanished(GuestId),
-    #[error("guest {guest} is locked (`{lock}`), and whoever locked it may still be at work")]
+    #[error("guest {guest} is locked (`{lock}`): another task may still hold the lock")]
     Locked { guest: GuestId, lock: String },
-    #[error("the notes have no room for the record: {length} bytes with it, and Proxmox keeps 8192")]
+    #[error("the notes have no room for the record: {length} bytes with it, but Proxmox keeps 8192")]
     NotesFull { length: usize },
-    #[error("mounting the NFS volumes ended with {status}: {tail}")]
+    #[error("mounting the NFS volumes failed with {status}: {tail}")]
     Volumes { status: String, tail: String },
-    #[error("taking out or making anew what no two machines may share ended with {status}: {tail}")]
+    #[error("resetting the machine id and ssh host keys failed with {status}: {tail}")]
     Identity { status: String, tail: String },
     #[error("`{command}` ended with status {status}")]
     HostCommand { command: String, status: String, tail: String },
     #[error("the root disk of guest {0} cannot be found in its settings")]
     NoRootDisk(GuestId),
-    #[error("gate `{gate}` cannot be asked")]
+    #[error("gate `{gate}` cannot run")]
     Secret {
         gate: String,
         #[source]
         source: SecretError,
     },
-    #[error("it is held back before its first change: {}", .0.message)]
+    #[error("blocked before its first change: {}", .0.message)]
     Obstacle(Obstacle),
     #[error("cancelled")]
     Cancelled,
@@ -87,29 +87,29 @@ impl StepError {
         match self {
             Self::Taken(id) => Some(format!("choose another id, or remove guest {id} by hand when it is not needed")),
             Self::Locked { guest, .. } => {
-                Some(format!("wait until that is done; when nothing works on it any more, unlock {guest} by hand"))
+                Some(format!("wait for the task; if no task works on the guest, unlock {guest} by hand"))
             }
             Self::Obstacle(Obstacle { check, advice, .. }) => {
-                Some(format!("{advice}; or, if you know better, `--skip-check {check}`"))
+                Some(format!("{advice}; or skip the check with `--skip-check {check}`"))
             }
             Self::NotesFull { .. } => Some("shorten the guest's notes".to_owned()),
             Self::Script { .. } => Some(
-                "the script's output is above; mend it and run `phoenix up` again: it goes on from here".to_owned(),
+                "see the script's output above; fix the script and run `phoenix up` again: it continues from here".to_owned(),
             ),
             Self::Gate(failure) if failure.gate == AGENT_GATE => Some(format!(
-                "look at its console with `qm terminal {}`: it may not boot, have no network, or its image may lack \
-                 `qemu-guest-agent`; of a VM that has no agent the files say `\"guest_agent\": false`",
+                "check its console with `qm terminal {}`: it may not boot, have no network, or its image may lack \
+                 `qemu-guest-agent`; for a VM without an agent, configure `\"guest_agent\": false`",
                 failure.guest
             )),
             Self::Volumes { tail, .. } if tail.contains("busy") => Some(
-                "something in the VM still uses it: `fuser -vm` and its mount point tell what; stop that and run `phoenix up` again"
+                "a process in the VM still uses it: find it with `fuser -vm` and the mount point, stop it and run `phoenix up` again"
                     .to_owned(),
             ),
             Self::Guest(error) if error.class() == phoenix_pve::ErrorClass::TimedOut => Some(
-                "a guest that does not shut down can be switched off with `pct stop` or `qm stop`; what it has not saved is lost"
+                "if the guest does not shut down, stop it with `pct stop` or `qm stop`; unsaved data is lost"
                     .to_owned(),
             ),
-            Self::ScriptLost { .. } => Some("run `phoenix up` again: the script runs once more".to_owned()),
+            Self::ScriptLost { .. } => Some("run `phoenix up` again: it runs the script again".to_owned()),
             _ => None,
         }
     }

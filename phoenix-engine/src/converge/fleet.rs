@@ -27,7 +27,7 @@ pub struct Options {
     pub jobs: usize,
     /// How many scripts may run at the same time. Default: 16.
     pub scripts: usize,
-    /// How many guests may be made on one storage at the same time; those on others go on meanwhile. Default: 4.
+    /// How many guests may be made on one storage at the same time; those on others continue meanwhile. Default: 4.
     pub jobs_per_storage: usize,
     /// Cancelled: no new steps; running ones reach their end.
     pub cancel: CancellationToken,
@@ -51,7 +51,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whether every guest is as it should be.
+    /// Whether every guest is up to date.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.guests.values().all(GuestOutcome::is_good)

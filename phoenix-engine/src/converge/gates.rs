@@ -34,7 +34,7 @@ impl Agent for VmAgent {
         let silent = |reason: String| InsideError::AgentSilent { guest: self.guest, reason };
         match tokio::time::timeout(deadline, self.machines.ping(self.guest)).await {
             Ok(Ok(())) => Ok(()),
-            // What the tool said is enough; the rest would be told again at each attempt.
+            // What the tool said is enough; the rest would be reported again at each attempt.
             Ok(Err(GuestError::Failed(failure))) => Err(silent(failure.tail)),
             Ok(Err(error)) => Err(silent(error.to_string())),
             Err(_) => Err(InsideError::Slow { guest: self.guest, seconds: deadline.as_secs_f64() }),
@@ -142,7 +142,7 @@ pub(crate) fn probe_context(node: &Node, guest: &DesiredGuest) -> ProbeContext {
     }
 }
 
-fn told(events: &EventSender, gate: &Gate, attempt: &Attempt) {
+fn report_attempt(events: &EventSender, gate: &Gate, attempt: &Attempt) {
     events.send(EventKind::GateAsked {
         gate: gate.name.clone(),
         attempt: attempt.number,
@@ -175,7 +175,7 @@ pub(super) async fn wait_all(
 }
 
 async fn wait_one(gate: &Gate, context: &ProbeContext, events: &EventSender) -> Result<(), Box<GateFailure>> {
-    match phoenix_health::wait(gate, context, &mut |attempt| told(events, gate, attempt)).await {
+    match phoenix_health::wait(gate, context, &mut |attempt| report_attempt(events, gate, attempt)).await {
         Outcome::Passed { attempts, elapsed } => {
             events.send(EventKind::GatePassed { gate: gate.name.clone(), attempts, ms: millis(elapsed) });
             Ok(())

@@ -185,7 +185,7 @@ async fn still_healthy(run: &Run, guest: &DesiredGuest, events: &EventSender) ->
     let patience = guest.health.iter().map(|gate| gate.schedule.longest()).max().unwrap_or_default();
     match run.node.at(guest.id, Stage::Health).uptime(guest.kind(), guest.id).await {
         Ok(Some(uptime)) if uptime < patience => {
-            let text = format!("it was started {} s ago and gets the time of a start", uptime.as_secs());
+            let text = format!("started {} s ago: waiting with start timeouts", uptime.as_secs());
             events.send(EventKind::Notice { text });
             gates::wait(run, &guest.health, &context, events).await
         }
@@ -257,8 +257,8 @@ pub(super) fn broken(reason: &str) -> GuestOutcome {
     GuestOutcome::Failed {
         failure: Failure {
             stage: Stage::Define,
-            message: format!("Phoenix itself failed while it worked on this guest: {reason}"),
-            hint: Some("this is a fault of Phoenix: please report it with the output of RUST_BACKTRACE=1".to_owned()),
+            message: format!("internal error while working on this guest: {reason}"),
+            hint: Some("this is a bug in Phoenix: please report it with the output of RUST_BACKTRACE=1".to_owned()),
             attempts: None,
             asked: Vec::new(),
             cause: None,

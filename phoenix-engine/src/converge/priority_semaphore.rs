@@ -37,7 +37,7 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.semaphore.with(|queue| queue.waiting.remove(&self.place));
-        // Whoever was behind may be first now.
+        // Another waiter may be first now.
         self.semaphore.freed.notify_waiters();
     }
 }
@@ -66,7 +66,7 @@ impl PrioritySemaphore {
         let place = (Reverse(urgency), guest);
         self.with(|queue| queue.waiting.insert(place));
         let waiting = Waiting { semaphore: self, place };
-        // Those who become ready at the same moment all stand in the queue before the first one goes.
+        // Those who become ready at the same moment all are in the queue before the first one goes.
         tokio::task::yield_now().await;
         loop {
             let freed = self.freed.notified();

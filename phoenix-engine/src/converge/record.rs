@@ -14,15 +14,15 @@ use crate::node::Site;
 use crate::plan::Stage;
 
 /// The record of a clone's source, as long as the clone has none of its own. Its keys and lines came along with the clone and
-/// are taken away where they are not wanted: a clone must not see its source's GPUs.
+/// are removed where they are not wanted: a clone must not see its source's GPUs.
 pub(super) async fn inherited(worker: &Worker<'_>, site: &Site) -> Result<Option<Record>, StepError> {
     let Some(source) = worker.guest.clone_source().filter(|_| worker.record.check.is_none()) else { return Ok(None) };
     let file = worker.files(site).conf(source).await?;
     Ok(file.and_then(|file| Record::find(file.conf.live.description.as_deref()?)).filter(|record| record.id == source))
 }
 
-/// Writes the record into the guest's notes, and a container's raw lines beside it, in one change of its file and without a
-/// process. Does nothing when all of it stands there already.
+/// Writes the record into the guest's notes, and a container's raw lines next to it, in one change of its file and without a
+/// process. Does nothing when all of it is there already.
 pub(super) async fn write(worker: &mut Worker<'_>, site: &Site) -> Result<(), StepError> {
     let file = worker.conf(site).await?;
     let wanted = match &worker.guest.spec {

@@ -1,4 +1,4 @@
-//! A guest that is stopped or taken away, whatever the configuration says of it.
+//! A guest that is stopped or removed, whatever the configuration says of it.
 
 use phoenix_pve::{ErrorClass, GuestFiles, Purge};
 use phoenix_types::{GuestId, GuestKind};
@@ -46,7 +46,7 @@ impl Target<'_> {
         match stopped {
             Err(error) if error.class() == Some(ErrorClass::NotRunning) => Ok(()),
             Err(error) if error.class() == Some(ErrorClass::TimedOut) => {
-                let text = format!("it does not shut down within {} s and is switched off", SHUTDOWN.as_secs());
+                let text = format!("it did not shut down within {} s: stopping it", SHUTDOWN.as_secs());
                 self.events.send(EventKind::Notice { text });
                 while_busy(self.events, Stage::Stop, || guests.stop(id)).await
             }

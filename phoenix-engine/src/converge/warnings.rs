@@ -10,16 +10,16 @@ use tokio::time::Instant;
 
 use crate::event::EventKind;
 
-/// Hears what the tools print. A guest's warning is told once.
+/// Hears what the tools print. A guest's warning is reported once.
 #[derive(Debug)]
 pub(super) struct Warnings {
     events: mpsc::WeakUnboundedSender<(Instant, Option<GuestId>, EventKind)>,
-    told: Mutex<BTreeSet<(Option<GuestId>, String)>>,
+    reported: Mutex<BTreeSet<(Option<GuestId>, String)>>,
 }
 
 impl Warnings {
     pub(super) fn new(events: &mpsc::UnboundedSender<(Instant, Option<GuestId>, EventKind)>) -> Self {
-        Self { events: events.downgrade(), told: Mutex::default() }
+        Self { events: events.downgrade(), reported: Mutex::default() }
     }
 }
 
@@ -33,7 +33,7 @@ impl Recorder for Warnings {
         let Some(events) = self.events.upgrade() else { return };
         for warning in phoenix_pve::warnings(output) {
             let is_new =
-                self.told.lock().unwrap_or_else(PoisonError::into_inner).insert((record.guest, warning.clone()));
+                self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert((record.guest, warning.clone()));
             if is_new {
                 let verb: Vec<&str> = record.argv.iter().take(3).map(String::as_str).collect();
                 let text = format!("`{}` warns: {warning}", verb.join(" "));

@@ -20,9 +20,9 @@ pub(crate) struct Worker<'a> {
     pub(super) guest: &'a DesiredGuest,
     pub(super) events: &'a EventSender,
     pub(super) record: Record,
-    /// How many steps are still to come that ask whether the guest is as it should be.
+    /// How many later steps ask whether the guest is healthy.
     pub(super) proofs_left: usize,
-    /// How many snapshots of the guest as it should be are still to be taken.
+    /// How many snapshots of the finished guest are still to be taken.
     pub(super) snapshots_left: usize,
     /// How many steps are still to come.
     pub(super) steps_left: usize,

@@ -18,7 +18,7 @@ pub(super) fn origin_words(spec: &DesiredContainer) -> (String, &'static str) {
     (summary, "it does not exist")
 }
 
-/// Why the directories that it mounts have to be mended; `None` when they are in order.
+/// Why the directories that it mounts have to be fixed; `None` when they are in order.
 pub(super) fn host_paths_reason(spec: &DesiredContainer, observed: &Observed) -> Option<String> {
     spec.host_paths.iter().find_map(|path| match (observed.paths.get(&path.path), path.owner) {
         (None, _) => Some(format!("{} is not there", path.path)),

@@ -1,4 +1,4 @@
-//! What differs between a guest as it is and as it should be.
+//! The differences between a guest and its configuration.
 
 use phoenix_config::model::State;
 use phoenix_lxc::{MountPoint, MountSource};
@@ -20,14 +20,14 @@ const FIXED_AT_CREATION: [&str; 1] = ["unprivileged"];
 
 /// What to do about them.
 const RECREATE_HINT: &str =
-    "only a new guest has it: `phoenix delete` takes this one and its disks away, `phoenix up` makes it anew";
+    "only a new guest can have it: `phoenix delete` destroys this guest and its disks, `phoenix up` recreates it";
 
 impl Difference {
     pub(super) fn new(key: impl Into<String>, from: Option<String>, to: Option<String>, effect: Effect) -> Self {
         let reason = match (&from, &to) {
-            (None, _) => "it is configured, and not there",
-            (Some(_), Some(_)) => "the configuration says otherwise",
-            (Some(_), None) => "it is configured no more",
+            (None, _) => "configured, but missing",
+            (Some(_), Some(_)) => "differs from the configuration",
+            (Some(_), None) => "no longer configured",
         };
         let key = key.into();
         let mask = |value: Option<String>| value.map(|value| mask_setting(&key, &value).into_owned());
@@ -89,7 +89,7 @@ pub(super) fn settings(guest: &DesiredGuest, present: &Present, record: &Record)
     Ok(found)
 }
 
-/// Settings of a guest that runs which are as they should be from its next start on.
+/// Settings of a running guest that take effect at its next start.
 fn waiting(guest: &DesiredGuest, present: &Present, record: &Record) -> Vec<Difference> {
     if present.conf.pending.is_none() || present.power == Power::Stopped {
         return Vec::new();
@@ -101,7 +101,7 @@ fn waiting(guest: &DesiredGuest, present: &Present, record: &Record) -> Vec<Diff
         .map(Difference::from)
         .filter(Difference::is_doable)
         .map(|difference| {
-            Difference { effect: Effect::Restart, ..difference }.because("it is set, and waits for the next start")
+            Difference { effect: Effect::Restart, ..difference }.because("set, and pending until the next start")
         })
         .collect()
 }
@@ -117,8 +117,8 @@ fn volume_sizes(guest: &DesiredGuest, spec: &DesiredContainer, present: &Present
         let (key, there) = mounted.iter().find(|(_, value)| value.get("mp") == Some(mount.path.as_str()))?;
         let have: DiskSize = there.get("size")?.parse().ok().filter(|have| have != size)?;
         let reason = match have < *size {
-            true => format!("a volume stays as large as it is; `pct resize {} {key} {size}` makes it larger", guest.id),
-            false => "a disk never shrinks, so it stays".to_owned(),
+            true => format!("Phoenix does not resize volumes: `pct resize {} {key} {size}` makes it larger", guest.id),
+            false => "disks cannot shrink".to_owned(),
         };
         let (from, to) = (Some(have.to_string()), Some(size.to_string()));
         Some(Difference::new(format!("{key} size"), from, to, Effect::Impossible).because(reason))
@@ -126,7 +126,7 @@ fn volume_sizes(guest: &DesiredGuest, spec: &DesiredContainer, present: &Present
     spec.mounts.iter().filter_map(difference).collect()
 }
 
-/// Raw lines that are added or taken away. They act at the next start.
+/// Raw lines that are added or removed. They act at the next start.
 fn raw_lines(spec: &DesiredContainer, present: &Present, record: &Record) -> Vec<Difference> {
     let have = &present.conf.live.raw;
     let added = spec.raw_lines.iter().filter(|line| !have.contains(line));
@@ -137,7 +137,7 @@ fn raw_lines(spec: &DesiredContainer, present: &Present, record: &Record) -> Vec
     added.chain(gone).collect()
 }
 
-/// The notes without the record, when they do not say what is configured, or say what is configured no more.
+/// The notes without the record, when they do not say what is configured, or say what is no longer configured.
 fn notes(guest: &DesiredGuest, present: &Present, record: &Record) -> Option<Difference> {
     let have = Record::strip(present.conf.live.description.as_deref().unwrap_or_default());
     let merged = with_managed_text(&have, record.notes.as_ref(), guest.notes.as_deref());
@@ -145,7 +145,7 @@ fn notes(guest: &DesiredGuest, present: &Present, record: &Record) -> Option<Dif
     let is_gone = guest.notes.is_none();
     (merged != have).then(|| {
         let difference = Difference::new("description", text(&have), text(&merged), Effect::None);
-        if is_gone { difference.because("it is configured no more") } else { difference }
+        if is_gone { difference.because("no longer configured") } else { difference }
     })
 }
 
@@ -162,7 +162,7 @@ pub(super) fn disk(guest: &DesiredGuest, present: &Present) -> Option<Difference
     Some(if want > have {
         Difference::new(key, from, to, Effect::Hot).because("it is smaller")
     } else {
-        Difference::new(key, from, to, Effect::Impossible).because("a disk never shrinks, so it stays")
+        Difference::new(key, from, to, Effect::Impossible).because("disks cannot shrink")
     })
 }
 
@@ -194,7 +194,7 @@ fn storage(guest: &DesiredGuest, desired: &Desired, present: &Present) -> Option
     };
     (have != wanted.as_str()).then(|| {
         Difference::new("storage_pool", Some(have.to_owned()), Some(wanted.to_string()), Effect::Impossible)
-            .because(format!("a disk stays where it is; `{verb} {} {disk} {wanted}` moves it", guest.id))
+            .because(format!("Phoenix does not move disks: `{verb} {} {disk} {wanted}` moves it", guest.id))
     })
 }
 

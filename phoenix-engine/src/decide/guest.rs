@@ -62,8 +62,8 @@ pub(crate) fn plan_guest(
     }
     if observed.is_half_made(guest.id) {
         let (summary, reason) = match present.conf.lock() {
-            Some("destroyed") => ("destroy what is left of it", "a run that died was destroying it"),
-            _ => ("destroy what was half made", "a run that died was making it"),
+            Some("destroyed") => ("destroy its remnants", "a run that died was destroying it"),
+            _ => ("destroy the incomplete guest", "a run that died was creating it"),
         };
         plan.step(Stage::Define, summary, reason, Effect::Create, Work::Undo);
         create(&mut plan, desired, observed, &fresh);
@@ -88,8 +88,8 @@ pub(crate) fn plan_guest(
     plan.unmanaged = unmanaged(desired, observed, guest, present, &record);
     if let Some(lock) = present.conf.lock() {
         if is_a_tasks(lock) {
-            let reason = "the task that set it was cut off, or is waited for";
-            plan.step(Stage::Unlock, format!("take off the lock `{lock}`"), reason, Effect::None, Work::BreakLock);
+            let reason = "its task was interrupted, or Phoenix waits for it";
+            plan.step(Stage::Unlock, format!("remove the lock `{lock}`"), reason, Effect::None, Work::BreakLock);
         } else {
             plan.remarks.push(format!("it is locked (`{lock}`): Proxmox refuses to change it"));
         }
@@ -103,8 +103,8 @@ pub(crate) fn plan_guest(
     let back = pending_rollback(present, &record);
     let (present, record) = match &back {
         Some((after, record)) => {
-            let reason = "a run that died was at it, after a change had failed";
-            let summary = "go back to what it was before the change";
+            let reason = "a run that died was rolling back a failed change";
+            let summary = "roll back to the state before the change";
             plan.step(Stage::Undo, summary, reason, Effect::Restart, Work::GoBack);
             (after, record.clone())
         }
@@ -185,7 +185,7 @@ fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed, record
     {
         plan.step(
             Stage::HostPaths,
-            "make the directories that it mounts",
+            "create the directories that it mounts",
             "it is new",
             Effect::Create,
             Work::HostPaths,
@@ -194,7 +194,7 @@ fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed, record
     let new = |difference| Difference { effect: Effect::Create, ..difference };
     let is_clone = guest.clone_source().is_some();
     if is_clone {
-        let reason = "a clone begins with its source's";
+        let reason = "inherited from its clone source";
         let work = Work::Settings { restart: Restart::NotNeeded };
         // What the clone will begin with is known only when it is there; converge sends the keys that differ then.
         let settings =
@@ -211,13 +211,13 @@ fn create(plan: &mut Builder<'_>, desired: &Desired, observed: &Observed, record
             Step::new(Stage::Firewall, "write the firewall file", "it is new", Effect::Create, work),
         );
     } else if inherits_firewall(guest, desired) {
-        let reason = "a clone begins with its source's";
+        let reason = "inherited from its clone source";
         plan.step(Stage::Firewall, "remove the firewall file", reason, Effect::Create, Work::RemoveFirewall);
     }
     // A container is made with its size; a VM begins with its image's, which is known only when it is there.
     let begins = match (&guest.spec, is_clone) {
-        (_, true) if guest.disk != guest.source_disk => Some("a clone begins with its source's"),
-        (Spec::Vm(_), false) => Some("it begins with its image's"),
+        (_, true) if guest.disk != guest.source_disk => Some("inherited from its clone source"),
+        (Spec::Vm(_), false) => Some("inherited from its image"),
         _ => None,
     };
     if let (Some(reason), Some(size)) = (begins, guest.disk) {
@@ -236,8 +236,7 @@ fn agent_snippet(plan: &mut Builder<'_>, observed: &Observed) -> Option<VolumeId
     let VmOrigin::Image(image) = &vm.origin else { return None };
     let Some(snippet) = &observed.agent_snippet else {
         plan.remarks.push(format!(
-            "no storage holds snippets, so cloud-init cannot install the guest agent: unless {image} comes with it, the VM cannot be \
-             reached; let a storage hold them with `pvesm set local --content ...,snippets` (with what it holds already)"
+            "no storage allows snippets, so cloud-init cannot install the guest agent: Phoenix cannot reach the VM unless {image} contains it; allow snippets with `pvesm set local --content ...,snippets` (and the present content)"
         ));
         return None;
     };
@@ -277,7 +276,7 @@ fn update(
     if let Spec::Container(spec) = &guest.spec
         && let Some(reason) = container::host_paths_reason(spec, observed)
     {
-        plan.step(Stage::HostPaths, "mend the directories that it mounts", reason, Effect::Hot, Work::HostPaths);
+        plan.step(Stage::HostPaths, "fix the directories that it mounts", reason, Effect::Hot, Work::HostPaths);
     }
     let must_restart = running && record.pending.contains(&PendingWork::Restart);
     if !doable.is_empty() || must_restart || !is_recorded(guest, present, record) || plan.recorded == Recorded::Lost {
@@ -294,9 +293,9 @@ fn update(
             _ => format!("change {count} settings"),
         };
         let reason = match count {
-            0 if must_restart => "a run was cut off before it restarted it",
+            0 if must_restart => "an earlier run was interrupted before the restart",
             0 if plan.recorded == Recorded::Lost => "somebody edited it away",
-            0 => "it was cut off before it was written",
+            0 => "an earlier run was interrupted before it was written",
             _ => "the configuration differs",
         };
         let effect = if restart == Restart::Needed { Effect::Restart } else { effect };
@@ -338,10 +337,10 @@ fn update_firewall(plan: &mut Builder<'_>, present: &Present, desired: &Desired,
         let step = Step::new(Stage::Firewall, "write the firewall file", reason, Effect::Hot, work);
         plan.step_about(differences, step);
     }
-    // Before the first record is written, what a clone brought along stands in its source's.
+    // Before the first record is written, what a clone brought along is in its source's.
     let came_along = !is_checked(present, record) && inherits_firewall(guest, desired);
     if guest.firewall.is_none() && (record.firewall || came_along) {
-        let reason = if came_along { "a clone begins with its source's" } else { "it is configured no more" };
+        let reason = if came_along { "inherited from its clone source" } else { "no longer configured" };
         let differences = differences::firewall(&FirewallFile::default(), there);
         let step = Step::new(Stage::Firewall, "remove the firewall file", reason, Effect::Hot, Work::RemoveFirewall);
         plan.step_about(differences, step);
@@ -359,9 +358,9 @@ fn cannot_undo(guest: &DesiredGuest, present: &Present) -> Option<&'static str> 
     let mounts_folder = |value: &str| value.starts_with('/') || value.contains("volume=/");
     let mut mounts = present.conf.live.keys.iter().filter(|(key, _)| key.starts_with("mp"));
     match &guest.spec {
-        _ if guest.state == State::Template => Some("Proxmox makes no template of a guest that has snapshots"),
+        _ if guest.state == State::Template => Some("Proxmox cannot convert a guest with snapshots to a template"),
         Spec::Container(spec) if !spec.can_snapshot() || mounts.any(|(_, value)| mounts_folder(value)) => {
-            Some("Proxmox takes no snapshot of a container that mounts a directory of the node")
+            Some("Proxmox cannot take snapshots of a container that mounts a directory of the node")
         }
         _ => None,
     }
@@ -374,18 +373,18 @@ fn make_undoable(plan: &mut Builder<'_>, present: &Present) {
         return;
     }
     if let Some(why) = cannot_undo(plan.guest, present) {
-        plan.remarks.push(format!("the change cannot be undone: {why}"));
+        plan.remarks.push(format!("the change cannot be rolled back: {why}"));
         if left_behind && plan.guest.state == State::Template {
             let reason = "a template has no snapshots";
-            plan.steps.insert(0, undo_step("remove the snapshot to go back to", reason, Work::ForgetGuard));
+            plan.steps.insert(0, undo_step("remove the rollback snapshot", reason, Work::ForgetGuard));
         }
         return;
     }
-    let reason = "the new state is proven";
-    let forget = undo_step("remove the snapshot to go back to", reason, Work::ForgetGuard);
+    let reason = "the gates have passed in the new state";
+    let forget = undo_step("remove the rollback snapshot", reason, Work::ForgetGuard);
     if plan.steps.is_empty() {
         if !plan.guest.health.is_empty() && present.power != Power::Stopped {
-            let reason = "a change was cut off before it was proven";
+            let reason = "a change was interrupted before its gates passed";
             plan.steps.push(Step { stage: Stage::Health, ..undo_step("wait until healthy", reason, Work::Health) });
         }
         plan.steps.push(forget);
@@ -400,7 +399,7 @@ fn make_undoable(plan: &mut Builder<'_>, present: &Present) {
     }
     // A locked guest takes no snapshot.
     let at = plan.steps.iter().take_while(|step| step.work.makes_ready()).count();
-    let guard = undo_step("take a snapshot to go back to", "`on_failure` is `rollback`", Work::Guard);
+    let guard = undo_step("take a rollback snapshot", "`on_failure` is `rollback`", Work::Guard);
     plan.steps.splice(at..at, before.into_iter().chain([guard]));
     let comes_after = |step: &Step| matches!(step.work, Work::Snapshot { .. } | Work::Replace { .. } | Work::Stop);
     let proven = plan.steps.iter().rposition(|step| !comes_after(step)).map_or(plan.steps.len(), |last| last + 1);

@@ -29,13 +29,12 @@ pub(super) fn judge(present: &Present, record: Record) -> (Record, Option<String
             // The notes did not go back.
             old.notes = record.notes;
             old.undo = None;
-            let text = format!("it was rolled back to snapshot `{name}`: what had run by then counts as run");
+            let text = format!("it was rolled back to snapshot `{name}`: scripts that had run by then count as run");
             return (old, Some(text));
         }
     }
     let mut unknown = Record { scripts: Vec::new(), cleaned: false, ..record };
     unknown.check = Some(found.to_owned());
-    let text =
-        "it was rolled back or restored by someone, and nothing tells what had run by then: its scripts run again";
+    let text = "it was rolled back or restored outside of Phoenix, and nothing shows which scripts had run: its scripts run again";
     (unknown, Some(text.to_owned()))
 }

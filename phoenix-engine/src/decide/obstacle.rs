@@ -1,4 +1,4 @@
-//! Guests that are held back.
+//! Guests that are blocked.
 
 use std::collections::BTreeMap;
 

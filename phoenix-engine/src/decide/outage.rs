@@ -10,7 +10,7 @@ use crate::guest::{AgentSource, SHUTDOWN, agent_gate};
 use crate::observe::Observed;
 use crate::plan::{Outage, OutagePart, Restart, Step, Work};
 
-/// The outage that the steps of a guest mean; `None` when it does not run, or goes on running.
+/// The outage that the steps of a guest mean; `None` when it does not run, or continues running.
 pub(super) fn outage(desired: &Desired, observed: &Observed, id: GuestId, steps: &[Step]) -> Option<Outage> {
     let guest = desired.guests.get(&id)?;
     if observed.present.get(&id)?.power == Power::Stopped {

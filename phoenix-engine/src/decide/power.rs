@@ -27,10 +27,10 @@ pub enum PowerAction {
 #[non_exhaustive]
 pub enum PowerRefused {
     /// It does not exist.
-    #[error("guest {0} does not exist: `phoenix up {0}` makes it")]
+    #[error("guest {0} does not exist: `phoenix up {0}` creates it")]
     Absent(GuestId),
     /// A guest that is to be started depends on one that does not exist.
-    #[error("guest {by} depends on {guest}, which does not exist: `phoenix up {guest}` makes it")]
+    #[error("guest {by} depends on {guest}, which does not exist: `phoenix up {guest}` creates it")]
     DependencyAbsent {
         /// The guest that does not exist.
         guest: GuestId,
@@ -38,7 +38,7 @@ pub enum PowerRefused {
         by: GuestId,
     },
     /// Phoenix did not make it.
-    #[error("guest {0} carries no record of Phoenix, so it is left alone")]
+    #[error("guest {0} has no record of Phoenix, so it is left alone")]
     NotOurs(GuestId),
     /// It is on another node.
     #[error("guest {guest} is on node `{node}`: run Phoenix there")]
@@ -105,7 +105,7 @@ pub fn plan_power(
         if action != PowerAction::Start && !planned.is_empty() {
             let away = observed.elsewhere.iter().filter(|(other, _)| depends(**other, guest.id));
             planned.remarks.extend(away.map(|(other, node)| {
-                format!("guest {other} depends on it and is on node `{node}`: nothing is done about that one")
+                format!("guest {other} depends on it and is on node `{node}`: it is not changed")
             }));
         }
         guests.push(planned);
@@ -186,7 +186,7 @@ fn plan_one(
     };
     let starts = steps.iter().any(|step| step.work == Work::Start);
     if starts && action == PowerAction::Start && guest.state != State::Running {
-        remarks.push(format!("the configuration says `{}`: the next `phoenix up` switches it off again", guest.state));
+        remarks.push(format!("the configuration says `{}`: the next `phoenix up` stops it again", guest.state));
     }
     GuestPlan {
         id: guest.id,
@@ -227,7 +227,7 @@ fn steps(guest: &DesiredGuest, present: &Present, record: &Record, action: Power
     }
     let unproven = runs && action == PowerAction::Start && record.pending.contains(&PendingWork::Proof);
     if starts || unproven {
-        let reason = if starts { "it was just started" } else { "a run that ended early did not wait for it" };
+        let reason = if starts { "it was just started" } else { "an interrupted run did not wait for it" };
         if agent_use(guest, Some(&present.conf.live)) != AgentUse::Absent {
             steps.push(step(Stage::Agent, "wait for the guest agent", reason, Work::AwaitAgent));
         }

@@ -59,7 +59,7 @@ pub(super) struct Now<'a> {
     pub(super) live: Option<&'a ConfSection>,
 }
 
-/// Whether its settings hold what cloud-init installs the guest agent by, which is taken out once that is done.
+/// Whether its settings hold what cloud-init installs the guest agent by, which is removed once that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum VendorData {
     None,
@@ -86,8 +86,8 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     {
         plan.remarks.push(
             match guest.state {
-                State::Template => "a template has no snapshots: Proxmox converts none that has some",
-                _ => "no snapshots: Proxmox takes none of a container that mounts a directory of the node",
+                State::Template => "a template has no snapshots: Proxmox cannot convert a guest with snapshots",
+                _ => "no snapshots: Proxmox cannot take them of a container that mounts a directory of the node",
             }
             .to_owned(),
         );
@@ -125,7 +125,7 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
         || (must_run && vendor_data == VendorData::Ours)
         || matches!(&guest.spec, Spec::Vm(spec) if must_run && vm::volumes_reason(spec, record).is_some());
     if is_vm && (starts || works_inside || must_be_proven) {
-        let reason = if starts { "it was just started" } else { "what follows needs it" };
+        let reason = if starts { "it was just started" } else { "later steps need it" };
         if agent_use(guest, live) != AgentUse::Absent {
             plan.step(Stage::Agent, "wait for the guest agent", reason, Effect::None, Work::AwaitAgent);
         }
@@ -135,10 +135,10 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     }
     if needs_identity && !cleans {
         let summary = match guest.kind() {
-            GuestKind::Vm => "make ssh host keys and a machine id of its own, and restart",
-            GuestKind::Container => "make ssh host keys of its own",
+            GuestKind::Vm => "create new ssh host keys and a new machine id, and restart",
+            GuestKind::Container => "create new ssh host keys",
         };
-        let reason = "a clone begins with its source's";
+        let reason = "inherited from its clone source";
         plan.step(Stage::Clean, summary, reason, effect, Work::RenewIdentity);
     }
     if let Spec::Vm(spec) = &guest.spec
@@ -172,7 +172,7 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
             } else if !record.scripts.iter().any(|ran| ran.name == script.name) {
                 "it has not run yet".to_owned()
             } else {
-                "one before it runs again".to_owned()
+                "an earlier script runs again".to_owned()
             };
             plan.step(Stage::Provision, format!("run {}", script.name), reason, effect, Work::Script(at));
         }
@@ -191,10 +191,10 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     if guest.state == State::Template {
         if cleans {
             let summary = match guest.kind() {
-                GuestKind::Vm => "take cloud-init's memory, machine id and ssh host keys out of it",
-                GuestKind::Container => "take machine id and ssh host keys out of it",
+                GuestKind::Vm => "remove cloud-init's state, machine id and ssh host keys",
+                GuestKind::Container => "remove machine id and ssh host keys",
             };
-            plan.step(Stage::Clean, summary, "each of its clones gets its own", effect, Work::Clean);
+            plan.step(Stage::Clean, summary, "each clone gets its own", effect, Work::Clean);
         }
         if stops {
             plan.step(Stage::Stop, "stop", "it becomes a template", effect, Work::Stop);

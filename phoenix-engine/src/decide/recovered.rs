@@ -18,7 +18,7 @@ pub enum Provisioned {
 }
 
 /// The record of a guest as it would be had Phoenix set what is configured: the configured keys and lines become Phoenix's to
-/// change and to take away again, and everything else on the guest stays its owner's.
+/// change and to remove again, and everything else on the guest stays its owner's.
 pub(crate) fn as_configured(
     guest: &DesiredGuest,
     desired: &Desired,

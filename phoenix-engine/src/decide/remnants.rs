@@ -13,8 +13,7 @@ pub(super) fn remnants(desired: &Desired, observed: &Observed) -> Vec<String> {
     for (guest, volumes) in &observed.orphans {
         for volume in volumes {
             remarks.push(format!(
-                "nothing refers to volume `{volume}` of guest {guest}, which a run that died may have left: \
-                 `pvesm free {volume}` removes it when nobody needs it"
+                "volume `{volume}` of guest {guest} is unreferenced and may be a remnant of a run that died: `pvesm free {volume}` removes it if it is not needed"
             ));
         }
     }
@@ -23,14 +22,13 @@ pub(super) fn remnants(desired: &Desired, observed: &Observed) -> Vec<String> {
 
 fn half_made(id: GuestId, present: &Present) -> String {
     let tool = present.kind.tool();
-    let what = if present.conf.lock() == Some("destroyed") { "destroyed" } else { "made" };
+    let what = if present.conf.lock() == Some("destroyed") { "destroyed" } else { "created" };
     let destroy = format!("`{tool} destroy {id} --purge 1 --destroy-unreferenced-disks 1`");
     let remove = match present.conf.lock() {
         Some(_) => format!("`{tool} unlock {id}` and {destroy} remove it"),
         None => format!("{destroy} removes it"),
     };
     format!(
-        "guest {id} is half {what}: a run that died was at it, and it is no part of this plan. `phoenix up {id}` sees to it \
-         where it is configured; else {remove}"
+        "guest {id} is incompletely {what}: a run that died was working on it, and it is not part of this plan. `phoenix up {id}` completes it if it is configured; otherwise {remove}"
     )
 }

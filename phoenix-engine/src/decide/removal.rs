@@ -17,7 +17,7 @@ use crate::plan::{Disposition, Effect, GuestPlan, Plan, RemovedGuest, Stage, Ste
 #[non_exhaustive]
 pub enum RemovalRefused {
     /// Others that exist need it.
-    #[error("guest {guest} is needed by {}: name them too, or take the dependency out first", list(.by))]
+    #[error("guest {guest} is needed by {}: name them too, or remove the dependency first", list(.by))]
     Needed {
         /// The guest.
         guest: GuestId,
@@ -28,7 +28,7 @@ pub enum RemovalRefused {
     #[error("there is no guest {0}: the configuration has none, and nor has the node")]
     Unknown(GuestId),
     /// Phoenix did not make it.
-    #[error("guest {0} carries no record of Phoenix, so it is not destroyed: destroy it by hand when it is not needed")]
+    #[error("guest {0} has no record of Phoenix, so it is not destroyed: destroy it by hand if it is not needed")]
     NotOurs(GuestId),
     /// It is protected on the node.
     #[error(
@@ -36,7 +36,7 @@ pub enum RemovalRefused {
     )]
     Protected(GuestId),
     /// Clones share its disks.
-    #[error("linked clones stand on the disks of guest {guest}, which Proxmox does not destroy under them: {}", list(.by))]
+    #[error("linked clones use the disks of guest {guest}, so Proxmox cannot destroy it: {}", list(.by))]
     LinkedClones {
         /// The guest.
         guest: GuestId,
@@ -99,8 +99,9 @@ pub fn plan_down(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Rem
     let (foreign, ours): (Vec<&GuestId>, Vec<&GuestId>) = desired.guests.keys().partition(is_foreign);
     let guests = removal(desired, observed, &ours.into_iter().copied().collect(), Others::Allow)?;
     let mut plan = finish(desired, observed, guests);
-    let left =
-        foreign.iter().map(|id| format!("guest {id} exists and nothing proves that it is ours: it is left alone"));
+    let left = foreign
+        .iter()
+        .map(|id| format!("guest {id} exists and nothing proves that Phoenix created it: it is left alone"));
     plan.remarks.splice(0..0, left);
     Ok(plan)
 }
@@ -226,7 +227,7 @@ fn dependants_first(doomed: &BTreeMap<GuestId, Doomed<'_>>) -> Vec<GuestId> {
     order
 }
 
-/// The guests, whoever made them, whose disks are changes to the disks of a template, other than those that go with it. Their
+/// The guests, managed or not, whose disks are changes to the disks of a template, other than those that go with it. Their
 /// volumes name it: `STORE:base-9000-disk-0/vm-700-disk-0` (pve-storage).
 fn linked_clones(observed: &Observed, id: GuestId, going: &BTreeSet<GuestId>) -> Vec<GuestId> {
     let bases = [format!("base-{id}-disk-"), format!("basevol-{id}-disk-")];
@@ -242,10 +243,10 @@ fn steps(guest: &Doomed<'_>, observed: &Observed) -> Result<(Option<Record>, Vec
     let Doomed { id, present, .. } = *guest;
     let step = |stage, summary: &str, reason: &str, work| Step::new(stage, summary, reason, Effect::Destroy, work);
     if observed.is_half_made(id) {
-        let reason = "a run that died was making or destroying it";
+        let reason = "a run that died was creating or destroying it";
         let steps = vec![
-            step(Stage::Unlock, "take off its lock", reason, Work::BreakLock),
-            step(Stage::Destroy, "destroy what is left of it", "asked for", Work::Destroy),
+            step(Stage::Unlock, "remove its lock", reason, Work::BreakLock),
+            step(Stage::Destroy, "destroy its remnants", "asked for", Work::Destroy),
         ];
         return Ok((None, steps));
     }

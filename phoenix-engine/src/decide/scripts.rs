@@ -36,7 +36,7 @@ pub(crate) fn pending(scripts: &[DesiredScript], record: &Record, provision: Pro
     let script = &scripts[from];
     let reason = match record.scripts.iter().find(|ran| ran.name == script.name) {
         Some(ran) if ran.digest == script.digest => "its place in the order changed".to_owned(),
-        Some(_) => "the script or what it can see changed".to_owned(),
+        Some(_) => "the script or its input changed".to_owned(),
         None => "it has not run yet".to_owned(),
     };
     Some(Pending { from, reason })
@@ -81,7 +81,7 @@ mod tests {
         let before = [script("a", "1"), script("b", "2"), script("c", "3")];
         let now = [script("a", "1"), script("b", "changed"), script("c", "3")];
         let pending = pending(&now, &after(&before), Provision::WhenChanged).unwrap();
-        assert_eq!((pending.from, pending.reason.as_str()), (1, "the script or what it can see changed"));
+        assert_eq!((pending.from, pending.reason.as_str()), (1, "the script or its input changed"));
     }
 
     #[test]

@@ -15,5 +15,5 @@ pub(super) fn origin_words(spec: &DesiredVm) -> (String, &'static str) {
 
 /// Why the volumes have to be looked at inside; `None` when what was mounted is what is configured.
 pub(super) fn volumes_reason(spec: &DesiredVm, record: &Record) -> Option<&'static str> {
-    (mounted_by(spec) != record.volumes).then_some("what it mounts differs")
+    (mounted_by(spec) != record.volumes).then_some("its mounts differ")
 }

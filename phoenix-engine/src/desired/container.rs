@@ -57,7 +57,7 @@ pub enum ContainerOrigin {
 pub struct HostPath {
     /// The directory.
     pub path: Utf8PathBuf,
-    /// User and group that own it, in the node's numbers; absent: whoever owns it stays.
+    /// User and group that own it, in the node's numbers; absent: the owner is not changed.
     pub owner: Option<(u32, u32)>,
 }
 

@@ -83,9 +83,9 @@ pub struct DesiredGuest {
     pub disk: Option<DiskSize>,
     /// The size that its root disk begins with, when it is a clone and the configuration tells.
     pub source_disk: Option<DiskSize>,
-    /// What holds back its own provisioning.
+    /// What blocks its own provisioning.
     pub wait_for: Vec<Gate>,
-    /// What holds back its dependants.
+    /// What blocks its dependants.
     pub health: Vec<Gate>,
     /// Its scripts, in order.
     pub scripts: Vec<DesiredScript>,
@@ -97,7 +97,7 @@ pub struct DesiredGuest {
     pub template_snapshot: Option<SnapshotName>,
     /// What happens when a change fails.
     pub on_failure: OnFailure,
-    /// The user's own notes; absent: whatever stands there stays.
+    /// The user's own notes; absent: whatever is there stays.
     pub notes: Option<String>,
     /// Its fixed address, for probes from the node.
     pub address: Option<std::net::IpAddr>,
@@ -198,7 +198,7 @@ impl DesiredGuest {
         }
     }
 
-    /// Whether it has snapshots that are taken anew when its scripts run again.
+    /// Whether it has snapshots that are taken again when its scripts run again.
     pub(crate) fn renews_snapshots(&self) -> bool {
         let has_some = self.snapshot_after.is_some() || self.template_snapshot.is_some();
         has_some && self.can_snapshot() && self.state != State::Template

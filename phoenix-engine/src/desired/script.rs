@@ -28,7 +28,7 @@ pub struct DesiredScript {
 const SHELL: &str = "/bin/sh";
 
 impl DesiredScript {
-    /// The program that its first line names, with the one argument that may stand behind it, as the kernel reads it (execve(2)).
+    /// The program that its first line names, with the one argument that may be behind it, as the kernel reads it (execve(2)).
     /// A script is given to that program and not run itself: it is put below `/run`, from where a Debian system runs nothing
     /// (initramfs-tools mounts it `noexec`).
     pub(crate) fn interpreter(&self) -> Vec<String> {

@@ -173,7 +173,7 @@ fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
             Some(IpAddr::V6(gateway)) => ip.gw6 = Some(gateway),
             None => {}
         }
-        // Whoever is inside sees to its address: cloud-init is told nothing.
+        // The guest configures its address itself, so cloud-init gets none.
         if network.ipv4 != Ipv4Setting::Manual {
             settings.ip_configs.insert(0, ip);
         }

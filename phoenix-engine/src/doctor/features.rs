@@ -47,7 +47,7 @@ pub(super) fn examine(inspection: &mut Inspection<'_>, situation: &Situation<'_>
         };
         let message = format!("the storage `{name}` ({plugin}) cannot {verb} {what}");
         let advice =
-            format!("choose another `storage_pool`: ZFS, thin LVM, Btrfs and Ceph RBD can do it; or take `{key}` out");
+            format!("choose another `storage_pool`: ZFS, thin LVM, Btrfs and Ceph RBD support it; or remove `{key}`");
         inspection.note_of((Check::StorageFeature, Severity::Error), ids, &[Segment::from(key)], message, advice);
     }
     snippets(inspection, situation, &guests);
@@ -157,11 +157,11 @@ fn snippets(inspection: &mut Inspection<'_>, situation: &Situation<'_>, guests: 
     let contents = if contents.is_empty() { "snippets".to_owned() } else { format!("{contents},snippets") };
     let advice = format!("allow them: `pvesm set local --content {contents}`");
     for (severity, ids, image) in [
-        (Severity::Error, downloaded, "a cloud image comes without it"),
-        (Severity::Warning, own, "a VM whose image comes without it cannot be reached"),
+        (Severity::Error, downloaded, "cloud images do not contain it"),
+        (Severity::Warning, own, "Phoenix cannot reach a VM whose image does not contain it"),
     ] {
         if !ids.is_empty() {
-            let message = format!("no storage holds snippets, so cloud-init cannot install the guest agent: {image}");
+            let message = format!("no storage allows snippets, so cloud-init cannot install the guest agent: {image}");
             inspection.note_of((Check::Snippets, severity), ids, &["template_image".into()], message, advice.clone());
         }
     }

@@ -35,11 +35,12 @@ fn ownership(inspection: &mut Inspection<'_>, observed: &Observed) {
             }
             let present = observed.present.get(&guest.id)?;
             if present.kind != guest.kind() {
-                let message = format!("{} is a {}, and configured is a {}", guest.id, present.kind, guest.kind());
+                let message =
+                    format!("{} is a {}, but the configuration describes a {}", guest.id, present.kind, guest.kind());
                 return Some((guest.id, message, "choose another id".to_owned()));
             }
             let proof = present.proof(guest.id);
-            let message = format!("guest {} exists, and Phoenix did not make it: it is left alone", guest.id);
+            let message = format!("guest {} exists but is not managed by Phoenix: it is left alone", guest.id);
             let advice = proof.why_foreign(guest.id, present.conf.lock());
             proof.into_record().is_none().then_some((guest.id, message, advice))
         })
@@ -111,20 +112,20 @@ fn addresses(inspection: &mut Inspection<'_>, observed: &Observed) {
                 found.push((
                     guest.id,
                     ["network_config".into(), "ip".into()].to_vec(),
-                    format!("guest {other} of the node has the address {address} too"),
+                    format!("guest {other} on the node also has the address {address}"),
                 ));
             }
             if let Some(mac) = network.mac.filter(|mac| macs.contains(&mac.to_string())) {
                 found.push((
                     guest.id,
                     ["mac_address".into()].to_vec(),
-                    format!("guest {other} of the node has the MAC address {mac} too"),
+                    format!("guest {other} on the node also has the MAC address {mac}"),
                 ));
             }
         }
     }
     for (id, path, message) in found {
-        let advice = "give one of them another one".to_owned();
+        let advice = "change one of them".to_owned();
         inspection.note_of((Check::Address, Severity::Error), [id], &path, message, advice);
     }
 }
@@ -145,7 +146,8 @@ async fn bridges(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
         }
         if !is_there {
             let message = format!("the node has no bridge `{bridge}`");
-            let advice = "make it in `/etc/network/interfaces`, then `ifreload -a`; or name another one".to_owned();
+            let advice =
+                "create it in `/etc/network/interfaces`, then run `ifreload -a`; or use another bridge".to_owned();
             let path = ["network_config".into(), "bridge".into()];
             inspection.note_of((Check::Bridge, Severity::Error), guests, &path, message, advice);
         }
@@ -170,7 +172,7 @@ async fn directories(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
             None if has_folder_above(inspection, folder.as_str()).await? => continue,
             None => (
                 Severity::Warning,
-                format!("`{folder}` does not exist, nor does the directory above it; both will be made, empty"),
+                format!("`{folder}` and its parent directory do not exist; both will be created empty"),
                 "if a file system should be mounted there, mount it first",
             ),
         };
@@ -216,7 +218,7 @@ async fn identities(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
             }
         }
         for (id, index, host_id, size) in refused {
-            let message = format!("`{file}` does not let root pass {host_id} on to a container");
+            let message = format!("`{file}` does not allow root to map {host_id} into a container");
             let advice = format!("add the line `root:{host_id}:{size}` to it");
             inspection.note_of(
                 (Check::IdMap, Severity::Error),
@@ -244,15 +246,14 @@ async fn cards(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     if inspection.reader.stat("/proc/driver/nvidia/version").await?.is_none() {
         let all: Vec<GuestId> = wanted.into_values().flatten().collect();
         let message = "the NVIDIA driver is not loaded on the node".to_owned();
-        let advice = "install it on the node, in the version that the containers have, and load it: `modprobe nvidia`"
-            .to_owned();
+        let advice = "install the version of the containers on the node, and load it: `modprobe nvidia`".to_owned();
         inspection.note_of((Check::Gpu, Severity::Error), all, &path, message, advice);
         return Ok(());
     }
     for (gpu, guests) in wanted {
         if inspection.reader.stat(format!("/dev/nvidia{gpu}")).await?.is_none() {
-            let message = format!("the node has no graphics card {gpu}: `/dev/nvidia{gpu}` is not there");
-            let advice = "look at `nvidia-smi -L`, and name cards that it lists".to_owned();
+            let message = format!("the node has no graphics card {gpu}: `/dev/nvidia{gpu}` does not exist");
+            let advice = "configure only cards that `nvidia-smi -L` lists".to_owned();
             inspection.note_of((Check::Gpu, Severity::Error), guests, &path, message, advice);
         }
     }

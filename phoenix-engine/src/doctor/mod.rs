@@ -27,7 +27,7 @@ use crate::plan::Obstacle;
 
 use reader::NodeReader;
 
-/// Something that a person should mend or know.
+/// Something that a person should fix or know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct Finding {
@@ -98,7 +98,7 @@ impl Inspection<'_> {
     }
 }
 
-/// Looks whether the node has what the guests of `desired`, which is lowered from `fleet`, need.
+/// Checks whether the node has what the guests of `desired`, which is lowered from `fleet`, need.
 ///
 /// # Errors
 /// When the node cannot be looked at at all.
@@ -130,7 +130,7 @@ async fn needs(inspection: &mut Inspection<'_>, desired: &Desired, observed: &Ob
 }
 
 /// What stops `guests` before their first change: the errors that [`examine`] would report for them, without the checks in
-/// `skip`. Put them into [`Observed::obstacles`], and [`plan`](crate::plan) holds back the guests concerned and those that
+/// `skip`. Put them into [`Observed::obstacles`], and [`plan`](crate::plan) blocks the guests concerned and those that
 /// need them.
 ///
 /// # Errors

@@ -57,8 +57,8 @@ async fn version(inspection: &mut Inspection<'_>) -> Result<Option<String>, Host
     let Ok(Answer { version }) = serde_json::from_slice(&output.stdout) else { return Ok(None) };
     let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
     if major.is_some_and(|major| major < OLDEST) {
-        let message = format!("the node runs Proxmox VE {version}; Phoenix is made for {OLDEST} and newer");
-        let advice = "look at `phoenix plan` with care, or upgrade the node";
+        let message = format!("the node runs Proxmox VE {version}; Phoenix supports {OLDEST} and newer");
+        let advice = "check `phoenix plan` carefully, or upgrade the node";
         inspection.note(Check::Version, Severity::Warning, message, advice);
     }
     Ok(Some(version))
@@ -68,7 +68,7 @@ async fn user(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let Some(output) = inspection.reader.ask("id", &["-u"]).await? else { return Ok(()) };
     let id = output.stdout_text().trim().to_owned();
     if !id.is_empty() && id != "0" {
-        let message = format!("the user on the node has the number {id}, and is not root");
+        let message = format!("the user on the node has the uid {id} and is not root");
         inspection.note(Check::User, Severity::Error, message, "run it as root, or with `--host ssh://root@NODE`");
     }
     Ok(())
@@ -88,12 +88,7 @@ async fn quorum(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let Some(text) = inspection.reader.text("/etc/pve/.members").await? else { return Ok(()) };
     if let Ok(Members { cluster: Some(Cluster { name, quorate: 0 }) }) = serde_json::from_str(&text) {
         let message = format!("the cluster `{name}` has no quorum: `/etc/pve` cannot be written");
-        inspection.note(
-            Check::Quorum,
-            Severity::Error,
-            message,
-            "look at `pvecm status`, and bring the other nodes up",
-        );
+        inspection.note(Check::Quorum, Severity::Error, message, "check `pvecm status` and start the other nodes");
     }
     Ok(())
 }
@@ -108,7 +103,7 @@ async fn name(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
     if !name.is_empty() && !lines.flat_map(|line| line.split_whitespace().skip(1)).any(|known| known == name) {
         let message = format!("the node's name `{name}` is not in its `/etc/hosts`");
-        let advice = "add a line with the node's address and name: Proxmox VE finds its own address there";
+        let advice = "add a line with the node's address and name: Proxmox VE reads its own address from there";
         inspection.note(Check::NodeName, Severity::Warning, message, advice);
     }
     Ok(())
@@ -118,7 +113,7 @@ async fn clock(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let asked = inspection.reader.ask("timedatectl", &["show", "--property=NTPSynchronized", "--value"]).await?;
     if asked.is_some_and(|output| output.stdout_text().trim() == "no") {
         let message = "the node's clock is not synchronised".to_owned();
-        let advice = "look at `systemctl status chrony`: certificates of a wrong hour are refused";
+        let advice = "check `systemctl status chrony`: a wrong clock invalidates certificates";
         inspection.note(Check::Clock, Severity::Warning, message, advice);
     }
     Ok(())
@@ -133,7 +128,7 @@ async fn under_way(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
         Err(lock::LockError::Host(error)) => return Err(error),
         Err(error) => error.to_string(),
     };
-    let advice = "wait for it to end; the lock of a run that died is taken over by the next one";
+    let advice = "wait for it to end; the next run takes over the lock of a dead run";
     inspection.note(Check::Lock, Severity::Warning, message, advice);
     Ok(())
 }
@@ -145,7 +140,7 @@ async fn memory(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let wanted: u64 = running.clone().map(|guest| u64::from(guest.memory.0)).sum();
     if wanted > there {
         let ids: Vec<_> = running.map(|guest| guest.id).collect();
-        let message = format!("the guests that should run want {wanted} MiB of memory, and the node has {there} MiB");
+        let message = format!("the guests that should run need {wanted} MiB of memory, but the node has {there} MiB");
         let advice = "lower `memory_mb`, or run fewer guests at the same time".to_owned();
         inspection.note_of((Check::Memory, Severity::Warning), ids, &["memory_mb".into()], message, advice);
     }
@@ -162,7 +157,7 @@ async fn kvm(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let vms: Vec<_> = inspection.guests.iter().filter(|guest| guest.vm().is_some()).map(|guest| guest.id).collect();
     if !vms.is_empty() && inspection.reader.stat("/dev/kvm").await?.is_none() {
         let message = "the node has no `/dev/kvm`: VMs do not start".to_owned();
-        let advice = "switch virtualisation on in the firmware, or allow nested virtualisation".to_owned();
+        let advice = "enable virtualisation in the firmware, or allow nested virtualisation".to_owned();
         inspection.note_of((Check::Kvm, Severity::Error), vms, &[], message, advice);
     }
     Ok(())

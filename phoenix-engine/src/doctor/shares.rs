@@ -18,14 +18,14 @@ struct Volume {
     client: Option<IpAddr>,
 }
 
-/// Looks whether the node serves NFS, and exports what VMs mount.
+/// Checks whether the node serves NFS, and exports what VMs mount.
 pub(super) async fn examine(inspection: &mut Inspection<'_>, desired: &Desired) -> Result<(), HostError> {
     let volumes = volumes(desired);
     if volumes.is_empty() {
         return Ok(());
     }
     if inspection.reader.stat("/proc/fs/nfsd").await?.is_none() {
-        let message = "the node serves no NFS".to_owned();
+        let message = "the node has no NFS server".to_owned();
         let advice = "install and start the server: `apt install nfs-kernel-server`".to_owned();
         let guests = volumes.iter().map(|volume| volume.guest);
         inspection.note_of((Check::NfsServer, Severity::Error), guests, &["volumes".into()], message, advice);
@@ -115,7 +115,7 @@ async fn exports(inspection: &Inspection<'_>) -> Result<Vec<Export>, HostError> 
     Ok(exports)
 }
 
-/// Reads the entries: a path, then clients, each with options in brackets; a backslash goes on with the next line.
+/// Reads the entries: a path, then clients, each with options in brackets; a backslash continues with the next line.
 fn entries(text: &str) -> Vec<Export> {
     let text = text.replace("\\\n", " ");
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());

@@ -27,7 +27,7 @@ const SOURCES: [&str; 3] = ["vztmpl", "iso", "import"];
 /// What guests want of a storage.
 #[derive(Debug, Clone, Default)]
 struct Demand {
-    /// Who wants it, and what stands in the configuration.
+    /// Who wants it, and what is in the configuration.
     guests: Vec<(GuestId, Vec<Segment>)>,
     /// What is put there, by content type.
     contents: BTreeSet<&'static str>,
@@ -138,14 +138,14 @@ fn judge(
     let Some(status) = statuses.get(name) else {
         let known: Vec<&str> = statuses.keys().map(String::as_str).collect();
         let message = format!("the node has no storage `{name}`");
-        let advice = format!("name one that it has (`{}`), or add it with `pvesm add`", known.join("`, `"));
+        let advice = format!("use one of its storages (`{}`), or add it with `pvesm add`", known.join("`, `"));
         return note(Check::Storage, Severity::Error, message, advice);
     };
     if status.word != "active" {
         let message = format!("the storage `{name}` is {}", status.word);
         let advice = match status.word.as_str() {
             "disabled" => format!("enable it: `pvesm set {name} --disable 0`"),
-            _ => format!("look why: `pvesm status --storage {name}`"),
+            _ => format!("find the reason with `pvesm status --storage {name}`"),
         };
         return note(Check::Storage, Severity::Error, message, advice);
     }
@@ -153,7 +153,7 @@ fn judge(
     let refused: Vec<&str> = demand.contents.iter().copied().filter(refused).collect();
     if !refused.is_empty() {
         let listed = storage.and_then(|storage| storage.option("content")).unwrap_or_default();
-        let message = format!("the storage `{name}` may not hold `{}`, only {listed}", refused.join("`, `"));
+        let message = format!("the storage `{name}` does not allow `{}`, only {listed}", refused.join("`, `"));
         let advice = format!("allow it: `pvesm set {name} --content {listed},{}`", refused.join(","));
         return note(Check::StorageContent, Severity::Error, message, advice);
     }
@@ -161,12 +161,11 @@ fn judge(
     if wanted_kib > status.available_kib {
         let gib = |kib: u64| format!("{:.1} GiB", kib as f64 / f64::from(1 << 20));
         let message = format!(
-            "disks of up to {} are to be made on the storage `{name}`, which has {} left",
+            "new disks need up to {} on the storage `{name}`, which has {} left",
             gib(wanted_kib),
             gib(status.available_kib)
         );
-        let advice =
-            "make room or the disks smaller; disks that grow as they are filled may fit all the same".to_owned();
+        let advice = "free some space or reduce the disks; thin-provisioned disks may still fit".to_owned();
         note(Check::StorageSpace, Severity::Warning, message, advice);
     }
 }
@@ -206,10 +205,10 @@ async fn sources(inspection: &mut Inspection<'_>, observed: &Observed, storages:
         }
         let (key, advice) = match (check, name.split_once(":vztmpl/")) {
             (Check::Template, Some((storage, template))) => {
-                ("template", format!("fetch it: `pveam update && pveam download {storage} {template}`"))
+                ("template", format!("download it: `pveam update && pveam download {storage} {template}`"))
             }
-            (Check::Template, None) => ("template", "copy it there, or name another one".to_owned()),
-            _ => ("template_image", format!("copy it to `{file}`, or name an image that Phoenix can fetch")),
+            (Check::Template, None) => ("template", "copy it there, or use another one".to_owned()),
+            _ => ("template_image", format!("copy it to `{file}`, or use an image that Phoenix can download")),
         };
         let message = format!("`{name}` is not on the node");
         inspection.note_of((check, Severity::Error), guests, &[key.into()], message, advice);

@@ -9,9 +9,8 @@ use super::entry::{Entry, Guest};
 use super::{firewall, linked_to};
 use crate::guest::is_mark;
 
-/// Stands beside a template that is none.
-const NOTE: &str =
-    "Proxmox does not keep what this container was made from: write its `template` before it is ever made anew";
+/// Stands next to a template that is none.
+const NOTE: &str = "Proxmox does not store the template of a container: set `template` before you recreate it";
 
 pub(super) fn describe(id: GuestId, ids: &BTreeSet<GuestId>, guest: &mut Guest<'_>) {
     let live = &guest.settings.clone();
@@ -29,9 +28,7 @@ pub(super) fn describe(id: GuestId, ids: &BTreeSet<GuestId>, guest: &mut Guest<'
     }
     guest.entry.say_some("cores", settings.cores);
     if settings.cores.is_none() {
-        guest.remark(
-            "it may use all of the node's cores, which the files have no word for: without `cores` they mean 1",
-        );
+        guest.remark("it may use all cores of the node, which the files cannot describe: without `cores` they mean 1");
     }
     guest.entry.say("memory_mb", settings.memory.map_or(512, |memory| memory.0));
     guest.entry.say_some("swap_mb", settings.swap.map(|swap| swap.0));

@@ -17,8 +17,7 @@ const OPTIONS: [(&str, &str); 7] = [
 pub(super) fn describe(guest: &mut Guest<'_>) -> bool {
     let Some(text) = &guest.present.firewall else { return false };
     let Some((enabled, entry)) = file(text) else {
-        guest
-            .remark("its firewall file is left to whoever wrote it, because it has more than the files have words for");
+        guest.remark("its firewall file is left alone, because the files cannot describe all of it");
         return false;
     };
     guest.entry.nest("firewall", entry);

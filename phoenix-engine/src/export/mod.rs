@@ -1,6 +1,6 @@
 //! Configuration files that describe guests as they are on a node.
 //!
-//! What the files say, Phoenix would change nothing about; what they have no word for stays with whoever set it, and is named.
+//! What the files say, Phoenix would change nothing about; other settings are left alone and listed.
 //! What a guest was made from is not kept by Proxmox, so there is a note in its place.
 
 mod container;

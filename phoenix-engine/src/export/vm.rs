@@ -10,9 +10,8 @@ use super::entry::{Entry, Guest};
 use super::{firewall, linked_to};
 use crate::guest::root_disk;
 
-/// Stands beside an image that is none.
-const NOTE: &str =
-    "Proxmox does not keep what this VM was made from: write its `template_image` before it is ever made anew";
+/// Stands next to an image that is none.
+const NOTE: &str = "Proxmox does not store the image of a VM: set `template_image` before you recreate it";
 
 pub(super) fn describe(id: GuestId, ids: &BTreeSet<GuestId>, guest: &mut Guest<'_>) {
     let live = &guest.settings.clone();
@@ -58,7 +57,7 @@ fn network(settings: &VmSettings, firewalled: bool, guest: &mut Guest<'_>) {
     let mut entry = Entry::default();
     if let Some(net) = settings.nets.get(&0) {
         if net.model != NetModel::Virtio {
-            guest.remark(format!("its network card is `{}`, and the files mean VirtIO", net.model.as_str()));
+            guest.remark(format!("its network card is `{}`, but the files mean VirtIO", net.model.as_str()));
         }
         entry.say("bridge", net.bridge.to_string());
         entry.say_some("vlan", net.tag);
@@ -77,7 +76,7 @@ fn network(settings: &VmSettings, firewalled: bool, guest: &mut Guest<'_>) {
     guest.entry.say_some("mac_address", settings.nets.get(&0).and_then(|net| net.mac).map(|mac| mac.to_string()));
 }
 
-/// Name servers and search domain, where they are such as the files have words for.
+/// Name servers and search domain, where they are such as the files can describe.
 pub(super) fn names(servers: Option<&[IpAddr]>, domains: Option<&[Hostname]>, entry: &mut Entry) {
     if let Some(servers) = servers.filter(|servers| !servers.is_empty() && servers.iter().all(IpAddr::is_ipv4)) {
         entry.say("nameservers", servers);

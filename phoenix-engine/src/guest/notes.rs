@@ -80,7 +80,7 @@ mod tests {
 
     #[test_case("", None, Some("Mine."), "Mine."; "first")]
     #[test_case("Theirs.", None, Some("Mine."), "Mine.\n\nTheirs."; "beside what people wrote")]
-    #[test_case("Mine.", Some("Mine."), None, ""; "configured no more")]
+    #[test_case("Mine.", Some("Mine."), None, ""; "no longer configured")]
     #[test_case("Above\nMine.\ntwo\n\nBelow", Some("Mine.\ntwo"), None, "Above\nBelow"; "taken out from between")]
     #[test_case("Above\nMine.\nBelow", Some("Mine."), Some("New\ntext"), "Above\nNew\ntext\nBelow"; "replaced in its place")]
     #[test_case("Above\nMine. Edited.", Some("Mine."), None, "Above\nMine. Edited."; "what people made of it is theirs")]

@@ -75,11 +75,13 @@ impl Proof {
             ),
             _ => match lock {
                 Some(lock) => {
-                    format!("it has no record of Phoenix and is locked (`{lock}`); nothing proves that it is ours")
+                    format!(
+                        "it has no record of Phoenix and is locked (`{lock}`); nothing proves that Phoenix created it"
+                    )
                 }
-                None => format!(
-                    "it carries no record of Phoenix: take it over with `phoenix adopt {id}`, or choose another id"
-                ),
+                None => {
+                    format!("it has no record of Phoenix: take it over with `phoenix adopt {id}`, or choose another id")
+                }
             },
         }
     }

@@ -28,7 +28,7 @@ pub struct RanScript {
     pub digest: Digest,
 }
 
-/// What a run began on a guest and has not finished yet. When it dies or fails, whoever runs next goes on from there.
+/// What a run began on a guest and has not finished yet. When it dies or fails, the next run continues from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PendingWork {
@@ -46,7 +46,7 @@ pub enum PendingWork {
     Identity,
 }
 
-/// What Phoenix knows of a guest. It stands in one HTML comment in the guest's notes, after the user's own text.
+/// What Phoenix knows of a guest. It is in one HTML comment in the guest's notes, after the user's own text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Record {
     /// The version of this form.
@@ -69,7 +69,7 @@ pub struct Record {
     /// Digests of the raw lines that Phoenix put there.
     #[serde(rename = "l", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lines: BTreeSet<Digest>,
-    /// Whether there is nothing in it that its clones must not share: all was taken out, and nothing ran in it since.
+    /// Whether there is nothing in it that its clones must not share: all was removed, and nothing ran in it since.
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub cleaned: bool,
     /// What is left to do; nothing after a run that ended well.
@@ -84,7 +84,7 @@ pub struct Record {
     /// What it was made from, by the key of the configuration: what only a new guest can change.
     #[serde(rename = "b", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub origin: BTreeMap<String, String>,
-    /// What of the notes is the configuration's, so that it can be replaced or taken away again.
+    /// What of the notes is the configuration's, so that it can be replaced or removed again.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<ManagedText>,
     /// The guests that it needs, so that a guest which the configuration no longer has is removed before them. Absent in a record

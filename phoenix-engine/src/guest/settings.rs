@@ -49,12 +49,12 @@ pub(crate) fn managed_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<B
     Ok(keys?.into_keys().collect())
 }
 
-/// Those of them that go again when they are configured no more.
+/// Those of them that go again when they are no longer configured.
 pub(crate) fn wanted_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
     Ok(managed_keys(guest, live)?.into_iter().filter(|key| is_owned(key)).collect())
 }
 
-/// The keys that the record names: those that are configured, and those that are not any more but could not be taken away, such as
+/// The keys that the record names: those that are configured, and those that are not any more but could not be removed, such as
 /// a mount point of a protected guest.
 pub(crate) fn recorded_keys(
     guest: &DesiredGuest,
@@ -66,7 +66,7 @@ pub(crate) fn recorded_keys(
     Ok(keys)
 }
 
-/// Whether a key that is configured no more goes: keys that every guest has stay as they are.
+/// Whether a key that is no longer configured goes: keys that every guest has stay as they are.
 fn is_owned(key: &str) -> bool {
     !["cores", "hostname", "memory", "name", "onboot", "protection", "swap", "unprivileged"].contains(&key)
 }

@@ -10,7 +10,7 @@ pub(crate) fn undo_snapshot() -> Option<SnapshotName> {
     UNDO.parse().ok()
 }
 
-/// The name under which the successor of a snapshot stands while the snapshot itself is taken anew: Proxmox renames none.
+/// The name under which the successor of a snapshot stands while the snapshot itself is taken again: Proxmox renames none.
 ///
 /// A name has 40 characters at most (pve-guest-common, `pve-snapshot-name`).
 pub(crate) fn successor(name: &SnapshotName) -> SnapshotName {

@@ -20,7 +20,7 @@ pub enum Disposition {
     Finish,
     /// It exists and is changed.
     Update,
-    /// It exists and is as it should be.
+    /// It exists and is up to date.
     Keep,
     /// It exists, but Phoenix did not make it: left alone.
     NotOurs,
@@ -67,7 +67,7 @@ pub struct GuestPlan {
     pub steps: Vec<Step>,
     /// The gates that are asked in the end, by name.
     pub gates: Vec<String>,
-    /// What differs and stays so: changes that cannot be made, or only by making the guest anew. The reason says what to do.
+    /// What differs and stays so: changes that cannot be made, or only by making the guest again. The reason says what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unmet: Vec<Difference>,
     /// What stops it before its first change.
@@ -103,7 +103,7 @@ pub struct Outage {
     /// The guest is down for at most so many seconds: the sum of `parts`. Absent when it stays down. Scripts that run after
     /// its start are not counted: nothing bounds them but their own deadline.
     pub up_to_seconds: Option<u64>,
-    /// What that is made of. All of them are bounds after which Phoenix gives up or goes on, not what is usual.
+    /// What that is made of. All of them are bounds after which Phoenix gives up or continues, not what is usual.
     pub parts: Vec<OutagePart>,
     /// The guests that run, and are without it meanwhile: those that depend on it, and what depends on those.
     pub affects: BTreeMap<GuestId, Hostname>,

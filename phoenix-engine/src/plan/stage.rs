@@ -28,13 +28,13 @@ pub enum Stage {
     Volumes,
     /// The snapshot before provisioning.
     SnapshotBefore,
-    /// Gates that hold back its own provisioning.
+    /// Gates that block its own provisioning.
     WaitFor,
     /// Features and application script.
     Provision,
-    /// Gates that hold back its dependants.
+    /// Gates that block its dependants.
     Health,
-    /// What clones must not share is taken out of a template to be, or made anew in a clone.
+    /// What clones must not share is removed from a template to be, or recreated in a clone.
     Clean,
     /// The snapshot that clones are made from, or the conversion to a template.
     Template,
@@ -49,7 +49,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The stage's name, as it stands in the command log.
+    /// The stage's name, as it is in the command log.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -20,7 +20,7 @@ pub enum Effect {
     Create,
     /// The guest is destroyed, with its disks.
     Destroy,
-    /// Only a guest that is made anew has it, which is never done unasked.
+    /// Only a guest that is recreated has it, which is never done unasked.
     Recreate,
     /// It cannot be done.
     Impossible,
@@ -91,7 +91,7 @@ pub struct Step {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
     /// The commands that it will run on the node when all goes well, in order; made by the code that runs them. Those of
-    /// gates stand in `gates`: how often they are asked is not known.
+    /// gates are in `gates`: how often they are asked is not known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<PlannedCommand>,
     /// The files of the node that it will write or remove without a command.

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use phoenix_types::{FirewallFile, SnapshotName, VolumeId};
 
-/// What a step does, for converge. Each piece of work looks at the guest again and does nothing when it is as it should be,
+/// What a step does, for converge. Each piece of work looks at the guest again and does nothing when it is up to date,
 /// so that a run that was cut off can be run again.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Work {
@@ -30,7 +30,7 @@ pub(crate) enum Work {
         name: SnapshotName,
         purpose: SnapshotPurpose,
     },
-    /// Takes a snapshot anew; the old one goes when its successor stands.
+    /// Takes a snapshot again; the old one goes when its successor stands.
     Replace {
         name: SnapshotName,
         purpose: SnapshotPurpose,
@@ -41,7 +41,7 @@ pub(crate) enum Work {
     Clean,
     RenewIdentity,
     ConvertToTemplate,
-    /// Goes back to the snapshot that was taken before a change, which a run that died had begun.
+    /// Goes back to the snapshot that was taken before a change, which a run that died had started.
     GoBack,
     /// Takes the snapshot that the change can go back to.
     Guard,
@@ -51,12 +51,12 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// Whether it asks if the guest is as it should be.
+    /// Whether it checks that the guest is healthy.
     pub(crate) fn is_proof(&self) -> bool {
         matches!(self, Self::AwaitAgent | Self::AwaitCloudInit | Self::Health)
     }
 
-    /// Whether it is a snapshot of the guest as it should be.
+    /// Whether it is a snapshot of the finished guest.
     pub(crate) fn shows_the_guest(&self) -> bool {
         let purpose = match self {
             Self::Snapshot { purpose, .. } | Self::Replace { purpose, .. } => *purpose,

@@ -130,7 +130,7 @@ fn grow(section: &mut ConfSection, disk: &str, size: &str) {
 }
 
 impl State {
-    /// The command as it is shown. The digest of a file that is changed before it is sent cannot be told.
+    /// The command as it is shown. The digest of a file that is changed before it is sent is not known.
     fn shown(&self, command: &Command) -> Vec<String> {
         let mut argv = command.shown();
         for arg in &mut argv {
@@ -154,7 +154,7 @@ impl State {
             if let ("mkdir" | "mv", Some(path)) = (command.program.as_str(), args.last()) {
                 self.paths.insert(path.into(), FOLDER);
             }
-            // The list of tasks that are under way, which is the one thing that is asked of another program.
+            // The list of tasks that are in progress, which is the one thing that is asked of another program.
             return "[]".to_owned();
         };
         let id = |at: usize| args.get(at).and_then(|id| id.parse::<GuestId>().ok());

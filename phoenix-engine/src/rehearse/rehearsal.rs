@@ -33,7 +33,7 @@ fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
     if guests.iter().all(GuestPlan::is_empty) {
         return;
     }
-    // Probes look at a clock, and whoever plans may have none.
+    // Probes need a clock, and the planning thread may have none.
     let Ok(clock) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
     let within = clock.enter();
     let host = Arc::new(RehearsedNode::new(desired, guests, observed));
@@ -61,7 +61,7 @@ fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
         }
     }
     drop(within);
-    // Nothing runs in it, and whoever plans inside another runtime may not wait.
+    // Nothing runs in it, and a caller inside another runtime must not wait.
     clock.shutdown_background();
 }
 

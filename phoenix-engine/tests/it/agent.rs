@@ -89,7 +89,7 @@ async fn without_a_storage_for_snippets_the_plan_says_what_to_do() {
     assert!(ran.summary.is_good(), "{:#?}", ran.summary);
     let remark = &ran.plan.guests[0].remarks[0];
     assert!(
-        remark.starts_with("no storage holds snippets") && remark.contains("pvesm set local --content"),
+        remark.starts_with("no storage allows snippets") && remark.contains("pvesm set local --content"),
         "{remark}"
     );
 
@@ -110,10 +110,10 @@ async fn a_slow_cloud_init_is_waited_for_where_it_brings_the_agent() {
     assert!(answered >= 15 * 60_000, "{answered}");
 }
 
-/// How often cloud-init's wish for a reboot was told, and how often the VM was started.
+/// How often cloud-init's demand for a reboot was reported, and how often the VM was started.
 fn reboots(ran: &Ran) -> (usize, usize) {
     let told = ran.events.iter().filter(
-        |event| matches!(&event.kind, EventKind::Notice { text } if text.ends_with("a reboot may mend: rebooting once")),
+        |event| matches!(&event.kind, EventKind::Notice { text } if text.ends_with("a reboot may fix: rebooting once")),
     );
     let sent = ran.commands.iter().filter(|command| command.argv.starts_with(&["qm", "start"].map(String::from)));
     (told.count(), sent.count())

@@ -174,7 +174,7 @@ fn with(rest: &str, volumes: &[(&str, &str)]) -> String {
 /// Id, source, further settings and volumes of a VM.
 type Member<'a> = (u32, u32, &'a str, &'a [(&'a str, &'a str)]);
 
-/// What is mounted is what stands in fstab, and that is these volumes, each once.
+/// What is mounted is what is in fstab, and that is these volumes, each once.
 async fn assert_mounts(sim: &SimNode, guest: u32, volumes: &[(&str, &str)]) {
     let wanted: Vec<String> = volumes.iter().map(|(path, at)| format!("10.0.0.2:{path} {at}")).collect();
     for line in ["cut -d ' ' -f 1-2 /etc/fstab", "findmnt -n -t nfs -o SOURCE,TARGET || :"] {

@@ -41,7 +41,7 @@ fn fits(text: &str, said: &str) -> bool {
     }
 }
 
-/// Both with what the plan cannot know taken out of both.
+/// Both with what the plan cannot know removed from both.
 fn compare(name: &str, run: &Ran) {
     let mut really = ran(run);
     let planned = planned(run);

@@ -1,4 +1,4 @@
-//! What people wrote beside what Phoenix wrote, in notes and firewall files: it stays, whatever becomes of ours.
+//! What people wrote next to what Phoenix wrote, in notes and firewall files: it stays, whatever becomes of ours.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ async fn notes_that_are_configured_no_more_go_and_those_of_people_stay() {
 
     let gone = good(&sim, &with("")).await;
     let difference = &gone.plan.guests[0].steps[0].differences[0];
-    assert_eq!((difference.key.as_str(), difference.reason.as_str()), ("description", "it is configured no more"));
+    assert_eq!((difference.key.as_str(), difference.reason.as_str()), ("description", "no longer configured"));
     assert_eq!(notes(&sim).await, "Ask Ann first.");
 }
 

@@ -105,7 +105,7 @@ async fn a_container_whose_notes_somebody_wrote_over_is_still_ours() {
     assert_eq!(Record::strip(&notes), "The team's notes.");
     assert!(planned(&sim, &desired).await.is_empty());
 
-    // Where the guest is not what is configured any more, nothing tells which scripts ran.
+    // Where the guest is no longer what is configured, nothing tells which scripts ran.
     by_hand(&sim, &["pct", "set", "900", "--description", ""]).await;
     let other = Arc::new(folder(&[entry(900, r#", "features": ["setup"], "cores": 2, "tags": ["x"]"#)]).desired());
     let plan = planned(&sim, &other).await;

@@ -64,7 +64,7 @@ async fn a_change_that_breaks_the_gate_goes_back_and_the_gate_is_asked_again() {
     assert!(failure.message.contains("gate `good`"), "{failure:#?}");
     assert_eq!(
         failure.rollback.as_deref(),
-        Some("it was rolled back to what it was before, and is healthy again"),
+        Some("rolled back to its previous state, and is healthy again"),
         "{failure:#?}"
     );
     assert_eq!(
@@ -141,7 +141,7 @@ async fn a_rollback_restores_firewall_and_notes_too() {
             let words = failure(&ran).rollback.as_deref();
             assert_eq!(
                 words,
-                Some("it was rolled back to what it was before, and is healthy again"),
+                Some("rolled back to its previous state, and is healthy again"),
                 "{ran:#?}",
                 ran = ran.summary
             );
@@ -168,7 +168,7 @@ async fn a_changed_gate_that_fails_on_the_old_state_too_is_no_failed_rollback() 
     let ran = up(&sim, &Arc::new(other.desired())).await;
     let words = failure(&ran).rollback.as_deref().unwrap();
     assert!(
-        words.starts_with("it was rolled back to what it was before, and is not healthy in that state either: "),
+        words.starts_with("rolled back to its previous state, and is not healthy in that state either: "),
         "{words}"
     );
     assert!(conf(&sim).await.snapshots.is_empty());
@@ -184,10 +184,10 @@ async fn the_snapshot_to_go_back_to_is_gone_only_after_the_gate_passed() {
     assert_eq!(
         summaries(&ran.plan),
         [
-            "take a snapshot to go back to",
+            "take a rollback snapshot",
             "run setup",
             "wait until healthy: good",
-            "remove the snapshot to go back to",
+            "remove the rollback snapshot",
             "replace snapshot final-form",
         ]
     );
@@ -205,7 +205,7 @@ async fn a_snapshot_before_provisioning_does_not_stand_in_the_way_back() {
     let both = r#""on_failure": "rollback", "enable_lifecycle_snapshots": true"#;
     let ran = up(&sim, &Arc::new(folder(both, "#!/bin/sh\nexit 3\n").desired())).await;
     let rollback = failure(&ran).rollback.as_deref().unwrap();
-    assert_eq!(rollback, "it was rolled back to what it was before, and is healthy again");
+    assert_eq!(rollback, "rolled back to its previous state, and is healthy again");
     let left: Vec<String> = conf(&sim).await.snapshots.into_keys().collect();
     assert_eq!(left, ["pre-configured"]);
 }
@@ -217,7 +217,7 @@ async fn a_plan_says_when_a_change_cannot_be_undone() {
     assert!(up(&sim, &Arc::new(folder(mounted, GOOD).desired())).await.summary.is_good());
     let ran = up(&sim, &Arc::new(folder(mounted, "#!/bin/sh\nrm /etc/good\n").desired())).await;
     let remarks = &ran.plan.guests[0].remarks;
-    assert!(remarks.iter().any(|remark| remark.starts_with("the change cannot be undone: ")), "{remarks:?}");
+    assert!(remarks.iter().any(|remark| remark.starts_with("the change cannot be rolled back: ")), "{remarks:?}");
     assert_eq!(failure(&ran).rollback, None);
 }
 

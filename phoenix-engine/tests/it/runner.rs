@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const RUNNER: &str = include_str!("../../src/converge/steps/runner.sh");
 const SUPERVISOR: &str = include_str!("../../src/converge/steps/supervise.sh");
 
-/// What it needs of a system, beside a shell. It finds nothing else here.
+/// What it needs of a system, next to a shell. It finds nothing else here.
 const NEEDS: [&str; 13] =
     ["base64", "cat", "grep", "head", "mkdir", "mv", "rm", "setsid", "sh", "sleep", "tail", "tr", "wc"];
 
@@ -121,7 +121,7 @@ impl Scratch {
         self.look("start", 0, 60, 1 << 20, script)
     }
 
-    /// Lets a script go on that waits for this pipe.
+    /// Lets a script continue that waits for this pipe.
     fn say(&self, pipe: &str) {
         let status =
             Command::new("timeout").args(["60", "sh", "-c", "echo go > \"$1\"", "sh"]).arg(self.path(pipe)).status();
@@ -159,7 +159,7 @@ fn a_script_runs_with_its_environment_and_tells_its_status() {
     let said = "work 200 box 200\n{\"token\": 1}\n0022\n/\n/root C.UTF-8 noninteractive\n";
     assert_eq!(scratch.whole(script), Look::new(said, "phoenix-run ended 7"));
     assert_eq!(scratch.left(), ["status"]);
-    // Whoever lost that answer can ask again, and it does not run again.
+    // A caller that lost the answer can ask again, and the script does not run again.
     assert_eq!(scratch.look("resume", said.len(), 60, 1 << 20, script), Look::new("", "phoenix-run ended 7"));
 }
 
@@ -281,7 +281,7 @@ fn a_script_that_is_killed_is_told() {
 #[test]
 fn a_script_is_stopped_with_what_it_started() {
     let scratch = Scratch::new(&["held"]);
-    // Whoever reads the pipe comes to its end when nobody holds it open any more.
+    // A reader of the pipe reaches its end when nobody holds it open any more.
     let script = "exec 3> HERE/held; echo begun; sleep 60\n";
     let held = scratch.listen("held");
     assert_eq!(scratch.look("start", 0, 1, 1 << 20, script), Look::new("begun\n", "phoenix-run at 6"));

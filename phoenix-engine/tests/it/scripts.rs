@@ -29,7 +29,7 @@ enum Look {
     Lost,
 }
 
-/// The way to a simulated node, over which looks at scripts go as they are told, one after the other.
+/// The way to a simulated node, over which polls of scripts go as the test says, one after the other.
 #[derive(Debug)]
 struct Way {
     node: SimNode,
@@ -98,7 +98,7 @@ struct Told {
 }
 
 impl Told {
-    /// The script's output, with the second in which each line was told.
+    /// The script's output, with the second in which each line was reported.
     fn output(&self) -> Vec<(u64, &str)> {
         let lines = self.events.iter().filter_map(|event| match &event.kind {
             EventKind::Output { line, .. } => Some((event.at_ms / 1000, line.as_str())),
@@ -168,10 +168,10 @@ const TALKS: &str = "echo x >> /root/ran\nfor n in 1 2 3 4; do echo \"line $n\";
 #[test_case(GuestKind::Vm, &[Look::Lost]; "a vm, an answer")]
 #[tokio::test(start_paused = true)]
 async fn a_dropped_connection_loses_no_script(kind: GuestKind, looks: &'static [Look]) {
-    let told = run(kind, TALKS, looks).await;
-    assert!(told.summary.is_good(), "{:#?}", told.summary);
-    assert_eq!(told.inside("cat /root/ran").await, "x", "it ran once");
-    let mut lines = told.lines();
+    let outcome = run(kind, TALKS, looks).await;
+    assert!(outcome.summary.is_good(), "{:#?}", outcome.summary);
+    assert_eq!(outcome.inside("cat /root/ran").await, "x", "it ran once");
+    let mut lines = outcome.lines();
     lines.dedup();
     assert_eq!(lines, ["line 1", "line 2", "line 3", "line 4"]);
 }
@@ -181,11 +181,11 @@ async fn a_dropped_connection_loses_no_script(kind: GuestKind, looks: &'static [
 #[test_case("exit 7", false; "bad")]
 #[tokio::test(start_paused = true)]
 async fn the_last_answer_can_be_asked_for_again(end: &str, good: bool) {
-    let told = run(GuestKind::Vm, &format!("echo x >> /root/ran\n{end}\n"), &[Look::Lost]).await;
-    assert_eq!(told.summary.is_good(), good, "{:#?}", told.summary);
-    assert_eq!(told.inside("cat /root/ran").await, "x", "it ran once");
+    let outcome = run(GuestKind::Vm, &format!("echo x >> /root/ran\n{end}\n"), &[Look::Lost]).await;
+    assert_eq!(outcome.summary.is_good(), good, "{:#?}", outcome.summary);
+    assert_eq!(outcome.inside("cat /root/ran").await, "x", "it ran once");
     if !good {
-        let text = format!("{:?}", told.summary);
+        let text = format!("{:?}", outcome.summary);
         assert!(text.contains("the script `work` ended with status 7"), "{text}");
     }
 }
@@ -194,9 +194,9 @@ async fn the_last_answer_can_be_asked_for_again(end: &str, good: bool) {
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_restarts_loses_no_script() {
     let script = "echo x >> /root/ran; echo one; sleep 20; systemctl restart qemu-guest-agent; sleep 20; echo two\n";
-    let told = run(GuestKind::Vm, script, &[]).await;
-    assert!(told.summary.is_good(), "{:#?}", told.summary);
-    assert_eq!((told.lines(), told.inside("cat /root/ran").await.as_str()), (vec!["one", "two"], "x"));
+    let outcome = run(GuestKind::Vm, script, &[]).await;
+    assert!(outcome.summary.is_good(), "{:#?}", outcome.summary);
+    assert_eq!((outcome.lines(), outcome.inside("cat /root/ran").await.as_str()), (vec!["one", "two"], "x"));
 }
 
 /// systemd expands `$` in the arguments of a unit, and reads a description of several lines as settings.
@@ -204,66 +204,66 @@ async fn an_agent_that_restarts_loses_no_script() {
 async fn a_script_of_a_vm_is_a_service_in_which_systemd_has_nothing_to_expand() {
     let script =
         "echo x >> /root/ran; echo $$ > /dev/null; sleep 30; systemctl daemon-reload; sleep 30; echo '$$ ${HOME} %n'\n";
-    let told = run(GuestKind::Vm, script, &[]).await;
-    assert!(told.summary.is_good(), "{:#?}", told.summary);
-    assert_eq!((told.lines(), told.inside("cat /root/ran").await.as_str()), (vec!["$$ ${HOME} %n"], "x"));
-    let journal = told.inside("journalctl -b -o cat").await;
+    let outcome = run(GuestKind::Vm, script, &[]).await;
+    assert!(outcome.summary.is_good(), "{:#?}", outcome.summary);
+    assert_eq!((outcome.lines(), outcome.inside("cat /root/ran").await.as_str()), (vec!["$$ ${HOME} %n"], "x"));
+    let journal = outcome.inside("journalctl -b -o cat").await;
     assert!(journal.contains("Reloading.") && !journal.contains("ignoring"), "{journal}");
 }
 
 /// The way that systemd names is in the message.
 #[tokio::test(start_paused = true)]
 async fn a_service_whose_script_is_killed_from_outside_is_told() {
-    let told = run(GuestKind::Vm, "sleep 20; kill -9 $PPID; sleep 600\n", &[]).await;
-    let text = format!("{:?}", told.summary);
-    assert!(!told.summary.is_good() && text.contains("was lost") && text.contains("`signal`"), "{text}");
+    let outcome = run(GuestKind::Vm, "sleep 20; kill -9 $PPID; sleep 600\n", &[]).await;
+    let text = format!("{:?}", outcome.summary);
+    assert!(!outcome.summary.is_good() && text.contains("was lost") && text.contains("`signal`"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_stays_away_ends_the_wait() {
     let script = "echo one; sleep 20; systemctl stop qemu-guest-agent; sleep 20; echo two\n";
-    let told = run(GuestKind::Vm, script, &[]).await;
-    let text = format!("{:?}", told.summary);
-    assert!(!told.summary.is_good() && text.contains("agent"), "{text}");
-    assert!(told.summary.elapsed_ms < 10 * 60 * 1000, "{}", told.summary.elapsed_ms);
+    let outcome = run(GuestKind::Vm, script, &[]).await;
+    let text = format!("{:?}", outcome.summary);
+    assert!(!outcome.summary.is_good() && text.contains("agent"), "{text}");
+    assert!(outcome.summary.elapsed_ms < 10 * 60 * 1000, "{}", outcome.summary.elapsed_ms);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_script_that_is_killed_has_failed() {
-    let told = run(GuestKind::Container, "sleep 20; kill -9 $$\n", &[]).await;
-    let text = format!("{:?}", told.summary);
-    assert!(!told.summary.is_good() && text.contains("ended with status 137"), "{text}");
+    let outcome = run(GuestKind::Container, "sleep 20; kill -9 $$\n", &[]).await;
+    let text = format!("{:?}", outcome.summary);
+    assert!(!outcome.summary.is_good() && text.contains("ended with status 137"), "{text}");
 }
 
 /// A line arrives a fifth of the script's age late at most, 30 s, and costs no process a line.
 #[tokio::test(start_paused = true)]
 async fn output_of_a_vm_is_seen_while_it_runs() {
     let talks = "start=$(date +%s); for n in $(seq 1 120); do echo \"$(( $(date +%s) - start ))\"; sleep 5; done\n";
-    let told = run(GuestKind::Vm, talks, &[]).await;
-    assert!(told.summary.is_good(), "{:#?}", told.summary);
-    let output = told.output();
+    let outcome = run(GuestKind::Vm, talks, &[]).await;
+    assert!(outcome.summary.is_good(), "{:#?}", outcome.summary);
+    let output = outcome.output();
     assert_eq!(output.len(), 120);
     let begin = output[0].0;
     for (told_at, line) in &output {
         let (said, late) = (line.parse::<u64>().unwrap(), told_at - begin);
         assert!(late <= said + (said / 4 + 5).min(36), "said after {said} s, told after {late} s");
     }
-    assert!(told.looks <= 45, "{} looks in ten minutes", told.looks);
+    assert!(outcome.looks <= 45, "{} looks in ten minutes", outcome.looks);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_script_costs_few_looks_and_its_end_is_seen_at_once() {
-    let told = run(GuestKind::Vm, "sleep 600; echo done\n", &[]).await;
-    assert!(told.summary.is_good(), "{:#?}", told.summary);
-    assert!(told.looks <= 7, "{} looks", told.looks);
+    let outcome = run(GuestKind::Vm, "sleep 600; echo done\n", &[]).await;
+    assert!(outcome.summary.is_good(), "{:#?}", outcome.summary);
+    assert!(outcome.looks <= 7, "{} looks", outcome.looks);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_of_a_script_stays_but_its_status() {
     for kind in [GuestKind::Container, GuestKind::Vm] {
-        let told = run(kind, "echo hello; test -s \"$PHOENIX_CONTEXT\"\n", &[]).await;
-        assert!(told.summary.is_good(), "{:#?}", told.summary);
-        assert_eq!(told.inside("ls /run/phoenix-scripts/*").await, "status");
+        let outcome = run(kind, "echo hello; test -s \"$PHOENIX_CONTEXT\"\n", &[]).await;
+        assert!(outcome.summary.is_good(), "{:#?}", outcome.summary);
+        assert_eq!(outcome.inside("ls /run/phoenix-scripts/*").await, "status");
     }
 }
 
@@ -271,9 +271,9 @@ async fn nothing_of_a_script_stays_but_its_status() {
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_output_of_a_vm_arrives_whole() {
     let script = "line=$(seq 1 2300 | tr -d '\\n'); for n in $(seq 1 2500); do echo \"$n $line\"; done\n";
-    let told = run(GuestKind::Vm, script, &[]).await;
-    assert!(told.summary.is_good(), "{:#?}", told.summary);
-    let lines = told.lines();
+    let outcome = run(GuestKind::Vm, script, &[]).await;
+    assert!(outcome.summary.is_good(), "{:#?}", outcome.summary);
+    let lines = outcome.lines();
     assert_eq!(lines.len(), 2500);
     for (line, number) in lines.into_iter().zip(1..) {
         assert!(
@@ -292,9 +292,9 @@ async fn a_flood_of_output_of_a_vm_arrives_whole() {
 #[tokio::test(start_paused = true)]
 async fn a_script_is_run_by_what_its_first_line_names(script: &'static str, lines: &'static [&'static str]) {
     for kind in [GuestKind::Container, GuestKind::Vm] {
-        let told = run_text(kind, script, &[]).await;
-        assert!(told.summary.is_good(), "{kind}: {:#?}", told.summary);
-        assert_eq!(told.lines(), lines, "{kind}");
+        let outcome = run_text(kind, script, &[]).await;
+        assert!(outcome.summary.is_good(), "{kind}: {:#?}", outcome.summary);
+        assert_eq!(outcome.lines(), lines, "{kind}");
     }
 }
 
@@ -306,10 +306,10 @@ async fn scripts_have_the_environment_that_is_documented() {
     assert!(named.contains(&"PHOENIX_CONTEXT") && named.len() >= 8, "{named:?}");
     for kind in [GuestKind::Container, GuestKind::Vm] {
         let script: String = named.iter().map(|name| format!("echo \"{name} ${name}\"\n")).collect();
-        let told = run(kind, &script, &[]).await;
-        for (line, name) in told.lines().into_iter().zip(&named) {
+        let outcome = run(kind, &script, &[]).await;
+        for (line, name) in outcome.lines().into_iter().zip(&named) {
             assert!(line.strip_prefix(*name).is_some_and(|value| !value.trim().is_empty()), "{kind}: {line}");
         }
-        assert_eq!(told.lines().len(), named.len());
+        assert_eq!(outcome.lines().len(), named.len());
     }
 }

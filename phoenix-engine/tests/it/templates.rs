@@ -1,4 +1,4 @@
-//! Templates: what is taken out of them before they become one, and that those that are one are left alone.
+//! Templates: what is removed from them before they become one, and that those that are one are left alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,7 +134,7 @@ async fn cleaning_survives_a_kill() {
                 let killed = tokio::time::timeout(Duration::from_millis(begin + whole * part / 40), run).await;
                 assert!(killed.is_err());
             }
-            // The node restarts meanwhile, now and then: what was under way is off and must not be taken for clean.
+            // The node restarts meanwhile, now and then: what was in progress is off and must not be taken for clean.
             if part % 2 == 0 {
                 for program in ["pct", "qm"] {
                     sim.run(&[program, "stop", "200"].map(str::to_owned), b"").await;

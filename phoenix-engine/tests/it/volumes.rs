@@ -37,7 +37,7 @@ async fn inside(sim: &SimNode, line: &str) -> String {
     crate::run::inside(sim, GuestKind::Vm, 200, line).await
 }
 
-/// What is mounted, and what stands in fstab: source and mount point.
+/// What is mounted, and what is in fstab: source and mount point.
 async fn state(sim: &SimNode) -> (String, String) {
     let mounted = inside(sim, "findmnt -n -t nfs -o SOURCE,TARGET || :").await;
     (mounted, inside(sim, "cut -d ' ' -f 1-2 /etc/fstab").await)

@@ -82,7 +82,7 @@ async fn a_change_that_a_dead_run_began_goes_back_to_what_was_before_that_run() 
         let outcome = next.summary.as_ref().unwrap().guests.values().next().unwrap();
         let GuestOutcome::Failed { failure } = outcome else { panic!("{outcome:#?}") };
         let said = failure.rollback.as_deref().unwrap();
-        assert_eq!(said, "it was rolled back to what it was before, and is healthy again", "{fatal}");
+        assert_eq!(said, "rolled back to its previous state, and is healthy again", "{fatal}");
         // What it is, and what its record says that ran.
         assert_eq!(next.after.guests[&100].conf, before.guests[&100].conf, "{fatal}");
         assert_eq!(next.after.guests[&100].power, "running", "{fatal}");

@@ -135,7 +135,7 @@ async fn what_somebody_else_left_waiting_does_not_come_true() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_word_of_a_script_reaches_the_follower_that_is_heard() {
-    // What the agent of a VM started goes on when the run dies, and the script's first follower with it.
+    // What the agent of a VM started continues when the run dies, and the script's first follower with it.
     let fleet = Fleet::of([(200, Kind::Vm, vm(json!({"features": ["tools"]})))]);
     let mut tale = Tale::on(slow_services(&boot()));
     tale.killed(&fleet, Moment::During(Duration::from_secs(2)), "phoenix-run start").await;
@@ -215,8 +215,8 @@ async fn a_vm_that_is_not_whole_yet_has_nothing_to_go_back_to() {
 async fn what_was_half_made_is_named_when_it_is_configured_no_more() {
     let none = Fleet::of([(101, Kind::Container, container(json!({"state": "stopped"})))]);
     let made = [
-        (100, Kind::Container, container(json!({})), "pct create 100", "guest 100 is half made"),
-        (200, Kind::Vm, vm(json!({})), "qm create 200", "guest 200 is half made"),
+        (100, Kind::Container, container(json!({})), "pct create 100", "guest 100 is incompletely created"),
+        (200, Kind::Vm, vm(json!({})), "qm create 200", "guest 200 is incompletely created"),
     ];
     for (id, kind, json, command, words) in made {
         let mut tale = Tale::on(slow_services(&boot()));

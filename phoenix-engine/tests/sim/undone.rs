@@ -65,7 +65,7 @@ async fn a_way_back_that_was_cut_off_is_gone_to_its_end() {
                 let next = tale.up(&after).await;
                 assert!(failed_and_went_back(&next, id), "{what}: {:#?} {:#?}", next.summary, commands(&next));
                 assert_eq!(next.after.normalised(), undisturbed.after.normalised(), "{what}: {:#?}", commands(&next));
-                // What was gone back to is what it was before, and the mended change is made.
+                // What was gone back to is what it was before, and the fixed change is made.
                 assert!(tale.recovers(&before).await.plan.unwrap().guests[0].steps.is_empty(), "{what}");
             }
         }

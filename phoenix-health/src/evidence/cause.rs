@@ -80,7 +80,7 @@ fn trust(answer: &Answer) -> Option<String> {
                 "self-signed certificate",
                 "self signed certificate",
             ],
-            "the server's certificate is signed by nobody whom the asking side trusts: give the authority's file as `ca_file`",
+            "the server's certificate is not signed by a trusted authority: set `ca_file` to the authority's file",
         ),
         (
             &["not valid for name", "NotValidForName", "no alternative certificate subject name matches"],
@@ -99,9 +99,9 @@ fn trust(answer: &Answer) -> Option<String> {
 fn late(subject: &Subject, answer: &Answer) -> Option<String> {
     answer.said.starts_with("no answer within").then_some(())?;
     match subject.means {
-        Means::Command => Some("the command was still running then and was ended: look what it waits for".to_owned()),
+        Means::Command => Some("the command was still running and was killed: check what it waits for".to_owned()),
         Means::Request => Some(format!(
-            "something accepts connections on port {}, but does not answer requests in time: look at its own log",
+            "something accepts connections on port {}, but does not answer requests in time: check its log",
             subject.port?
         )),
         Means::Connection | Means::Other => None,
@@ -113,8 +113,8 @@ fn response(subject: &Subject, answer: &Answer) -> Option<String> {
     (subject.means == Means::Request && answer.said.starts_with("status ")).then_some(())?;
     let server = subject.port.map_or_else(|| "the server".to_owned(), |port| format!("the server on port {port}"));
     Some(match last_line(&answer.output) {
-        Some(line) => format!("{server} runs and says `{line}`: look at its own log"),
-        None => format!("{server} runs: look at its own log"),
+        Some(line) => format!("{server} runs and says `{line}`: check its log"),
+        None => format!("{server} runs: check its log"),
     })
 }
 
@@ -190,7 +190,10 @@ fn port(evidence: &Evidence, subject: &Subject, answer: Option<&Answer>) -> Opti
     }
     let loopback = |address: &&str| address.starts_with("127.") || matches!(*address, "[::1]" | "::1");
     if subject.from_outside && listening.iter().all(loopback) {
-        return Some(format!("port {port} listens on {} only, so nobody outside the guest reaches it", listening[0]));
+        return Some(format!(
+            "port {port} listens on {} only, so it cannot be reached from outside the guest",
+            listening[0]
+        ));
     }
     let said = &answer.filter(|_| subject.from_outside)?.said;
     if said.contains("refused") {
@@ -200,7 +203,9 @@ fn port(evidence: &Evidence, subject: &Subject, answer: Option<&Answer>) -> Opti
     }
     let in_vain = ["no connection within", "no answer in time", "timed out"].iter().any(|words| said.contains(words));
     in_vain.then(|| {
-        format!("port {port} listens in the guest, but the node does not get through: look at the firewalls and the guest's address")
+        format!(
+            "port {port} listens in the guest, but the node cannot connect: check the firewalls and the guest's address"
+        )
     })
 }
 

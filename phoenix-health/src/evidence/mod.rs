@@ -24,7 +24,7 @@ const BYTES: usize = 64 * 1024;
 /// What was found in a guest after one of its gates had failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Evidence {
-    /// The nearest cause in a sentence, when one can be told: `nothing listens on port 9000; step-ca.service is failed: …`.
+    /// The nearest cause in a sentence, when it is known: `nothing listens on port 9000; step-ca.service is failed: …`.
     pub cause: Option<String>,
     /// The findings, in the order in which a person would look.
     pub sections: Vec<Section>,
@@ -132,7 +132,7 @@ async fn look_inside(context: &ProbeContext, subject: &Subject) -> (Vec<Section>
             let seen = if let InsideError::Deadline { tail, .. } = &error { parse(tail) } else { Vec::new() };
             (seen, Some(obstacle(&error)))
         }
-        Err(_) => (Vec::new(), Some("the guest does not answer to commands any more".to_owned())),
+        Err(_) => (Vec::new(), Some("the guest no longer answers to commands".to_owned())),
     }
 }
 

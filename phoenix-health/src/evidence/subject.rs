@@ -1,4 +1,4 @@
-//! What a probe asked about, as far as it can be told from the probe.
+//! What a probe asked about, as far as the probe shows it.
 
 use camino::Utf8PathBuf;
 

@@ -102,9 +102,9 @@ async fn a_tool_that_is_missing(stderr: &str, cause: &str) {
 }
 
 /// What rustls and curl say of a certificate that they do not believe.
-#[test_case("no TLS connection: invalid peer certificate: UnknownIssuer", "nobody whom the asking side trusts"; "unknown")]
-#[test_case("no TLS connection: invalid peer certificate: BadSignature", "nobody whom the asking side trusts"; "of the same name")]
-#[test_case("curl: (60) SSL certificate problem: self-signed certificate in certificate chain", "nobody whom the asking side"; "curl")]
+#[test_case("no TLS connection: invalid peer certificate: UnknownIssuer", "not signed by a trusted authority"; "unknown")]
+#[test_case("no TLS connection: invalid peer certificate: BadSignature", "not signed by a trusted authority"; "of the same name")]
+#[test_case("curl: (60) SSL certificate problem: self-signed certificate in certificate chain", "not signed by a trusted authority"; "curl")]
 #[test_case("no TLS connection: invalid peer certificate: certificate not valid for name \"a\"", "for another name"; "name")]
 #[test_case("curl: (60) SSL: no alternative certificate subject name matches target host name 'a'", "for another name"; "name by curl")]
 #[test_case("no TLS connection: invalid peer certificate: certificate expired: verification time 1", "has expired"; "expired")]
@@ -122,7 +122,7 @@ fn cause_after(probe: &Probe, said: &str, output: &str, sections: &[(&str, &str)
 }
 
 #[test_case("10.0.0.1 port 22: no connection within 3 s",
-    "port 22 listens in the guest, but the node does not get through: look at the firewalls and the guest's address"; "firewall")]
+    "port 22 listens in the guest, but the node cannot connect: check the firewalls and the guest's address"; "firewall")]
 #[test_case("10.0.0.1 port 22: connection refused",
     "port 22 listens by now: it came up after the last attempt, or a firewall refuses the node"; "late")]
 fn a_port_that_listens_all_the_same(said: &str, cause: &str) {
@@ -140,10 +140,10 @@ fn what_was_still_running_and_what_answers_with_an_error() {
     let http = Probe::Http(crate::HttpProbe::new(8080));
     assert_eq!(
         late(&http),
-        "something accepts connections on port 8080, but does not answer requests in time: look at its own log"
+        "something accepts connections on port 8080, but does not answer requests in time: check its log"
     );
     let down = cause_after(&http, "status 503 Service Unavailable", "<p>\nin repair\n", &[]);
-    assert_eq!(down.as_deref(), Some("the server on port 8080 runs and says `in repair`: look at its own log"));
+    assert_eq!(down.as_deref(), Some("the server on port 8080 runs and says `in repair`: check its log"));
 }
 
 #[test]

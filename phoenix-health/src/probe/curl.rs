@@ -24,7 +24,7 @@ pub(super) async fn ask(
     limit: Duration,
 ) -> Result<Answer, Answer> {
     if !probe.path.starts_with('/') || probe.method.is_empty() {
-        return Err(Answer::new(Verdict::Never, "this is no HTTP request: the path must begin with `/`"));
+        return Err(Answer::new(Verdict::Never, "not an HTTP request: the path must begin with `/`"));
     }
     let mut curl = Command::new("curl", Effect::Read, limit)
         .args(["--disable", "--config", "-"])
@@ -38,7 +38,7 @@ pub(super) async fn ask(
         }
         _ => {}
     }
-    // The status stands behind the body, where the end of a flood still shows it; 000 is curl's word for none.
+    // The status is behind the body, where the end of a flood still shows it; 000 is curl's word for none.
     let split = output.stdout.iter().rposition(|byte| *byte == b'\n');
     let (body, status) =
         split.map_or((&[][..], &output.stdout[..]), |at| (&output.stdout[..at], &output.stdout[at + 1..]));

@@ -99,7 +99,7 @@ fn build(probe: &HttpProbe, headers: &Headers<'_>, address: &str) -> Result<Requ
     request
         .header(header::CONNECTION, "close")
         .body(Empty::new())
-        .map_err(|error| Answer::new(Verdict::Never, format!("this is no HTTP request: {error}")))
+        .map_err(|error| Answer::new(Verdict::Never, format!("not an HTTP request: {error}")))
 }
 
 async fn judge(probe: &HttpProbe, response: Response<Incoming>) -> Answer {

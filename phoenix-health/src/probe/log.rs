@@ -110,8 +110,7 @@ fn timeless(probe: &LogProbe, file: &LogFile, start: &Start) -> Answer {
         return not_yet(probe);
     }
     Answer::unanswered(format!(
-        "a line with `{}` is in {}, but it bears no time and the file is older than the guest's start, so nobody can tell \
-         whether it is newer: let its writer put times on its lines, or ask the journal",
+        "a line with `{}` is in {}, but it has no time and the file is older than the guest's start, so it is unclear whether it is newer: add times to the lines, or use the journal",
         probe.contains, probe.source
     ))
 }

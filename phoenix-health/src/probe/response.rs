@@ -1,4 +1,4 @@
-//! What a web server answered, whoever asked it.
+//! The answer of a web server.
 
 use hyper::StatusCode;
 use phoenix_types::Secret;

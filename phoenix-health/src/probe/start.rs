@@ -78,11 +78,11 @@ pub(super) fn untold(era: Era, what: &str) -> Option<String> {
     match era {
         Era::Since | Era::Before => None,
         Era::Unclear(moved) => Some(format!(
-            "the clock was moved by {} at the guest's start or since then, so nobody can tell whether {what} is newer: restart the guest",
+            "the clock was moved by {} at the guest's start or since then, so it is unclear whether {what} is newer: restart the guest",
             span(moved)
         )),
         Era::Future(ahead) => Some(format!(
-            "{what} is dated {} in the future, so nobody can tell whether it is newer than the guest's start: set the clock right",
+            "{what} is dated {} in the future, so it is unclear whether it is newer than the guest's start: correct the clock",
             span(ahead)
         )),
     }

@@ -65,7 +65,7 @@ pub(super) async fn dial(
             Ok(Err(reason)) => return Err(Answer::unanswered(format!("the guest's address is not known: {reason}"))),
             Err(_) => {
                 let limit = crate::seconds::display(limit);
-                return Err(Answer::unanswered(format!("the guest does not tell its address within {limit}")));
+                return Err(Answer::unanswered(format!("the guest did not report its address within {limit}")));
             }
         },
     };

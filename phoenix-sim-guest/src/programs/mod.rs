@@ -297,7 +297,7 @@ impl Call {
     }
 
     async fn perform(&self, name: &str, line: &str) -> End {
-        if let Some(end) = self.told(line).await {
+        if let Some(end) = self.described(line).await {
             return end;
         }
         match look(self.machine(), &self.invocation.folder, self.variable("PATH"), name) {
@@ -323,7 +323,7 @@ impl Call {
     }
 
     /// What the world says that this command does.
-    async fn told(&self, line: &str) -> Option<End> {
+    async fn described(&self, line: &str) -> Option<End> {
         let machine = self.machine();
         let vmid = machine.guest?;
         for (place, command) in machine.world().commands().enumerate() {

@@ -189,8 +189,8 @@ impl Call {
         let file = path?;
         let file = file.rsplit('/').next().unwrap_or(file);
         let stem = file.strip_suffix(".sh").unwrap_or(file);
-        let told = self.variable("PHOENIX_SCRIPT").filter(|_| !machine.world().knows_script(stem));
-        let name = told.unwrap_or(stem);
+        let described = self.variable("PHOENIX_SCRIPT").filter(|_| !machine.world().knows_script(stem));
+        let name = described.unwrap_or(stem);
         // What a script runs is not that script again, though it inherits the variable.
         if self.process.script().as_deref() == Some(name) {
             return None;
@@ -207,9 +207,9 @@ impl Call {
 
     /// A script that cannot, or shall not, be carried out: it takes its time and succeeds.
     async fn opaque(&self, script: Option<&str>) -> End {
-        let told = script.and_then(|name| self.machine().world().script(name));
-        if let Some(told) = told {
-            self.pause(told.duration.get()).await;
+        let described = script.and_then(|name| self.machine().world().script(name));
+        if let Some(described) = described {
+            self.pause(described.duration.get()).await;
         }
         self.script_ended(script, End::Exit(0))
     }
@@ -220,21 +220,21 @@ impl Call {
         }
         let script = self.script_name(task.path.as_deref());
         let machine = self.machine().clone();
-        let told = script.as_deref().and_then(|name| machine.world().script(name));
+        let described = script.as_deref().and_then(|name| machine.world().script(name));
         let started = machine.node.elapsed();
         let name = script.as_deref().unwrap_or_default();
-        let status = told.and_then(|told| self.told_status(name, told));
+        let status = described.and_then(|described| self.described_status(name, described));
         // A script that failed as often as it shall is itself again.
-        if let Some(told) = told.filter(|told| status.is_some() || told.exit.is_none()) {
-            if self.out(&told.output).await.is_err() {
+        if let Some(described) = described.filter(|described| status.is_some() || described.exit.is_none()) {
+            if self.out(&described.output).await.is_err() {
                 return End::Signal(13);
             }
-            self.err(&told.errors).await;
+            self.err(&described.errors).await;
             if let Some(status) = status {
-                self.pause(told.duration.get()).await;
+                self.pause(described.duration.get()).await;
                 return self.script_ended(script.as_deref(), End::Exit(status));
             }
-            if !told.interpret {
+            if !described.interpret {
                 return self.opaque(script.as_deref()).await;
             }
         }
@@ -258,9 +258,9 @@ impl Call {
         });
         shell.switch(&task.switches);
         let end = Box::pin(shell.run(&parsed)).await;
-        if let Some(told) = told {
+        if let Some(described) = described {
             let passed = machine.node.elapsed().saturating_sub(started);
-            self.pause(told.duration.get().saturating_sub(passed)).await;
+            self.pause(described.duration.get().saturating_sub(passed)).await;
         }
         self.script_ended(script.as_deref(), end)
     }
@@ -273,10 +273,10 @@ impl Call {
     }
 
     /// The status that the world gives a script this time.
-    fn told_status(&self, name: &str, told: &ScriptWorld) -> Option<i32> {
-        let status = told.exit?;
+    fn described_status(&self, name: &str, described: &ScriptWorld) -> Option<i32> {
+        let status = described.exit?;
         let vmid = self.machine().guest?;
-        match told.times {
+        match described.times {
             Some(times) if !self.first_times(&format!("{vmid} script {name}"), times) => None,
             _ => Some(status & 0xff),
         }

@@ -346,7 +346,7 @@ impl Call {
             text.strip_prefix('@').map_or_else(before_now, |time| time.parse().ok())
         });
         let host = self.machine().hostname();
-        let mut told = 0;
+        let mut shown = 0;
         loop {
             let lines: Vec<String> = {
                 let state = self.machine().node.state();
@@ -392,18 +392,18 @@ impl Call {
                     })
                     .collect()
             };
-            if told == 0
+            if shown == 0
                 && let Some(count) = count
             {
-                told = lines.len().saturating_sub(count);
+                shown = lines.len().saturating_sub(count);
             }
             if lines.is_empty() && !arguments.has('f') && !arguments.has('q') && !arguments.has_long("quiet") {
                 self.line("-- No entries --").await?;
             }
-            for line in lines.get(told..).unwrap_or_default() {
+            for line in lines.get(shown..).unwrap_or_default() {
                 self.line(line).await?;
             }
-            told = lines.len();
+            shown = lines.len();
             if !arguments.has('f') {
                 return Ok(0);
             }
@@ -448,7 +448,7 @@ impl Call {
                     let seed = arguments.has('s') || arguments.has_long("seed");
                     let seed = seed.then_some(&"/var/lib/cloud/seed");
                     let state = ["/var/lib/cloud/instance", "/var/lib/cloud/instances", "/var/lib/cloud/data"];
-                    // What `cloud-init status` says of this boot stands below `/run` and stays.
+                    // What `cloud-init status` says of this boot is below `/run` and stays.
                     for path in state.iter().chain(logs).chain(seed) {
                         if view.entry(path, Follow::Parents).is_ok() {
                             let _ = view.remove_all(path);

@@ -30,7 +30,7 @@ enum Strict {
 /// Whether a command is the last thing that its process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
-    /// The process goes on afterwards.
+    /// The process continues afterwards.
     Inner,
     /// The process becomes the program.
     Last,
@@ -242,7 +242,7 @@ impl Shell {
             return Err(self.exhausted().await);
         }
         if self.process.is_doomed() {
-            // Whoever runs this process sees the signal and drops this future.
+            // The owner of this process sees the signal and drops this future.
             std::future::pending::<()>().await;
         }
         while !self.is_subshell

@@ -1,4 +1,4 @@
-//! Reading what stands in `${ … }`.
+//! Reading what is in `${ … }`.
 
 use super::{End, Parts, Quotes};
 use crate::parse::{DEPTH, Parser, is_name, parse_text};

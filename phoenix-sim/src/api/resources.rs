@@ -290,11 +290,11 @@ fn tasks(call: &Call<'_>) -> Json {
         .filter(|(task, _)| vmid.as_ref().is_none_or(|vmid| *vmid == task.id))
         .skip(start)
         .take(limit)
-        .map(|(task, mut told)| {
-            if let (Some(told), Json::Object(about)) = (told.as_object_mut(), about(task)) {
-                told.extend(about);
+        .map(|(task, mut reported)| {
+            if let (Some(reported), Json::Object(about)) = (reported.as_object_mut(), about(task)) {
+                reported.extend(about);
             }
-            told
+            reported
         })
         .collect()
 }

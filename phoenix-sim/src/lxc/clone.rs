@@ -15,7 +15,7 @@ use crate::node::{Call, Failure, State, Worker};
 use crate::storage::{Format, VolumeRef};
 use crate::world::StorageKind;
 
-/// Whether a clone is a copy or stands on its source.
+/// Whether a clone is a copy or depends on its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Depth {
     Full,
@@ -111,7 +111,7 @@ fn missing_snapshot(name: &str) -> Failure {
 }
 
 fn unlock_source(call: &Call<'_>, vmid: u32) {
-    // Whoever removed the source meanwhile has removed its lock too.
+    // A task that removed the source meanwhile has removed its lock too.
     let _ = call.state().edit_conf(CT, vmid, |conf| {
         conf.live.keys.remove("lock");
     });
@@ -233,7 +233,7 @@ async fn copy(
 }
 
 impl State {
-    /// Makes a volume that stands on another.
+    /// Makes a volume that depends on another.
     fn link(&mut self, volid: &str, storage: &str, newid: u32, snapshot: Option<&str>) -> Result<String, Failure> {
         let storage = self.enabled_storage(storage)?;
         let source = self.volume(volid).ok_or_else(|| Failure::die(format!("volume '{volid}' does not exist")))?;

@@ -73,11 +73,11 @@ pub(crate) async fn destroy(call: &mut Call<'_>) -> Result<(), Failure> {
 }
 
 impl State {
-    /// Refuses to destroy a base volume that linked clones stand on.
+    /// Refuses to destroy a base volume that linked clones depend on.
     fn check_bases(&self, conf: &GuestConf) -> Result<(), Failure> {
         for volid in Self::container_volumes(conf) {
             let Some(volume) = VolumeRef::parse(&volid).filter(VolumeRef::is_base) else { continue };
-            // A btrfs clone shares blocks with its base, but stands on its own.
+            // A btrfs clone shares blocks with its base, but is independent.
             let shares = self.storages().iter().any(|storage| {
                 storage.id == volume.storage
                     && matches!(storage.kind, StorageKind::Zfspool | StorageKind::Lvmthin | StorageKind::Rbd)

@@ -17,7 +17,7 @@ pub(super) struct MountPoint {
     format: &'static str,
 }
 
-/// What stands behind a mount point.
+/// What is behind a mount point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MountSourceKind {
     /// A volume of a storage.

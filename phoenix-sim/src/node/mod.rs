@@ -124,7 +124,7 @@ impl SimNode {
         StateGuard { guard }
     }
 
-    /// The node's state without what has happened since it was last looked at, for whoever may not live to see it.
+    /// The node's state without what has happened since it was last looked at, for a caller that may be killed.
     fn state_as_it_is(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

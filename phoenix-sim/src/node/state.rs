@@ -17,7 +17,7 @@ use crate::world::World;
 /// The node's state: files, guests that run, volumes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct State {
-    /// What guests stand on: the node's files, what runs inside, the time.
+    /// The base of the guests: the node's files, what runs inside, the time.
     pub(crate) ground: Ground,
     /// Guests that run, by id.
     pub(crate) guests: BTreeMap<u32, Guest>,

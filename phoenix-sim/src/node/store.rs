@@ -27,7 +27,7 @@ pub enum Between {
     /// It stands still: the same commands give the same node.
     #[default]
     Stands,
-    /// It goes on with the real time, so that a guest goes on booting.
+    /// It continues with the real time, so that a guest continues booting.
     RunsOn,
 }
 
@@ -57,7 +57,7 @@ pub enum StoreError {
     },
 }
 
-/// Whether a file is one that an editor keeps beside the one that it edits. Of the hidden files that the cluster file system
+/// Whether a file is one that an editor keeps next to the one that it edits. Of the hidden files that the cluster file system
 /// has itself, the list of the cluster's guests is read.
 fn is_scratch(name: &str) -> bool {
     name.starts_with('.') && name != ".vmlist"
@@ -401,7 +401,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a file as a whole. What a process that was killed had begun stays outside of what people look at, and the next one
+    /// Writes a file as a whole. What a process that was killed had started stays outside of what people look at, and the next one
     /// writes over it: only who holds the folder's lock writes.
     fn replace(&self, path: &Utf8Path, bytes: &[u8]) -> Result<(), StoreError> {
         if let Some(parent) = path.parent() {

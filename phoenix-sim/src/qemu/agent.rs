@@ -131,7 +131,7 @@ struct Started {
     task: tokio::task::JoinHandle<()>,
 }
 
-/// Starts a process inside a VM. It goes on when the command that asked for it ends.
+/// Starts a process inside a VM. It continues when the command that asked for it ends.
 async fn start(call: &Call<'_>, id: u32, argv: Vec<String>, stdin: Vec<u8>) -> Result<Started, Failure> {
     log(call, id, &format!("guest-exec called: \"{}\"", argv.join(" ")));
     let pid = {

@@ -276,7 +276,7 @@ pub(super) async fn update(call: &mut Call<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the cloud-init drive of a VM anew, when it has one; what was recorded as not yet written is forgotten.
+/// Writes the cloud-init drive of a VM again, when it has one; what was recorded as not yet written is forgotten.
 pub(super) fn write_drive(call: &mut Call<'_>, conf: &mut GuestConf) -> Result<(), Failure> {
     let drive = cloud_init_key(&conf.live, "").and_then(|key| settings::drive_of(&conf.live, &key));
     let Some(drive) = drive else { return Ok(()) };

@@ -21,7 +21,7 @@ pub(crate) struct Effects {
     pub(crate) errors: Reasons,
     /// Lines for stderr, newline included.
     pub(crate) warnings: Vec<String>,
-    /// Whether the cloud-init drive has to be written anew.
+    /// Whether the cloud-init drive has to be rewritten.
     pub(crate) write_cloud_init: bool,
 }
 

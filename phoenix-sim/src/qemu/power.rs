@@ -38,7 +38,7 @@ pub(super) async fn start(call: &mut Call<'_>) -> Result<(), Failure> {
     start_vm(call, id, locks).await
 }
 
-/// Starts a VM as a step of another worker, which goes on when that fails.
+/// Starts a VM as a step of another worker, which continues when that fails.
 pub(super) async fn start_inside(call: &mut Call<'_>, id: u32) {
     if let Err(failure) = start_vm(call, id, Locks::Respected).await {
         call.out(&format!("{}\n", failure.message()));

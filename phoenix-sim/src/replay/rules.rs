@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use regex::{Captures, Regex};
 
-/// A rule: its name, what it looks for, and what stands there afterwards.
+/// A rule: its name, what it looks for, and what is there afterwards.
 #[derive(Debug)]
 pub struct Rule {
     /// The name, for the documentation.

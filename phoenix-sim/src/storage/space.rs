@@ -1,7 +1,7 @@
 //! How full a storage is, and what its tools say when nothing more fits.
 //!
 //! What the real tools count as taken is more than this: here a disk that grows as it is written to holds a fixed part of its
-//! size. Whoever wants a storage to be full gives it a size in the world, or puts a large disk on it.
+//! size. To fill a storage, give it a size in the world, or put a large disk on it.
 
 use super::volume::Space;
 use super::{Format, Storage, Volume};

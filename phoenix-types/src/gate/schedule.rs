@@ -21,7 +21,7 @@ pub struct Schedule {
     /// Attempts that begin before this time has passed since the first are not counted against `attempts`; a pass counts at
     /// any time. Default: 0.
     pub start_period: Duration,
-    /// So many passes in a row open the gate; a failure between them starts the row anew. 0 means 1. Default: 1.
+    /// So many passes in a row open the gate; a failure between them starts the row again. 0 means 1. Default: 1.
     pub success_threshold: u32,
     /// Longer pauses after repeated failures. Default: none.
     pub backoff: Option<Backoff>,

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::MASK;
 
-/// A secret that stands in a text.
+/// A secret that is in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FoundSecret {
@@ -186,7 +186,7 @@ fn argument(text: &str, end: usize) -> Option<usize> {
     }
 }
 
-/// Where a word ends that stands in no quotes.
+/// Where a word ends that is in no quotes.
 fn word_end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();
     let ends = |c: char| c.is_whitespace() || c.is_control() || ";&|(),\"'`".contains(c);
@@ -198,7 +198,7 @@ fn word_end(text: &str, start: usize) -> usize {
     }
 }
 
-/// A value that begins at `start`: a word, or what stands in quotes.
+/// A value that begins at `start`: a word, or what is in quotes.
 fn token(text: &str, start: usize) -> Option<Range<usize>> {
     let rest = text.get(start..)?;
     let escaped = rest.len() - rest.trim_start_matches('\\').len();

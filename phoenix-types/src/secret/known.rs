@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::find::find_secrets;
 use super::{MASK, Secret};
 
-/// Shorter texts are no secrets that could be told from other words.
+/// Shorter texts are no secrets that could be distinguished from other words.
 const SHORTEST: usize = 4;
 
 /// The secrets that a program has come to know. Copies share one list.
@@ -36,7 +36,7 @@ impl KnownSecrets {
         known.extend(parts.map(str::trim).filter(|part| part.len() >= 2 * SHORTEST).map(str::to_owned));
     }
 
-    /// Adds the secrets that stand in a text, by their kind.
+    /// Adds the secrets that are in a text, by their kind.
     pub fn learn_from(&self, text: &str) {
         for found in find_secrets(text) {
             self.learn(&Secret::new(text.get(found.range).unwrap_or_default()));

@@ -157,7 +157,7 @@ impl VmInside {
         if answer.ended { Ok(answer) } else { Err(self.late(command)) }
     }
 
-    /// One call that starts the command, and more that look whether it has ended.
+    /// One call that starts the command, and more that check whether it has ended.
     async fn long(&self, command: &Command) -> Result<Answer, InsideError> {
         let started = Instant::now();
         let answer = self.ask(self.exec_call(command, WAY, &["--synchronous", "0"])).await?;

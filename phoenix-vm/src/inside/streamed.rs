@@ -46,7 +46,7 @@ const PIECE: usize = 256 << 10;
 /// How long a look may take.
 const LOOK_TIME: Duration = Duration::from_secs(20);
 
-/// Hands output on to whoever listens.
+/// Passes output on to the listener.
 pub(super) fn show(command: &Command, stdout: &[u8], stderr: &[u8]) {
     let Some(tap) = &command.tap else { return };
     for (stream, bytes) in [(Stream::Stdout, stdout), (Stream::Stderr, stderr)] {

@@ -101,7 +101,7 @@ fn guests_are_taken_over_as_they_are_and_then_belong_to_phoenix() {
     lab.done(&["up"]);
     assert_eq!(lab.changes(), Vec::<String>::new());
     assert_snapshot!("adopt_again", said(&lab.done(&["adopt"])));
-    // What is configured no more goes, and what was never configured stays.
+    // What is no longer configured goes, and what was never configured stays.
     lab.by_hand(&["pct", "set", "103", "--mp0", "/tank/theirs,mp=/srv/theirs"]);
     lab.containers(&json!({"103": container("step-ca", &json!({"network_config":
         {"ip": "10.9.0.103/24", "gw": "10.9.0.1", "firewall": true}}))}));
@@ -166,7 +166,7 @@ fn what_cannot_be_taken_over_says_why() {
     for id in ["101", "102", "104", "105", "106", "108"] {
         let run = lab.refused(&["adopt", "103", id]);
         assert!(
-            run.stderr.contains("nothing was taken over") && run.stderr.contains(&format!("guest {id} ")),
+            run.stderr.contains("no guest was adopted") && run.stderr.contains(&format!("guest {id} ")),
             "{}",
             run.stderr
         );
@@ -192,7 +192,7 @@ fn a_clone_by_hand_of_a_guest_of_ours_gets_a_record_of_its_own() {
     lab.by_hand(&["pct", "clone", "900", "901", "--snapname", "ready", "--full", "1", "--hostname", "copy"]);
     lab.containers(&json!({"901": container("copy", &json!({"start_at_boot": false}))}));
     let run = lab.done(&["adopt", "901"]);
-    assert!(run.stdout.contains("the record of guest 900"), "{}", run.all());
+    assert!(run.stdout.contains("the record of its clone source 900"), "{}", run.all());
     assert_eq!(lab.file(901).matches("<!-- phoenix").count(), 1, "{}", lab.file(901));
     assert_eq!(lab.values(901, "lxc.environment").len(), 1, "{}", lab.file(901));
     let plan = lab.phoenix(&["plan", "--exit-code"]);

@@ -1,4 +1,4 @@
-//! The configuration files of the predecessor, where they are at hand: `../shared/corpus` beside the repository.
+//! The configuration files of the predecessor, where they are at hand: `../shared/corpus` next to the repository.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ fn what_is_refused_in_the_real_files_is_located() {
     }
 }
 
-/// What stands in for every missing script. The health check of 103 is a program that its container must have.
+/// The stand-in for every missing script. The health check of 103 is a program that its container must have.
 const SCRIPT: &str = "#!/bin/sh
 set -e
 folder=/usr/local/phoenix_hypervisor/bin/health_checks

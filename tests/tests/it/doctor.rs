@@ -25,7 +25,7 @@ fn examine(example: &str, changes: &Value, args: &[&str]) -> Run {
     run
 }
 
-/// Objects are merged, a null takes away, everything else is replaced.
+/// Objects are merged, a null removes, everything else is replaced.
 fn merge(into: &mut Value, changes: &Value) {
     match (into, changes) {
         (Value::Object(into), Value::Object(changes)) => {

@@ -52,7 +52,7 @@ fn interrupted_once_it_ends_what_it_has_begun_and_begins_nothing_more() {
     assert_eq!(child.wait().unwrap().code(), Some(130), "{told}");
     assert!(told.contains(SAFE), "{told}");
 
-    // The script that ran came to its end, with the guest's other steps that belong to it; nothing of another guest began.
+    // The script that ran ended, with the guest's other steps that belong to it; nothing of another guest began.
     let ended = after.iter().any(|event| {
         event["event"] == "step_finished"
             && event["guest"] == 103
@@ -70,7 +70,7 @@ fn interrupted_once_it_ends_what_it_has_begun_and_begins_nothing_more() {
         assert_eq!(outcome(guest), "cancelled", "{guest}");
     }
 
-    // What was done stands, and the next run goes on from there: it does not make 103 again, and waits for it like for a new one.
+    // What was done stands, and the next run continues from there: it does not make 103 again, and waits for it like for a new one.
     let node = format!("sim:{}", place.beside("node").display());
     let log = place.beside("log.jsonl");
     let next = place.phoenix(&["--host", &node, "--command-log", log.to_str().unwrap(), "up"]);

@@ -202,7 +202,7 @@ impl Lab {
         Utf8PathBuf::from_path_buf(self.place.beside("node")).unwrap()
     }
 
-    /// A path beside the configuration.
+    /// A path next to the configuration.
     pub(crate) fn beside(&self, name: &str) -> String {
         self.place.beside(name).to_str().unwrap().to_owned()
     }

@@ -12,7 +12,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A folder with a configuration, and room beside it.
+/// A folder with a configuration, and room next to it.
 pub(crate) struct Place {
     folder: TempDir,
 }
@@ -25,7 +25,7 @@ impl Place {
         Self { folder }
     }
 
-    /// A copy of a folder of the repository, or beside it.
+    /// A copy of a folder of the repository, or next to it.
     pub(crate) fn copy_of(source: &str) -> Self {
         let place = Self::empty();
         copy(&root().join(source), &place.config());
@@ -37,7 +37,7 @@ impl Place {
         self.folder.path().join("etc")
     }
 
-    /// A path beside the configuration.
+    /// A path next to the configuration.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

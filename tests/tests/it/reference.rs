@@ -1,5 +1,5 @@
 //! The table of keys in `docs/reference/configuration.md` is true: what *acts* changes what is wanted on the node or what is
-//! found in the files, what goes *to scripts* stands in what they are handed, what is *refused* is told with advice.
+//! found in the files, what goes *to scripts* is in what they are handed, what is *refused* is reported with advice.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -53,7 +53,7 @@ fn fleet() -> Fleet {
     Fleet { files: FileKind::ALL.into_iter().map(read).collect(), dir }
 }
 
-/// What comes of a configuration: what is wanted of each guest, and what is found in the files beside their form.
+/// What comes of a configuration: what is wanted of each guest, and what is found in the files next to their form.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome(String);
 
@@ -106,7 +106,7 @@ impl Fleet {
         })
     }
 
-    /// For each place where a key is written, whether scripts are handed what stands there.
+    /// For each place where a key is written, whether scripts are handed what is there.
     fn is_handed(&self, row: &Row) -> Vec<bool> {
         let guests = self.load(&self.files).fleet.unwrap();
         let id = |text: &str| text.parse::<phoenix_types::GuestId>().ok();
@@ -404,7 +404,7 @@ fn every_key_of_the_predecessor_has_a_row() {
                 path = format!("{before}{}", free.trim_end_matches('.'));
             }
         }
-        // What stands at several places has a table of its own.
+        // What is at several places has a table of its own.
         let shared = [("firewall.", "Firewalls"), ("health_check.", "Gates")];
         let own = shared.iter().find_map(|(key, table)| {
             let (before, after) = path.split_once(key)?;

@@ -156,7 +156,7 @@ impl Remote {
         self.place.commands(log).into_iter().filter(|command| command["effect"] == "change").collect()
     }
 
-    /// A path beside the configuration.
+    /// A path next to the configuration.
     pub(crate) fn beside(&self, name: &str) -> String {
         self.place.beside(name).to_str().unwrap().to_owned()
     }

@@ -1,4 +1,4 @@
-//! Every exit status of the program, as documented: 0, 1, 2, 3, 4, 5, 130. What is refused with 2 stands in `bad_input`, 130
+//! Every exit status of the program, as documented: 0, 1, 2, 3, 4, 5, 130. What is refused with 2 is in `bad_input`, 130
 //! after an interrupt in `interrupts`.
 
 use serde_json::json;

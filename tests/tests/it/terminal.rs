@@ -89,7 +89,7 @@ fn a_run_at_a_terminal_leaves_nothing_of_its_foot() {
     let session = Session::new(&mut phoenix(&place, &["--color", "never", "--pace", "2000", "up", "103"]), 60);
     let (seen, status) = session.ends();
     assert_eq!(status.code(), Some(0), "{seen}");
-    // Each line of the foot is taken away again; after the last of them nothing is drawn over.
+    // Each line of the foot is removed again; after the last of them nothing is drawn over.
     let last = seen.rsplit("\u{1b}[J").next().unwrap();
     assert!(last.contains("✓ 2 guests: 2 done") && !last.contains('▸'), "{seen}");
     for line in last.lines() {

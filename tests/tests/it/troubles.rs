@@ -1,4 +1,4 @@
-//! Troubles of guests that do not get healthy: the nearest cause is told in a sentence, to people, in JSON and in the report.
+//! Troubles of guests that do not get healthy: the nearest cause is reported in a sentence, to people, in JSON and in the report.
 
 use std::fs;
 
@@ -153,9 +153,9 @@ fn marker_from_before() -> Trouble {
     "crash loop")]
 #[test_case("service_that_is_off", &service_that_is_off(), "nothing listens on port 9000"; "service that is off")]
 #[test_case("loopback_only", &loopback_only(),
-    "port 9000 listens on 127.0.0.1 only, so nobody outside the guest reaches it"; "loopback only")]
+    "port 9000 listens on 127.0.0.1 only, so it cannot be reached from outside the guest"; "loopback only")]
 #[test_case("firewall", &firewall(),
-    "port 9000 listens in the guest, but the node does not get through: look at the firewalls and the guest's address";
+    "port 9000 listens in the guest, but the node cannot connect: check the firewalls and the guest's address";
     "firewall")]
 #[test_case("full_disk", &full_disk(),
     "nothing listens on port 9000; app.service is failed: write: No space left on device; the file system at / is 100 % full";
@@ -168,13 +168,13 @@ fn marker_from_before() -> Trouble {
 #[test_case("missing_mount", &missing_mount(), "`/mnt/ca` is empty and nothing is mounted there"; "missing mount")]
 #[test_case("missing_folder", &missing_folder_on_the_host(), "the folder `/srv/ca` does not exist on the host"; "missing folder")]
 #[test_case("unavailable", &unavailable(),
-    "the server on port 8080 runs and says `migrating the database`: look at its own log"; "unavailable")]
+    "the server on port 8080 runs and says `migrating the database`: check its log"; "unavailable")]
 #[test_case("untrusted", &untrusted(),
-    "the server's certificate is signed by nobody whom the asking side trusts: give the authority's file as `ca_file`";
+    "the server's certificate is not signed by a trusted authority: set `ca_file` to the authority's file";
     "untrusted")]
 #[test_case("missing_program", &missing_program(), "`pg_isready` is not installed where the probe runs"; "missing program")]
 #[test_case("hanging_command", &hanging_command(),
-    "the command was still running then and was ended: look what it waits for"; "hanging command")]
+    "the command was still running and was killed: check what it waits for"; "hanging command")]
 #[test_case("marker_from_before", &marker_from_before(), "nothing has written `/srv/ca.ready` since the guest's start"; "marker from before")]
 fn the_nearest_cause_is_told_everywhere(name: &str, trouble: &Trouble, cause: &str) {
     let place = Place::empty();

@@ -102,7 +102,7 @@ fn bend(drawing: &Drawing, items: &mut Vec<Item>) -> Vec<Vec<usize>> {
     chains
 }
 
-/// Puts the items of each layer in an order in which connected items stand below each other.
+/// Puts the items of each layer in an order in which connected items are below each other.
 fn order(layers: &mut [Vec<usize>], items: &[Item]) {
     let mut rank = vec![0.0; items.len()];
     let number = |layer: &[usize], rank: &mut [f64]| {

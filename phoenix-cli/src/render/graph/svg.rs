@@ -46,7 +46,7 @@ pub(crate) fn svg(nodes: &[GraphNode]) -> String {
     let (width, height) = (layout.width.max(340.0).ceil(), (layout.height + LEGEND).ceil());
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\">\n\
-         <title>Who needs whom</title>\n<style>\n{STYLE}</style>\n\
+         <title>Dependencies of the guests</title>\n<style>\n{STYLE}</style>\n\
          <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">\
          <path d=\"M0 0 8 4 0 8z\"/></marker></defs>\n"
     );

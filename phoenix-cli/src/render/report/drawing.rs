@@ -28,7 +28,7 @@ pub(super) fn timeline(history: &RunHistory) -> String {
     let x = |at: u64| left + u64::try_from(u128::from(at) * u128::from(RIGHT - left) / u128::from(total)).unwrap_or(0);
     let height = (history.order.len() as u64 + 1) * ROW + 4;
     let mut html = format!(
-        "<div class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"what each guest did when\">\n"
+        "<div class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"timeline of the guests\">\n"
     );
     let step = MARKS.into_iter().find(|step| x(*step) - left >= 70).unwrap_or(total).max(1);
     for at in (0..=total).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {

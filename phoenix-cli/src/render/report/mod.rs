@@ -167,7 +167,7 @@ fn longest_chain(history: &RunHistory) -> String {
         .filter_map(|id| history.guests.get(id).map(|story| (id, story)))
         .map(|(id, story)| format!("{id} {} ({})", escape(&story.name), span(story.busy_ms())))
         .collect();
-    format!("<p class=\"faint\">The longest way through the run: {}</p>\n", links.join(" → "))
+    format!("<p class=\"faint\">Critical path: {}</p>\n", links.join(" → "))
 }
 
 fn steps(id: GuestId, story: &Story) -> String {

@@ -45,7 +45,7 @@ impl Worker<'_> {
         match self.pass(&self.gates_of(&Work::AwaitCloudInit).await?).await {
             Err(StepError::Gate(failure)) if failure.reason == Reason::NeedsReboot => {
                 self.events.send(EventKind::Notice {
-                    text: "cloud-init finished with errors that a reboot may mend: rebooting once".to_owned(),
+                    text: "cloud-init finished with errors that a reboot may fix: rebooting once".to_owned(),
                 });
                 let site = self.run.node.at(self.id(), Stage::CloudInit);
                 self.restart(&site).await?;

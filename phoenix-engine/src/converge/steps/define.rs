@@ -1,4 +1,4 @@
-//! How a guest comes into being, and how a half-made one goes.
+//! How a guest comes into being, and how an incomplete one goes.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl Worker<'_> {
             },
             _ => None,
         };
-        // Whoever waits for the storage holds no slot either, so that work on other storages goes on.
+        // A task that waits for the storage holds no slot either, so work on other storages continues.
         let _storage = match self.run.storages.get(&self.id()) {
             Some(semaphore) => Some(semaphore.acquire(self.id(), self.run.urgency_of(self.id())).await),
             None => None,
@@ -75,7 +75,7 @@ impl Worker<'_> {
         if !self.guest.minds_being_made() {
             self.record.pending.remove(&PendingWork::Making);
         }
-        // What came along from the source is ours to take away.
+        // What came along from the source is ours to remove.
         match record::inherited(self, site).await? {
             Some(source) => {
                 self.record.keys = source.keys;
@@ -131,7 +131,7 @@ impl Worker<'_> {
         while_busy(self.events, Stage::Define, || guests.clone_from(self.id(), &clone)).await
     }
 
-    /// Takes away what a run that died left of a guest that it was making. One that was made after all stays, and so does one
+    /// Removes what a run that died left of a guest that it was making. One that was made after all stays, and so does one
     /// that somebody else made under the id.
     pub(in crate::converge) async fn undo(&self, site: &Site) -> Result<(), StepError> {
         if !self.is_left_half_made(site).await? {
@@ -154,7 +154,7 @@ impl Worker<'_> {
         Ok(site.guests(self.kind()).destroy(self.id(), Purge::Yes).await?)
     }
 
-    /// Whether what is there under the id is what a run of ours left half made.
+    /// Whether what is there under the id is what a run of ours left incomplete.
     ///
     /// # Errors
     /// When it is somebody else's guest.

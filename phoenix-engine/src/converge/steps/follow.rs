@@ -27,7 +27,7 @@ const SUPERVISOR: &str = include_str!("supervise.sh");
 /// How long past its own time one look at a script may take, in the guest and on the way.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// How long a script may be out of sight, because the connection or the agent is gone, before it is given up.
+/// How long a script may be unreachable, because the connection or the agent is gone, before it is given up.
 const LOST_CONTACT_LIMIT: Duration = Duration::from_secs(300);
 
 /// How much output one poll of a script in a VM returns. An agent keeps 16 MiB of what a command prints (QEMU,
@@ -41,7 +41,7 @@ enum PollResult {
     At(u64),
     /// With what systemd calls the result, where it knows.
     Lost(Option<String>),
-    /// Another script still runs, so nothing was begun.
+    /// Another script still runs, so nothing was started.
     Busy,
 }
 
@@ -61,9 +61,9 @@ fn verdict(stderr: &str) -> Option<PollResult> {
 /// What a poll is for; the runner's first argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Nothing was begun yet.
+    /// Nothing was started yet.
     Start,
-    /// Whether it was begun is not known.
+    /// Whether it was started is not known.
     Resume,
     /// It was.
     Follow,
@@ -91,7 +91,7 @@ fn poll_timing(kind: GuestKind, elapsed: Duration) -> (Duration, Duration) {
     }
 }
 
-/// Whether a poll may succeed when it is tried again, so that a script which was begun is not lost.
+/// Whether a poll may succeed when it is tried again, so that a script which was started is not lost.
 fn passes(error: &InsideError, mode: Mode) -> bool {
     match error {
         InsideError::AgentSilent { .. } | InsideError::Deadline { .. } | InsideError::Slow { .. } => true,
@@ -171,11 +171,11 @@ pub(super) async fn in_guest(
             Err(error) if passes(&error, mode) => error.into(),
             Err(error) => return Err(error.into()),
         };
-        // What was streamed before the connection broke was told already.
+        // What was streamed before the connection broke was reported already.
         offset += streamed;
         let state = match trouble {
             StepError::ScriptsBusy => "waits",
-            _ => "is out of sight",
+            _ => "cannot be reached",
         };
         if mode == Mode::Start && !matches!(trouble, StepError::ScriptsBusy) {
             mode = Mode::Resume;

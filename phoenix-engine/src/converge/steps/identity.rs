@@ -22,7 +22,7 @@ const RENEW: &str = include_str!("renew.sh");
 const DEADLINE: Duration = Duration::from_secs(120);
 
 impl Worker<'_> {
-    /// Cleans the guest inside and notes that: a run that goes on later need not start it for that once more.
+    /// Cleans the guest inside and notes that: a run that continues later need not start it for that once more.
     pub(in crate::converge) async fn clean(&mut self, site: &Site) -> Result<(), StepError> {
         self.run_inside(site, [CLEAN, "phoenix-clean"].as_slice()).await?;
         self.record.cleaned = true;

@@ -19,7 +19,7 @@ use crate::node::Site;
 impl Worker<'_> {
     pub(in crate::converge) async fn script(&mut self, at: usize, site: &Site) -> Result<(), StepError> {
         let Some(desired) = self.guest.scripts.get(at) else { return Ok(()) };
-        // What ran before this one, and is still wanted, stays; from here on it is not true any more that this one and those behind
+        // What ran before this one, and is still wanted, stays; from here on it is no longer true that this one and those behind
         // it ran.
         let earlier: Vec<&str> = self.guest.scripts[..at].iter().map(|script| script.name.as_str()).collect();
         let known = self.record.scripts.len();
@@ -54,7 +54,7 @@ pub(super) async fn run(
 /// Runs a command and removes two files when it has ended, whether or not anybody waits for it by then.
 const AND_REMOVE: &str = r#"a=$1 b=$2; shift 2; "$@"; s=$?; rm -f -- "$a" "$b"; exit "$s""#;
 
-/// Whether the node has the script where this machine has it: always, when they are one. Then it runs from there, beside the files
+/// Whether the node has the script where this machine has it: always, when they are one. Then it runs from there, next to the files
 /// that it reads; the predecessor's scripts begin with `source` of one.
 async fn is_there(script: &DesiredScript, host: &Arc<dyn Host>) -> Result<bool, StepError> {
     if host.stat(&script.path).await?.is_none_or(|stat| stat.size != script.body.len() as u64) {

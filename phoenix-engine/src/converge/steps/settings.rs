@@ -25,7 +25,7 @@ pub(in crate::converge) async fn apply(
     let (this, before) = (&*worker, &known);
     let send = || while_busy(worker.events, Stage::Configure, move || send_changes(this, site, before));
     if send().await? == Protection::TakenOff {
-        // Now what it held back can be changed as well.
+        // Now what it blocked can be changed as well.
         send().await?;
     }
     let after = worker.conf(site).await?.conf.after_restart();

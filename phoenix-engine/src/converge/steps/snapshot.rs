@@ -23,7 +23,7 @@ pub(in crate::converge) async fn take(
         return Ok(());
     }
     if conf.snapshots.contains_key(name.as_str()) {
-        // A run that died left it half made.
+        // A run that died left it incomplete.
         while_busy(worker.events, Stage::Undo, || site.guests(worker.kind()).delete_snapshot(worker.id(), name))
             .await?;
     }
@@ -46,7 +46,7 @@ pub(in crate::converge) async fn take(
     }
 }
 
-/// Takes a snapshot anew. The old one goes when its successor stands, and the successor when the snapshot stands again under
+/// Takes a snapshot again. The old one goes when its successor stands, and the successor when the snapshot stands again under
 /// its own name; so at every moment one of the two does.
 pub(in crate::converge) async fn replace(
     worker: &Worker<'_>,

@@ -40,10 +40,10 @@ impl Worker<'_> {
                     Err(error) => format!("is not healthy in that state either: {error}"),
                 };
                 let kept = kept.map(|kept| format!(". Not restored: {kept}")).unwrap_or_default();
-                format!("it was rolled back to what it was before, and {verdict}{kept}")
+                format!("rolled back to its previous state, and {verdict}{kept}")
             }
             Err(error) => {
-                format!("it could not be rolled back ({error}): snapshot `{name}` still holds what it was before")
+                format!("the rollback failed ({error}): snapshot `{name}` still has the previous state")
             }
         })
     }
@@ -111,7 +111,7 @@ impl Worker<'_> {
         Ok(notes.and_then(Record::find).filter(|record| record.id == self.id()))
     }
 
-    /// Goes back to the snapshot, as a run that died had begun to.
+    /// Goes back to the snapshot, as a run that died had started to.
     pub(in crate::converge) async fn go_back(&mut self, site: &Site) -> Result<(), StepError> {
         if let Some(kept) = self.restore(site).await? {
             self.events.send(EventKind::Notice { text: format!("not restored: {kept}") });

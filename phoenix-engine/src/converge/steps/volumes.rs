@@ -1,4 +1,4 @@
-//! NFS volumes of a VM: the source directory on the node, the line in the VM's fstab, the mount, and a look whether it is there.
+//! NFS volumes of a VM: the source directory on the node, the line in the VM's fstab, the mount, and a check whether it is there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,7 +43,7 @@ fn arguments(spec: &DesiredVm, before: &BTreeMap<String, Digest>) -> Vec<String>
     gone.chain(volumes.into_iter().flat_map(arguments_of)).collect()
 }
 
-/// Mounts the volumes that are configured, and unmounts those that Phoenix mounted and that are configured no more.
+/// Mounts the volumes that are configured, and unmounts those that Phoenix mounted and that are no longer configured.
 pub(in crate::converge) async fn mount(worker: &mut Worker<'_>, site: &Site) -> Result<(), StepError> {
     let Spec::Vm(spec) = &worker.guest.spec else { return Ok(()) };
     for volume in spec.volumes.iter().filter(|volume| volume.on == NfsServer::ThisNode) {
@@ -56,7 +56,7 @@ pub(in crate::converge) async fn mount(worker: &mut Worker<'_>, site: &Site) -> 
         return Ok(());
     }
     let wanted = mounted_by(spec);
-    // Should this run die now and a volume be configured no more, the next one knows that it is ours to unmount; and as long as
+    // Should this run die now and a volume be no longer configured, the next one knows that it is ours to unmount; and as long as
     // it is configured, that it may not be there yet.
     let in_progress = wanted.iter().filter(|(target, digest)| worker.record.volumes.get(*target) != Some(digest));
     let in_progress: Vec<String> = in_progress.map(|(target, _)| target.clone()).collect();

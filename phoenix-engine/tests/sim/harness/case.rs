@@ -43,7 +43,7 @@ pub(crate) struct Ended {
     /// How many runs did what another did in another order.
     pub(crate) reordered: usize,
     pub(crate) breaches: Vec<Breach>,
-    /// What happened, for whoever looks at a failure.
+    /// What happened, for the analysis of a failure.
     pub(crate) log: Vec<String>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) const NODE: &str = "10.20.0.2";
 /// The features that scripts exist for.
 pub(crate) const FEATURES: [&str; 4] = ["base_setup", "docker", "proxy", "tools"];
 
-/// A random configuration: what stands in the files, kept as JSON so that edits are edits of the files.
+/// A random configuration: what is in the files, kept as JSON so that edits are edits of the files.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fleet {
     pub(crate) guests: BTreeMap<u32, Entry>,

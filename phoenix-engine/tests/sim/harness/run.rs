@@ -70,7 +70,7 @@ pub(crate) struct Ran {
     pub(crate) ended: Instant,
     /// Why nothing could be done at all.
     pub(crate) error: Option<String>,
-    /// Whether it was still under way after a week.
+    /// Whether it was still in progress after a week.
     pub(crate) endless: bool,
     /// What people did to guests meanwhile.
     pub(crate) foreign_changes: Vec<ForeignChange>,
@@ -94,7 +94,7 @@ impl Ran {
 pub(crate) struct Scene {
     pub(crate) node: SimNode,
     runs: Arc<AtomicU32>,
-    /// The processes of the runs that are under way.
+    /// The processes of the runs that are in progress.
     alive: Arc<Mutex<BTreeSet<u32>>>,
 }
 

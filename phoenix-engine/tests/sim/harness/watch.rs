@@ -100,7 +100,7 @@ impl Op {
     pub(crate) fn brief(&self) -> String {
         let words = self.words().replace('\n', " ");
         match words.char_indices().nth(200) {
-            // What a script is for stands at its end.
+            // What a script is for is at its end.
             Some((at, _)) => {
                 let end = words.char_indices().rev().nth(80).map_or(0, |(end, _)| end);
                 format!("{} … {}", &words[..at], &words[end.max(at)..])
@@ -128,7 +128,7 @@ pub(crate) enum Moment {
     During(Duration),
     /// When it has ended and before the run hears of it.
     After,
-    /// So long after it began, and it goes on without the run.
+    /// So long after it began, and it continues without the run.
     Outlived(Duration),
 }
 

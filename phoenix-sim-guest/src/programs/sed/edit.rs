@@ -45,7 +45,7 @@ struct Pass {
     deleted: bool,
     quit: Option<i32>,
 }
-/// Whether a command is for a line. `open` is whether its range has begun.
+/// Whether a command is for a line. `open` is whether its range has started.
 fn selects(edit: &Edit, open: &mut bool, number: usize, total: usize, line: &str) -> bool {
     let hits = |address: &Address| match address {
         Address::Line(wanted) => *wanted == number,
@@ -73,7 +73,7 @@ fn selects(edit: &Edit, open: &mut bool, number: usize, total: usize, line: &str
     };
     selected != edit.negated
 }
-/// Carries the commands out on a line. `open` holds, by place in the script, which ranges have begun.
+/// Carries the commands out on a line. `open` holds, by place in the script, which ranges have started.
 fn go(edits: &[Edit], open: &mut Vec<bool>, base: &mut usize, pass: &mut Pass, number: usize, total: usize) {
     for edit in edits {
         let place = *base;

@@ -95,7 +95,7 @@ fn defect_37_no_process_is_killed_by_a_word_in_its_command_line() {
     }
 }
 
-/// Section 3.4: ids and addresses that stood in the scripts. The same fleet under other ids, addresses and names is treated
+/// Section 3.4: ids and addresses that were in the scripts. The same fleet under other ids, addresses and names is treated
 /// alike.
 #[test]
 fn defects_of_3_4_a_fleet_under_other_ids_and_addresses_gets_the_same_plan() {

@@ -35,7 +35,7 @@ fn defect_11_snapshots_that_cannot_be_taken_are_told_in_the_plan() {
     let lab = Lab::of(&json!({"103": container("step-ca", &more)}));
     let plan = lab.done(&["plan"]);
     assert!(plan.stderr.contains("PHX"), "the configuration is warned about: {}", plan.all());
-    assert!(plan.stdout.contains("no snapshots: Proxmox takes none"), "{}", plan.all());
+    assert!(plan.stdout.contains("no snapshots: Proxmox cannot take them"), "{}", plan.all());
     lab.done(&["up"]);
     assert!(!lab.changes().iter().any(|line| line.contains("snapshot")), "nothing is tried: {:#?}", lab.changes());
 }

@@ -93,8 +93,8 @@ async fn nothing_from_before_the_start_is_a_sign_of_health(kind: GuestKind, by: 
 async fn without_a_jump_what_is_new_is_new_and_what_cannot_be_told_says_so(kind: GuestKind) {
     let asked = not_ready(kind, 0, Jumps::After).await;
     let old: Vec<String> = asked.ask(&since_start()).await.into_iter().map(|attempt| attempt.answer.said).collect();
-    let timeless = "a line with `app is ready` is in `/var/log/plain.log`, but it bears no time and the file is older than the \
-                    guest's start, so nobody can tell whether it is newer: let its writer put times on its lines, or ask the journal";
+    let timeless = "a line with `app is ready` is in `/var/log/plain.log`, but it has no time and the file is older than the \
+                    guest's start, so it is unclear whether it is newer: add times to the lines, or use the journal";
     assert_eq!(
         old,
         [
@@ -111,7 +111,7 @@ async fn without_a_jump_what_is_new_is_new_and_what_cannot_be_told_says_so(kind:
         asked.ask(&since_start()).await.into_iter().map(|attempt| (attempt.passed(), attempt.answer.said)).collect();
     assert!(new[..5].iter().all(|(passed, _)| *passed), "{new:#?}");
     assert_eq!(new[5], (false, timeless.to_owned()), "the lines look the same");
-    // A log that is made anew holds nothing old.
+    // A log that is recreated holds nothing old.
     asked.inside("rm /var/log/plain.log; echo app is ready >/var/log/plain.log").await;
     assert!(asked.ask(&since_start()).await[5].passed());
 }

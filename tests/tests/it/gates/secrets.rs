@@ -5,7 +5,7 @@ use test_case::test_case;
 
 use crate::lab::{Lab, container};
 
-/// A guest whose gate sends a secret, beside one that has nothing to do with it.
+/// A guest whose gate sends a secret, next to one that has nothing to do with it.
 fn lab(secret: &Value) -> Lab {
     let gate = json!({"http": {"port": 80, "headers": {"Authorization": {"secret": secret}}}, "retries": 1});
     Lab::of(&json!({

@@ -82,7 +82,7 @@ async fn speak(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + U
     let length = stream.read(&mut asked).await.unwrap_or(0);
     let status = answer(&String::from_utf8_lossy(&asked[..length]));
     let response = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    // Whoever hung up has seen enough.
+    // The client has closed the connection.
     let _ = stream.write_all(response.as_bytes()).await;
     let _ = stream.shutdown().await;
 }

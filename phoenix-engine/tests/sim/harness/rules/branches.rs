@@ -133,7 +133,7 @@ const SLOTTED: [Stage; 9] = [
 ];
 
 /// Whoever waits for a slot waits for commands that run, never for a gate: while a step waits to begin, as many commands (or
-/// pauses between two tries of one) of other guests are under way as there are slots.
+/// pauses between two tries of one) of other guests are in progress as there are slots.
 pub(crate) fn rule_7_no_slot_is_held_while_a_gate_waits(ran: &Ran) -> Vec<Breach> {
     let mut findings = Findings::of(7);
     let busy = busy(ran);
@@ -154,7 +154,7 @@ pub(crate) fn rule_7_no_slot_is_held_while_a_gate_waits(ran: &Ran) -> Vec<Breach
                 .filter(|(other, begin, end)| *other != guest && *begin <= at && at < *end)
                 .map(|(other, ..)| *other)
                 .collect();
-            // Files that are written take no time, so what is under way has a length.
+            // Files that are written take no time, so what is in progress has a length.
             if others.len() < ran.jobs {
                 findings.add(format!(
                     "{guest} waited for a slot to {stage:?} from {:?} while {others:?} of {} were busy",
@@ -201,7 +201,7 @@ fn busy(ran: &Ran) -> Vec<(u32, Instant, Instant)> {
     let mut busy: Vec<(u32, Instant, Instant)> = ran
         .ops
         .iter()
-        // Writing a file is part of whichever step is under way.
+        // Writing a file is part of whichever step is in progress.
         .filter(|op| op.stage.as_deref().is_none_or(|stage| names.contains(&stage)))
         .filter_map(|op| Some((op.guest?, op.begin, op.end.unwrap_or(forever))))
         .collect();

@@ -22,7 +22,7 @@ fn in_base64(secret: &str) -> [String; 3] {
         let mut bytes = vec![b' '; shift];
         bytes.extend(secret.as_bytes());
         let code = BASE64.encode(bytes);
-        // The first and the last digits depend on what stands beside it.
+        // The first and the last digits depend on what stands next to it.
         code[(shift * 8).div_ceil(6)..code.len() - 2].to_owned()
     })
 }

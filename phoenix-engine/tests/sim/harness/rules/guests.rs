@@ -14,7 +14,7 @@ fn is_ours(found: &Found, id: u32) -> bool {
     found.live().description.as_deref().and_then(Record::find).is_some_and(|record| record.id.get() == id)
 }
 
-/// Whether a run that died left it half made: its own record says so, or it is an empty shell that the runs' list names. A lock, or
+/// Whether a run that died left it incomplete: its own record says so, or it is an empty shell that the runs' list names. A lock, or
 /// an id in that list, proves nothing about a guest.
 fn half_made(ran: &Ran, id: u32) -> bool {
     let Some(found) = ran.before.guests.get(&id) else { return false };
@@ -53,7 +53,7 @@ pub(crate) fn rule_2_what_is_not_ours_stays(ran: &Ran) -> Vec<Breach> {
     findings.found()
 }
 
-/// Nothing is destroyed but what was named for that, and what a run that died left half made; what is protected stays.
+/// Nothing is destroyed but what was named for that, and what a run that died left incomplete; what is protected stays.
 pub(crate) fn rule_3_nothing_is_destroyed_unasked(ran: &Ran) -> Vec<Breach> {
     let mut findings = Findings::of(3);
     let is_asked = |id: u32| match &ran.verb {
@@ -109,7 +109,7 @@ pub(crate) fn rule_10_no_empty_firewall_and_no_snapshot_lost(ran: &Ran) -> Vec<B
                 let stood = id
                     .and_then(|id| ran.before.guests.get(&id))
                     .is_some_and(|found| whole_snapshots(found).contains(&stands_in));
-                // A command that went on without its run may have taken it before this one looked.
+                // A command that continued without its run may have taken it before this one looked.
                 let seen = id.and_then(|id| ran.observed.as_ref()?.present.get(&GuestId::new(id).ok()?));
                 let was_seen =
                     seen.is_some_and(|present| stands_in.parse().is_ok_and(|name| present.conf.has_snapshot(&name)));
@@ -142,7 +142,7 @@ fn id_text(id: Option<u32>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()
 }
 
-/// The snapshots of a guest that are neither half made nor half deleted.
+/// The snapshots of a guest that are neither incomplete nor half deleted.
 fn whole_snapshots(found: &Found) -> BTreeSet<String> {
     let snapshots = GuestConf::parse(&found.conf, found.kind).snapshots;
     snapshots.into_iter().filter(|(_, section)| section.get("snapstate").is_none()).map(|(name, _)| name).collect()

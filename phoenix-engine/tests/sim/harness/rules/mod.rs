@@ -1,4 +1,4 @@
-//! What must always hold, rule by rule, with the numbers of the design. Rules 4, 5 and 8 are about several runs and stand in
+//! What must always hold, rule by rule, with the numbers of the design. Rules 4, 5 and 8 are about several runs and are in
 //! [`super::case`].
 
 mod branches;

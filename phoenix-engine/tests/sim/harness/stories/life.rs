@@ -52,7 +52,7 @@ impl Teller {
     }
 
     /// Runs until all is well, at most as often as faults can strike, and then once more. Somebody may work on the guests while the
-    /// first run is under way, and somebody makes room when two have found the storage full.
+    /// first run is in progress, and somebody makes room when two have found the storage full.
     async fn settle(
         &mut self,
         scene: &Scene,
@@ -82,7 +82,7 @@ impl Teller {
             tokio::time::sleep(SETTLED).await;
         }
         if hope == Hope::Full {
-            self.breach(5, "after as many runs as faults can spoil it is still not as it should be");
+            self.breach(5, "after as many runs as faults can spoil it is still not up to date");
             return false;
         }
         true

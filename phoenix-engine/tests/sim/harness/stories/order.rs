@@ -10,7 +10,7 @@ impl Teller {
     pub(crate) async fn order(&mut self) {
         let (first, fleet, world) = self.setting();
         let desired = self.folder.desired(&fleet);
-        // Guests are switched or destroyed when they are there and as they should be.
+        // Guests are switched or destroyed only when they exist.
         let (first, verb) = match self.random.once_in(2) {
             true => (Some(fleet.clone()), self.verb(&desired)),
             false => (first, Verb::Up),

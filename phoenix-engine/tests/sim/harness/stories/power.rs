@@ -1,4 +1,4 @@
-//! Guests are switched off and on, restarted and destroyed; some of those runs die, and the next one goes on.
+//! Guests are switched off and on, restarted and destroyed; some of those runs die, and the next one continues.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Teller {
             let last = killed.ops.iter().rev().find(|op| op.changes()).map(Op::brief).unwrap_or_default();
             let what = format!("{verb:?} killed at {at} ({moment:?}, `{last}`)");
             self.note(&what, &killed);
-            // Whoever switched a fleet off may think better of it.
+            // The user may start a fleet again after switching it off.
             if self.random.once_in(3) {
                 self.expect_up_again(&scene, &desired).await;
                 continue;

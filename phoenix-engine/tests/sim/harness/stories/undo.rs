@@ -44,7 +44,7 @@ impl Teller {
             let last = killed.ops.iter().rev().find(|op| op.changes()).map(Op::brief).unwrap_or_default();
             let what = format!("killed at {at} ({moment:?}, `{last}`)");
             self.note(&what, &killed);
-            // Either the change is tried again, or it was mended meanwhile.
+            // Either the change is tried again, or it was fixed meanwhile.
             if self.random.once_in(2) {
                 let next = scene.run(&desired, How::default()).await;
                 self.note("next", &next);
