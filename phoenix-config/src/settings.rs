@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::diagnostic::FileKind;
 use crate::load::Loaded;
-use crate::model::{CloudImage, ContainerSource, Guest, Kind, State, Vm, VmSource};
+use crate::model::{CloudImage, ContainerSource, Guest, Kind, Limits, State, Vm, VmSource};
+use crate::resolve::defaults::START;
 use crate::source::{Location, Segment, Source, find};
 
 /// One setting of a guest.
@@ -126,6 +127,10 @@ impl Table<'_> {
         self.add(key, value, &[&[key.into()]], fallbacks);
     }
 
+    fn limit(&mut self, key: &str, value: Value) {
+        self.add(format!("limits.{key}"), value, &[&["limits".into(), key.into()]], &[Fallback::Nobody]);
+    }
+
     fn common(&mut self) {
         let guest = self.guest;
         self.plain("name", json!(guest.name), &[]);
@@ -134,6 +139,14 @@ impl Table<'_> {
         self.plain("start_at_boot", json!(guest.start_at_boot), &[]);
         self.plain("boot_order", json!(guest.boot_order), &[Fallback::Source]);
         self.plain("boot_delay", json!(guest.boot_delay), &[Fallback::Source]);
+        let Limits { start, shutdown, script, agent, cloud_init } = guest.limits;
+        self.limit("start", json!(start.unwrap_or(START)));
+        self.limit("shutdown", json!(shutdown));
+        self.limit("script", json!(script));
+        if guest.vm().is_some() {
+            self.limit("agent", json!(agent));
+            self.limit("cloud_init", json!(cloud_init));
+        }
         self.plain("dependencies", json!(guest.dependencies), &[]);
         if let Some(network) = &guest.network {
             let at = |key: &str| ["network_config".into(), key.into()] as [Segment; 2];

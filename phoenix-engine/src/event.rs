@@ -182,7 +182,7 @@ pub enum GuestOutcome {
     Elsewhere,
     /// It is of the other kind than the configuration says.
     OtherKind,
-    /// It is a template, and the configuration says that it is none.
+    /// It cannot get the configured state: it is a template, or has snapshots and should become one.
     WrongState,
     /// A step or a gate failed.
     Failed {

@@ -55,7 +55,7 @@ async fn show(containers: &dyn Containers, template: &str, storage: &str) -> Res
     containers.create(id, &spec).await?;
     println!("{id} is made");
 
-    containers.start(id).await?;
+    containers.start(id, None).await?;
     let hello =
         Command::new("sh", Effect::Read, Duration::from_secs(20)).args(["-c", "echo \"hello from $(hostname)\""]);
     println!("{id} says: {}", containers.inside(id).exec(hello).await?.stdout_text().trim_end());

@@ -20,7 +20,7 @@
 //! let settings = ContainerSettings { hostname: Some("step-ca".parse()?), cores: Some(2), ..ContainerSettings::default() };
 //! let spec = CreateContainer::new("local:vztmpl/debian-12.tar.zst".parse()?, "local-zfs:8".parse()?, settings.clone());
 //! containers.create(ca, &spec).await?;
-//! containers.start(ca).await?;
+//! containers.start(ca, None).await?;
 //!
 //! let seen = containers.observe().await?;
 //! assert_eq!(seen[&ca].power, Power::Running);

@@ -27,6 +27,7 @@ impl Dialect for PctDialect {
     const RESIZE: &'static [&'static str] = &["resize"];
     const DISKS: &'static str = "`rootfs` and `mp0` to `mp255`";
     const SNAPSHOT: &'static [&'static str] = &[];
+    const START_LIMIT: Option<&str> = None;
     const CHUNK: usize = usize::MAX;
 
     fn power(word: &str) -> Option<Power> {

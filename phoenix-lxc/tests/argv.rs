@@ -169,7 +169,7 @@ async fn life() {
         assert_eq!(sent(&host), (command.to_owned(), pairs));
     };
     let host = node(&[]);
-    Pct::new(host.clone()).start(ca()).await.unwrap();
+    Pct::new(host.clone()).start(ca(), None).await.unwrap();
     one(host, "start", map([]));
     let host = node(&[]);
     Pct::new(host.clone()).shutdown(ca(), seconds(45)).await.unwrap();
@@ -253,10 +253,10 @@ fn answering(status: i32, stdout: &'static str, stderr: &'static str) -> Arc<Fak
 
 #[tokio::test]
 async fn refusals_that_mean_there_is_nothing_to_do() {
-    Pct::new(answering(255, "", "CT 103 already running\n")).start(ca()).await.unwrap();
+    Pct::new(answering(255, "", "CT 103 already running\n")).start(ca(), None).await.unwrap();
     Pct::new(answering(255, "", "CT 103 not running\n")).stop(ca()).await.unwrap();
     Pct::new(answering(255, "", "CT 103 not running\n")).shutdown(ca(), Duration::from_secs(9)).await.unwrap();
-    let error = Pct::new(answering(255, "", "CT is locked (backup)\n")).start(ca()).await.unwrap_err();
+    let error = Pct::new(answering(255, "", "CT is locked (backup)\n")).start(ca(), None).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Busy);
     assert_eq!(
         error.to_string(),

@@ -93,8 +93,8 @@ async fn changes_keep_what_proxmox_made_up() {
 async fn a_running_container_takes_some_changes_at_once() {
     let pct = pct();
     pct.create(id(103), &spec()).await.unwrap();
-    pct.start(id(103)).await.unwrap();
-    pct.start(id(103)).await.unwrap();
+    pct.start(id(103), None).await.unwrap();
+    pct.start(id(103), None).await.unwrap();
     assert_eq!(pct.observe().await.unwrap()[&id(103)].power, Power::Running);
     let mut wanted = settings();
     wanted.cores = Some(4);
@@ -175,7 +175,7 @@ async fn clones_and_templates() {
     let mut linked = CloneGuest::new(id(900));
     linked.mode = CloneMode::Linked;
     pct.clone_from(id(102), &linked).await.unwrap();
-    let error = pct.start(id(900)).await.unwrap_err();
+    let error = pct.start(id(900), None).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Refused, "{error}");
     let error = pct.clone_from(id(105), &CloneGuest::new(id(999))).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::NotFound, "{error}");
@@ -187,7 +187,7 @@ async fn nothing_is_destroyed_that_runs_or_is_protected() {
     let mut protected = spec();
     protected.settings.protection = Some(true);
     pct.create(id(103), &protected).await.unwrap();
-    pct.start(id(103)).await.unwrap();
+    pct.start(id(103), None).await.unwrap();
     assert_eq!(pct.destroy(id(103), Purge::Yes).await.unwrap_err().class(), ErrorClass::Refused);
     pct.stop(id(103)).await.unwrap();
     assert_eq!(pct.destroy(id(103), Purge::Yes).await.unwrap_err().class(), ErrorClass::Refused);
@@ -216,7 +216,7 @@ async fn inside() {
     let sh =
         |script: &str, seconds| Command::new("sh", Effect::Change, Duration::from_secs(seconds)).args(["-c", script]);
     assert!(matches!(inside.exec(sh("true", 5)).await, Err(InsideError::NotRunning(_))));
-    pct.start(id(103)).await.unwrap();
+    pct.start(id(103), None).await.unwrap();
     let input = Input::Bytes(b"in".to_vec());
     let output = inside.exec(sh("echo $HOME $LANG; cat; echo oops >&2; exit 3", 5).stdin(input)).await.unwrap();
     let texts = (output.status, output.stdout_text(), output.stderr_text());

@@ -266,7 +266,7 @@ proptest! {
             let id = GuestId::new(103).unwrap();
             let spec = CreateContainer::new("local:vztmpl/x.tar.zst".parse().unwrap(), "tank:8".parse().unwrap(), first);
             pct.create(id, &spec).await.map_err(failed)?;
-            pct.start(id).await.map_err(failed)?;
+            pct.start(id, None).await.map_err(failed)?;
             let seen = pct.inspect(id).await.unwrap().unwrap();
             let before = ContainerSettings::from_conf(&seen.conf.live).unwrap();
             let changes = second.difference(&seen.conf.live).unwrap();

@@ -19,6 +19,10 @@ use crate::{
     InvalidSettings, ObservedGuest, Purge, Push, Tool, Unverified, check_notes, check_value, push,
 };
 
+/// How much later the HA manager acts, whose services look every ten seconds, and how often its work is looked at.
+const HA_ROUNDS: Duration = Duration::from_secs(60);
+const HA_LOOK: Duration = Duration::from_secs(2);
+
 /// Where `pct` and `qm` differ. `phoenix-lxc` and `phoenix-vm` have one each.
 pub trait Dialect: fmt::Debug + Clone + Send + Sync + 'static {
     /// The kind of guests.
@@ -33,6 +37,8 @@ pub trait Dialect: fmt::Debug + Clone + Send + Sync + 'static {
     const DISKS: &'static str;
     /// Options of `snapshot`.
     const SNAPSHOT: &'static [&'static str];
+    /// The option of `start` for how long it may take.
+    const START_LIMIT: Option<&'static str>;
     /// The most bytes that one command can carry inside.
     const CHUNK: usize;
 
@@ -158,12 +164,38 @@ impl<D: Dialect> Adapter<D> {
         result
     }
 
-    /// Runs a command. An error of the class `done` means that there was nothing to do.
-    async fn change_unless_done(&self, id: GuestId, command: Command, done: ErrorClass) -> Result<(), GuestError> {
-        match self.change(id, command).await {
+    /// Runs a command that starts or stops a guest. An error of the class `done` means that there was nothing to do. For a guest
+    /// under high availability the tool only passes the request on ("Requesting HA stop for CT 307", pve-container
+    /// `API2/LXC/Status.pm`, qemu-server `API2/Qemu.pm`), so what comes of it is awaited.
+    async fn switch(&self, id: GuestId, command: Command, done: ErrorClass, wanted: Power) -> Result<(), GuestError> {
+        let limit = command.deadline + HA_ROUNDS;
+        match self.run(id, command).await {
             Err(GuestError::Failed(failure)) if failure.class == done => Ok(()),
-            result => result,
+            Ok(output) if output.stdout_text().lines().any(|line| line.starts_with("Requesting HA ")) => {
+                self.until(id, wanted, limit).await
+            }
+            result => result.map(|_| ()),
         }
+    }
+
+    /// Waits until the HA manager has started or stopped a guest.
+    async fn until(&self, id: GuestId, wanted: Power, limit: Duration) -> Result<(), GuestError> {
+        let seen = async {
+            loop {
+                match self.inspect(id).await? {
+                    Some(guest) if (guest.power == Power::Stopped) == (wanted == Power::Stopped) => return Ok(()),
+                    Some(_) => tokio::time::sleep(HA_LOOK).await,
+                    None => {
+                        let reason = "the HA manager has taken it to another node".to_owned();
+                        return Err(GuestError::Precondition { guest: id, reason, class: ErrorClass::NotFound });
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(limit, seen).await.unwrap_or_else(|_| {
+            let reason = format!("the HA manager was asked for it, and it is not {wanted} after {} s", limit.as_secs());
+            Err(GuestError::Precondition { guest: id, reason, class: ErrorClass::TimedOut })
+        })
     }
 
     /// Runs a command that ends with status 0 even when its task fails, and checks that it did its work.
@@ -311,17 +343,22 @@ impl<D: Dialect> Guests for Adapter<D> {
         self.verify(id, command, &format!("`{disk}` does not have {size}"), grown).await
     }
 
-    async fn start(&self, id: GuestId) -> Result<(), GuestError> {
-        self.change_unless_done(id, self.power(Duration::ZERO).arg("start").arg(id), ErrorClass::AlreadyRunning).await
+    async fn start(&self, id: GuestId, limit: Option<Duration>) -> Result<(), GuestError> {
+        let mut command = self.tool.command(Effect::Change, limit.unwrap_or(self.tool.deadlines().power));
+        command = command.arg("start").arg(id);
+        if let (Some(option), Some(limit)) = (D::START_LIMIT, limit) {
+            command = command.arg(option).arg(seconds(limit));
+        }
+        self.switch(id, command, ErrorClass::AlreadyRunning, Power::Running).await
     }
 
     async fn shutdown(&self, id: GuestId, timeout: Duration) -> Result<(), GuestError> {
         let command = self.power(timeout).arg("shutdown").arg(id).arg("--timeout").arg(seconds(timeout));
-        self.change_unless_done(id, command.args(["--forceStop", "0"]), ErrorClass::NotRunning).await
+        self.switch(id, command.args(["--forceStop", "0"]), ErrorClass::NotRunning, Power::Stopped).await
     }
 
     async fn stop(&self, id: GuestId) -> Result<(), GuestError> {
-        self.change_unless_done(id, self.power(Duration::ZERO).arg("stop").arg(id), ErrorClass::NotRunning).await
+        self.switch(id, self.power(Duration::ZERO).arg("stop").arg(id), ErrorClass::NotRunning, Power::Stopped).await
     }
 
     async fn reboot(&self, id: GuestId, timeout: Duration) -> Result<(), GuestError> {

@@ -29,8 +29,8 @@ type Answer = dyn Fn(GuestId, &Command) -> Output + Send + Sync;
 /// let ca = GuestId::new(103)?;
 /// guests.put(ca, GuestConf::default());
 /// guests.fail_next("start", ErrorClass::Busy);
-/// assert!(guests.start(ca).await.is_err());
-/// guests.start(ca).await?;
+/// assert!(guests.start(ca, None).await.is_err());
+/// guests.start(ca, None).await?;
 /// assert_eq!(guests.calls(), ["start 103", "start 103"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
@@ -259,7 +259,7 @@ impl Guests for FakeGuests {
         })
     }
 
-    async fn start(&self, id: GuestId) -> Result<(), GuestError> {
+    async fn start(&self, id: GuestId, _limit: Option<Duration>) -> Result<(), GuestError> {
         self.change("start", id, |guest| {
             guest.conf.live = guest.conf.after_restart();
             guest.conf.pending = None;

@@ -139,11 +139,12 @@ pub trait Guests: fmt::Debug + Send + Sync {
     /// When the disk is larger already, does not exist, or does not have the size afterwards.
     async fn resize(&self, id: GuestId, disk: &str, size: DiskSize) -> Result<(), GuestError>;
 
-    /// Starts the guest and waits for its init or its QEMU process, not for its services. A running guest is left alone.
+    /// Starts the guest and waits for its init or its QEMU process, not for its services. A running guest is left alone. Without
+    /// a limit it has the time of [`Deadlines`](crate::Deadlines), and a VM what the tool gives it.
     ///
     /// # Errors
     /// When it does not start.
-    async fn start(&self, id: GuestId) -> Result<(), GuestError>;
+    async fn start(&self, id: GuestId, limit: Option<Duration>) -> Result<(), GuestError>;
 
     /// Asks the guest to shut down and waits. A stopped guest is left alone.
     ///

@@ -1,10 +1,97 @@
-//! `ha-manager`, without a cluster: resources are kept, and nothing moves (pve-ha-manager `CLI/ha_manager.pm`).
+//! `ha-manager`, without a cluster: resources are kept, guests are started and stopped a while after that was asked for, and
+//! nothing moves (pve-ha-manager `CLI/ha_manager.pm`).
+
+use std::time::Duration;
 
 use phoenix_types::GuestKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::node::{Call, Failure, State};
+use crate::node::{Call, Console, Failure, SimNode, State, Worker};
+
+/// How long it takes until the HA manager acts: its two services look every ten seconds.
+const ROUND: Duration = Duration::from_secs(8);
+
+/// A start or a stop that somebody asked the HA manager for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// `start` or `shutdown` or `stop`.
+    action: String,
+    /// When it is carried out, in the node's time.
+    due: Duration,
+}
+
+/// Starts and stops under way.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Requests {
+    waiting: std::collections::BTreeMap<u32, Request>,
+    /// The guests on which the HA manager itself works now.
+    #[serde(skip)]
+    acting: std::collections::BTreeSet<u32>,
+}
+
+/// Whether a start or a stop is asked of the HA manager, and so ends at once (pve-container `API2/LXC/Status.pm`, qemu-server
+/// `API2/Qemu.pm`).
+pub(crate) fn takes(call: &mut Call<'_>) -> bool {
+    let action = call.inv.command.clone();
+    if !["start", "stop", "shutdown"].contains(&action.as_str()) {
+        return false;
+    }
+    let vmid = call.vmid();
+    let is_managed = {
+        let state = call.state();
+        state_of(&state, vmid).is_some_and(|wanted| wanted != "ignored")
+            && !state.requests.acting.contains(&vmid)
+            && state.is_running(vmid) != (action == "start")
+    };
+    if !is_managed {
+        return false;
+    }
+    call.begin(Worker::Checked, if action == "start" { "hastart" } else { "hastop" }, vmid);
+    let (word, kind) = (if action == "start" { "start" } else { "stop" }, call.state().guest_kind(vmid));
+    let kind = if kind == Some(GuestKind::Container) { "CT" } else { "VM" };
+    call.out(&format!("Requesting HA {word} for {kind} {vmid}\n"));
+    let wanted = if action == "start" { "started" } else { "stopped" };
+    let now = call.node.clock().now();
+    let mut state = call.state();
+    if let Some((_, resource)) = state.ha.iter_mut().find(|(sid, _)| sid.ends_with(&format!(":{vmid}"))) {
+        resource.state = wanted.to_owned();
+        resource.options.insert("state".to_owned(), wanted.to_owned());
+    }
+    state.requests.waiting.insert(vmid, Request { action, due: now + ROUND });
+    true
+}
+
+/// Asks for what a resource's new state means.
+fn follow(state: &mut State, vmid: u32, wanted: &str, now: Duration) {
+    let action = match (wanted, state.is_running(vmid)) {
+        ("started" | "enabled", false) => "start",
+        ("stopped" | "disabled", true) => "shutdown",
+        _ => return,
+    };
+    state.requests.waiting.insert(vmid, Request { action: action.to_owned(), due: now + ROUND });
+}
+
+/// The HA manager does what is due.
+pub(crate) async fn catch_up(node: &SimNode) {
+    loop {
+        let now = node.clock().now();
+        let next = {
+            let state = node.state();
+            let due = state.requests.waiting.iter().find(|(_, request)| request.due <= now);
+            due.and_then(|(vmid, request)| Some((*vmid, request.action.clone(), state.guest_kind(*vmid)?)))
+        };
+        let Some((vmid, action, kind)) = next else { return };
+        {
+            let mut state = node.state();
+            state.requests.waiting.remove(&vmid);
+            state.requests.acting.insert(vmid);
+        }
+        let argv = [kind.tool().to_owned(), action, vmid.to_string()];
+        Box::pin(node.run_on(&argv, b"", &mut Console::default())).await;
+        node.state().requests.acting.remove(&vmid);
+    }
+}
 
 /// A guest that the HA manager looks after.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,6 +108,7 @@ pub(crate) fn manages(state: &State, vmid: u32) -> bool {
 /// The HA manager forgets a guest.
 pub(crate) fn forget(state: &mut State, vmid: u32) {
     state.ha.retain(|sid, _| !sid.ends_with(&format!(":{vmid}")));
+    state.requests.waiting.remove(&vmid);
 }
 
 /// The HA manager looks after a guest from now on.
@@ -138,6 +226,7 @@ fn add(call: &Call<'_>) -> Result<(), Failure> {
     }
     let options = options(call);
     let wanted = options.get("state").cloned().unwrap_or_else(|| "started".to_owned());
+    follow(&mut state, vmid, &wanted, call.node.clock().now());
     state.ha.insert(sid, Resource { state: wanted, options });
     Ok(())
 }
@@ -150,8 +239,10 @@ fn set(call: &Call<'_>) -> Result<(), Failure> {
         return Err(Failure::die(format!("update resources config failed: no such resource '{sid}'")));
     };
     resource.options.extend(changes);
-    if let Some(wanted) = resource.options.get("state") {
-        resource.state.clone_from(wanted);
+    if let Some(wanted) = resource.options.get("state").cloned() {
+        resource.state.clone_from(&wanted);
+        let vmid = sid.split_once(':').and_then(|(_, vmid)| vmid.parse().ok()).unwrap_or(0);
+        follow(&mut state, vmid, &wanted, call.node.clock().now());
     }
     Ok(())
 }

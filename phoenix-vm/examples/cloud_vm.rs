@@ -56,7 +56,7 @@ async fn show(vms: &dyn VirtualMachines, image: &str, storage: &str) -> Result<(
     vms.resize(id, "scsi0", "16G".parse()?).await?;
     println!("{id} is made");
 
-    vms.start(id).await?;
+    vms.start(id, None).await?;
     let started = tokio::time::Instant::now();
     while let Err(error) = vms.ping(id).await {
         if error.class() != ErrorClass::AgentSilent || started.elapsed() > Duration::from_secs(600) {

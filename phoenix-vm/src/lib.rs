@@ -21,7 +21,7 @@
 //! let image = Image::File("/var/lib/vz/import/noble.img".into());
 //! let spec = CreateVm::from_cloud_image("local-zfs".parse()?, image, settings.clone());
 //! vms.create(docker, &spec).await?;
-//! vms.start(docker).await?;
+//! vms.start(docker, None).await?;
 //!
 //! let seen = vms.observe().await?;
 //! assert_eq!(seen[&docker].power, Power::Running);

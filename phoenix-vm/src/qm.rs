@@ -24,6 +24,7 @@ impl Dialect for QmDialect {
     const RESIZE: &'static [&'static str] = &["disk", "resize"];
     const DISKS: &'static str = "drives such as `scsi0`";
     const SNAPSHOT: &'static [&'static str] = &["--vmstate", "0"];
+    const START_LIMIT: Option<&str> = Some("--timeout");
     const CHUNK: usize = CHUNK;
 
     /// QEMU has many words for a VM that does not execute: prelaunch, suspended, io-error, …

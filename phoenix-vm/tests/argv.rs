@@ -151,7 +151,7 @@ async fn life() {
         assert_eq!(sent(&host), (command.to_owned(), pairs));
     };
     let host = node(&[]);
-    Qm::new(host.clone()).start(docker()).await.unwrap();
+    Qm::new(host.clone()).start(docker(), None).await.unwrap();
     one(host, "start", map([]));
     let host = node(&[]);
     Qm::new(host.clone()).shutdown(docker(), Duration::from_secs(90)).await.unwrap();

@@ -89,7 +89,7 @@ async fn templates_and_clones() {
     qm.clone_from(id(1001), &clone).await.unwrap();
     let seen = qm.inspect(id(1001)).await.unwrap().unwrap().conf.live;
     assert_eq!((seen.get("name"), seen.description.as_deref()), (Some("docker"), Some("a clone")));
-    let error = qm.start(id(9000)).await.unwrap_err();
+    let error = qm.start(id(9000), None).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Refused, "{error}");
     let error = qm.clone_from(id(1002), &CloneGuest::new(id(999))).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::NotFound, "{error}");
@@ -104,8 +104,8 @@ async fn life() {
     qm.create(guest, &spec()).await.unwrap();
     let edit = ConfEdit { description: Some("other\nnotes".to_owned()), ..ConfEdit::default() };
     qm.edit(guest, &edit).await.unwrap();
-    qm.start(guest).await.unwrap();
-    qm.start(guest).await.unwrap();
+    qm.start(guest, None).await.unwrap();
+    qm.start(guest, None).await.unwrap();
     let seen = qm.inspect(guest).await.unwrap().unwrap();
     assert_eq!((seen.power, seen.conf.live.description.as_deref()), (Power::Running, Some("other\nnotes")));
     wait_for_agent(&qm, 1001).await;
@@ -151,7 +151,7 @@ async fn inside() {
     let sh =
         |script: &str, seconds| Command::new("sh", Effect::Change, Duration::from_secs(seconds)).args(["-c", script]);
     assert!(matches!(inside.exec(sh("true", 5)).await, Err(InsideError::NotRunning(_))));
-    qm.start(guest).await.unwrap();
+    qm.start(guest, None).await.unwrap();
     assert!(matches!(inside.exec(sh("true", 5)).await, Err(InsideError::AgentSilent { .. })));
     wait_for_agent(&qm, 1001).await;
 

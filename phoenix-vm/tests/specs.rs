@@ -237,7 +237,7 @@ proptest! {
             let qm = Qm::new(Arc::new(SimNode::new(World::default())));
             let id = GuestId::new(1001).unwrap();
             qm.create(id, &CreateVm::new(first)).await.map_err(|error| failed(&error))?;
-            qm.start(id).await.map_err(|error| failed(&error))?;
+            qm.start(id, None).await.map_err(|error| failed(&error))?;
             let seen = qm.inspect(id).await.unwrap().unwrap();
             let before = VmSettings::from_conf(&seen.conf.live).unwrap();
             let changes = second.difference(&seen.conf.live).unwrap();
@@ -250,7 +250,7 @@ proptest! {
             prop_assert_eq!(waiting.collect::<Vec<_>>(), said.map(|change| change.key.clone()).collect::<Vec<_>>());
 
             qm.stop(id).await.map_err(|error| failed(&error))?;
-            qm.start(id).await.map_err(|error| failed(&error))?;
+            qm.start(id, None).await.map_err(|error| failed(&error))?;
             let seen = qm.inspect(id).await.unwrap().unwrap();
             prop_assert_eq!(second.difference(&seen.conf.live).unwrap(), []);
             unchanged_macs(&before, &second, &seen.conf.live)

@@ -55,9 +55,9 @@ impl Guests for Accounted {
         self.pct.resize(id, disk, size).await
     }
 
-    async fn start(&self, id: GuestId) -> Result<(), GuestError> {
+    async fn start(&self, id: GuestId, limit: Option<Duration>) -> Result<(), GuestError> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(id);
-        self.pct.start(id).await
+        self.pct.start(id, limit).await
     }
 
     async fn shutdown(&self, id: GuestId, timeout: Duration) -> Result<(), GuestError> {

@@ -117,7 +117,7 @@ fn heading(guest: &GuestPlan, canvas: Canvas) -> String {
         Disposition::Elsewhere => (Tone::Warn, "!", "is on another node of the cluster: left alone"),
         Disposition::Held => (Tone::Bad, canvas.glyph("✗", "X"), "is blocked and not changed"),
         Disposition::OtherKind => (Tone::Warn, "!", "is of the other kind: left alone"),
-        Disposition::WrongState => (Tone::Warn, "!", "is a template and cannot run: left alone"),
+        Disposition::WrongState => (Tone::Warn, "!", "cannot get the configured state: left alone"),
         Disposition::Destroy => (Tone::Bad, "-", "is destroyed, with its disks"),
         Disposition::Replace => (Tone::Bad, "-", "is destroyed with its disks, and created again"),
     };

@@ -107,7 +107,7 @@ fn tell(event: &Event, detail: Detail, canvas: Canvas) -> Option<(Tone, String)>
             GuestOutcome::Blocked { by } => (Tone::Warn, format!("not touched: {by} failed")),
             GuestOutcome::NotOurs => (Tone::Warn, "left alone: not managed by Phoenix".to_owned()),
             GuestOutcome::Elsewhere => (Tone::Warn, "left alone: it is on another node of the cluster".to_owned()),
-            GuestOutcome::WrongState => (Tone::Warn, "left alone: it is a template".to_owned()),
+            GuestOutcome::WrongState => (Tone::Warn, "left alone: it cannot get the configured state".to_owned()),
             GuestOutcome::OtherKind => (Tone::Warn, "left alone: it is of the other kind".to_owned()),
             GuestOutcome::Cancelled => (Tone::Warn, "cancelled".to_owned()),
             _ => (Tone::Plain, outcome.word().to_owned()),

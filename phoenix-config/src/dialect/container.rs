@@ -9,6 +9,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::firewall::FirewallEntry;
 use super::gate::GateEntries;
+use super::limits::LimitsEntry;
 use super::list::Members;
 use super::network::NetworkEntry;
 use super::number::{Real, Whole};
@@ -26,8 +27,10 @@ object! {
         "start_at_boot" => start_at_boot: Option<bool>,
         /// Its position in the node's start order, smallest first. Default: none.
         "boot_order" => boot_order: Option<Whole<0, 1_000_000>>,
-        /// How long the node waits after starting and stopping it, in seconds. Default: none.
+        /// How long the node waits after starting it, before it starts the next one, in seconds. Default: none.
         "boot_delay" => boot_delay: Option<Whole<0, 86_400>>,
+        /// How long the work on it may take.
+        "limits" => limits: Option<LimitsEntry>,
         /// Memory in MiB. Default: `proxmox_defaults.lxc.memory_mb` of the hypervisor file, else 512.
         "memory_mb" => memory_mb: Option<Whole<16, 67_108_864>>,
         /// Swap in MiB. Default: Proxmox's, 512.

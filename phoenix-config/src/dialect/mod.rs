@@ -7,6 +7,7 @@ mod container;
 mod firewall;
 mod gate;
 mod hypervisor;
+mod limits;
 mod list;
 mod network;
 mod number;
@@ -22,6 +23,7 @@ pub(crate) use gate::{
     TcpEntry, Vantage,
 };
 pub(crate) use hypervisor::{HypervisorEntry, LxcFrame, VmDefaultsEntry, VmFrame};
+pub(crate) use limits::{LimitsEntry, VmLimitsEntry};
 pub(crate) use list::OneOrMany;
 pub(crate) use network::{NetworkEntry, VmNetworkEntry};
 pub(crate) use number::{Real, Whole};

@@ -8,6 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::firewall::FirewallEntry;
 use super::gate::GateEntries;
+use super::limits::VmLimitsEntry;
 use super::list::OneOrMany;
 use super::network::VmNetworkEntry;
 use super::number::Whole;
@@ -52,8 +53,10 @@ object! {
         "start_at_boot" => start_at_boot: Option<bool>,
         /// Its position in the node's start order, smallest first. Default: none.
         "boot_order" => boot_order: Option<Whole<0, 1_000_000>>,
-        /// How long the node waits after starting and stopping it, in seconds. Default: none.
+        /// How long the node waits after starting it, before it starts the next one, in seconds. Default: none.
         "boot_delay" => boot_delay: Option<Whole<0, 86_400>>,
+        /// How long the work on it may take.
+        "limits" => limits: Option<VmLimitsEntry>,
         /// Provisioning scripts by name, in order.
         "features" => features: Option<Vec<FeatureName>>,
         /// The script that runs after all features.

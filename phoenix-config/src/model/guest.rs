@@ -38,8 +38,10 @@ pub struct Guest {
     pub start_at_boot: bool,
     /// Its place in the node's own start order (`startup order=`).
     pub boot_order: Option<u32>,
-    /// How long the node waits after it, starting and stopping (`startup up=,down=`), whole seconds.
+    /// How long the node waits after it is started (`startup up=`), whole seconds.
     pub boot_delay: Option<Span>,
+    /// How long the work on it may take.
+    pub limits: Limits,
     /// Its firewall. Absent when nothing is written.
     pub firewall: Option<Firewall>,
     /// What must pass before the guest counts as done.
@@ -98,6 +100,21 @@ impl Guest {
     pub fn scripts(&self) -> impl Iterator<Item = &Script> {
         self.features.iter().chain(&self.application)
     }
+}
+
+/// How long the work on a guest may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Its start. Absent: 300 s, and less where the tool gives a VM less.
+    pub start: Option<Span>,
+    /// Its shutdown (`startup down=`), whole seconds. Absent: what its settings on the node say.
+    pub shutdown: Option<Span>,
+    /// One of its scripts.
+    pub script: Span,
+    /// From its start until its agent answers. Absent: longer where cloud-init has to install it.
+    pub agent: Option<Span>,
+    /// From its start until cloud-init has finished.
+    pub cloud_init: Span,
 }
 
 /// What only one kind of guest has.

@@ -15,7 +15,7 @@ pub use container::{Container, ContainerSource, IdMap, IdMapKind, MountPoint, Ow
 pub use context::Context;
 pub use firewall::Firewall;
 pub use fleet::Fleet;
-pub use guest::{CloneSource, Guest, Kind, Lifecycle, OnFailure, State};
+pub use guest::{CloneSource, Guest, Kind, Lifecycle, Limits, OnFailure, State};
 pub(crate) use handed::{SECRETS, without_secrets};
 pub use hypervisor::{Hypervisor, NfsExport, NodeNetwork};
 pub use network::Network;

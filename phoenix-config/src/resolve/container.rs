@@ -7,7 +7,9 @@ use super::{
     state, tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
+use crate::dialect::LimitsEntry;
 use crate::dialect::{ContainerEntry, IdMapEntry, MountPointEntry, NetworkEntry, TemplateRef, VolumeEntry, Whole};
+use crate::model::Limits;
 use crate::model::{
     CloneSource, Container, ContainerSource, Context, Guest, IdMap, Kind, Lifecycle, MountPoint, Network, Owner, Volume,
 };
@@ -79,6 +81,7 @@ pub(crate) fn container(
         start_at_boot: entry.start_at_boot.unwrap_or(false),
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
+        limits: limits(entry.limits.as_ref()),
         firewall: guest_firewall,
         health: health(entry.health_check, entry.health_checks, inputs.scripts, target, findings),
         wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", inputs.scripts, target, findings),
@@ -105,6 +108,17 @@ pub(crate) fn container(
         context,
     };
     Draft { guest, unprivileged: entry.unprivileged }
+}
+
+fn limits(entry: Option<&LimitsEntry>) -> Limits {
+    let span = |written: Option<Whole<1, 604_800>>| written.map(|seconds| Span::from_secs(seconds.get()));
+    Limits {
+        start: entry.and_then(|entry| span(entry.start)),
+        shutdown: entry.and_then(|entry| span(entry.shutdown)),
+        script: entry.and_then(|entry| span(entry.script)).unwrap_or(defaults::SCRIPT),
+        agent: None,
+        cloud_init: defaults::CLOUD_INIT,
+    }
 }
 
 fn source(

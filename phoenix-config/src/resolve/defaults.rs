@@ -35,6 +35,13 @@ pub(crate) const WAIT_DEADLINE: Span = Span::from_secs(300);
 /// How long one attempt may take.
 pub(crate) const ATTEMPT_TIMEOUT: Span = Span::from_secs(10);
 
+/// How long a start may take.
+pub(crate) const START: Span = Span::from_secs(300);
+/// How long a script may run. Model downloads and driver builds take long; an endless script must still end.
+pub(crate) const SCRIPT: Span = Span::from_secs(4 * 3600);
+/// How long cloud-init may take. It may upgrade all packages.
+pub(crate) const CLOUD_INIT: Span = Span::from_secs(1800);
+
 /// The names of the snapshots around a container's provisioning.
 pub(crate) const CONTAINER_SNAPSHOTS: (&str, &str) = ("pre-configured", "final-form");
 /// The names of the snapshots around a VM's features.

@@ -32,10 +32,7 @@ pub(super) async fn run(
             unless_it_panics(Box::pin(drive(run, guest, plan, events)).instrument(span)).await
         }
         // The configuration may not have it any more, or say that it is of the other kind.
-        guest => {
-            let source = guest.and_then(DesiredGuest::clone_source);
-            unless_it_panics(remove(run, plan, source, events).instrument(span)).await
-        }
+        guest => unless_it_panics(remove(run, plan, guest, events).instrument(span)).await,
     };
     events.send(EventKind::GuestFinished { outcome: outcome.clone() });
     let word = match &outcome {
@@ -64,12 +61,14 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 /// Removes a guest.
-async fn remove(run: &Run, plan: GuestPlan, copied_from: Option<GuestId>, events: &EventSender) -> GuestOutcome {
+async fn remove(run: &Run, plan: GuestPlan, guest: Option<&DesiredGuest>, events: &EventSender) -> GuestOutcome {
     if let Err(outcome) = wait_for_needs(run, &plan, events).await {
         return outcome;
     }
     events.send(EventKind::GuestStarted { name: plan.name.clone(), steps: plan.steps.len() });
-    let target = Target { run, events, id: plan.id, kind: plan.kind, copied_from };
+    let copied_from = guest.and_then(DesiredGuest::clone_source);
+    let limits = guest.map(|guest| &guest.limits);
+    let target = Target { run, events, id: plan.id, kind: plan.kind, copied_from, limits };
     let steps = plan.steps.len();
     for step in plan.steps {
         if run.cancel.is_cancelled() {

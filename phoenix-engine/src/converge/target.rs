@@ -1,5 +1,6 @@
 //! A guest that is stopped or removed, whatever the configuration says of it.
 
+use phoenix_config::model::Limits;
 use phoenix_pve::{ErrorClass, GuestFiles, Purge};
 use phoenix_types::{GuestId, GuestKind};
 
@@ -8,7 +9,7 @@ use super::event_sender::EventSender;
 use super::retry::while_busy;
 use super::run::Run;
 use crate::event::EventKind;
-use crate::guest::{Proof, SHUTDOWN};
+use crate::guest::{Proof, shutdown_limit};
 use crate::node::Site;
 use crate::plan::{Stage, Step, Work};
 
@@ -20,6 +21,8 @@ pub(crate) struct Target<'a> {
     pub(crate) kind: GuestKind,
     /// What it is a clone of: the task that makes a clone is about its source.
     pub(crate) copied_from: Option<GuestId>,
+    /// How long the work on it may take; `None` when the configuration does not have it.
+    pub(crate) limits: Option<&'a Limits>,
 }
 
 impl Target<'_> {
@@ -42,11 +45,13 @@ impl Target<'_> {
 
     pub(super) async fn stop(&self, site: &Site) -> Result<(), StepError> {
         let (id, guests) = (self.id, site.guests(self.kind));
-        let stopped = while_busy(self.events, Stage::Stop, || guests.shutdown(id, SHUTDOWN)).await;
+        let Some(file) = self.files(site).conf(id).await? else { return Ok(()) };
+        let limit = shutdown_limit(self.limits, &file.conf.live);
+        let stopped = while_busy(self.events, Stage::Stop, || guests.shutdown(id, limit)).await;
         match stopped {
             Err(error) if error.class() == Some(ErrorClass::NotRunning) => Ok(()),
             Err(error) if error.class() == Some(ErrorClass::TimedOut) => {
-                let text = format!("it did not shut down within {} s: stopping it", SHUTDOWN.as_secs());
+                let text = format!("it did not shut down within {} s: stopping it", limit.as_secs());
                 self.events.send(EventKind::Notice { text });
                 while_busy(self.events, Stage::Stop, || guests.stop(id)).await
             }

@@ -65,7 +65,14 @@ impl Worker<'_> {
     /// The guest, without what the configuration says of it.
     pub(super) fn target(&self) -> Target<'_> {
         let copied_from = self.guest.clone_source();
-        Target { run: self.run, events: self.events, id: self.id(), kind: self.kind(), copied_from }
+        Target {
+            run: self.run,
+            events: self.events,
+            id: self.id(),
+            kind: self.kind(),
+            copied_from,
+            limits: Some(&self.guest.limits),
+        }
     }
 
     /// Whether the guest runs, as the node says.

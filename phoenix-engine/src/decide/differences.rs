@@ -11,7 +11,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::scripts::{Provision, pending};
 use crate::desired::{Desired, DesiredContainer, DesiredGuest, DesiredVm, Spec};
 use crate::digest::Digest;
-use crate::guest::{Record, changes, is_mark, line_digest, mounts, root_disk, with_managed_text};
+use crate::guest::{Record, UNDO, changes, is_mark, line_digest, mounts, root_disk, with_managed_text};
 use crate::observe::Present;
 use crate::plan::{Difference, Effect};
 
@@ -224,6 +224,21 @@ pub(super) fn template(guest: &DesiredGuest, present: &Present, record: &Record)
             _ => Difference { effect: Effect::Recreate, ..one }.because(RECREATE_HINT),
         })
         .collect()
+}
+
+/// What keeps a guest from becoming a template: Proxmox converts none that has snapshots (pve-container `API2/LXC.pm`, qemu-server
+/// `API2/Qemu.pm`, `template`). The one that a change can go back to is Phoenix's own, and goes.
+pub(super) fn conversion(guest: &DesiredGuest, present: &Present) -> Option<Difference> {
+    let snapshots: Vec<&str> = present.conf.snapshots.keys().map(String::as_str).filter(|name| *name != UNDO).collect();
+    if guest.state != State::Template || snapshots.is_empty() {
+        return None;
+    }
+    let reason = format!(
+        "Proxmox makes no template of a guest with snapshots: delete {}, or take `is_template` out",
+        snapshots.join(", ")
+    );
+    let (from, to) = (present.power.to_string(), State::Template.to_string());
+    Some(Difference::new("state", Some(from), Some(to), Effect::Impossible).because(reason))
 }
 
 /// What changes when a firewall file is written: options, and rules by their place in the list. What only others have put

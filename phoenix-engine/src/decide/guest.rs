@@ -7,6 +7,7 @@ use phoenix_types::{ConfSection, FirewallFile, FirewallText, GuestKind, Power, S
 
 use super::builder::{Builder, Recorded};
 use super::clone::first_record;
+use super::hibernated::{Hibernated, hibernated};
 use super::judge::judge;
 use super::provisioning::{Now, Snapshots, Standing, VendorData, must_be_proven, provisioning};
 use super::recovered::recover;
@@ -86,6 +87,12 @@ pub(crate) fn plan_guest(
     };
     plan.remarks.extend(remark);
     plan.unmanaged = unmanaged(desired, observed, guest, present, &record);
+    let resumed = match hibernated(&mut plan, present) {
+        Hibernated::No => None,
+        Hibernated::Stays => return plan.finish(Disposition::Keep, record),
+        Hibernated::Resumed(after) => Some(after),
+    };
+    let present = resumed.as_deref().unwrap_or(present);
     if let Some(lock) = present.conf.lock() {
         if is_a_tasks(lock) {
             let reason = "its task was interrupted, or Phoenix waits for it";
@@ -99,6 +106,10 @@ pub(crate) fn plan_guest(
         plan.unmet.extend(differences::template(guest, present, &record));
         let is_wanted = guest.state == State::Template;
         return plan.finish(if is_wanted { Disposition::Keep } else { Disposition::WrongState }, record);
+    }
+    if let Some(obstacle) = differences::conversion(guest, present) {
+        plan.unmet.push(obstacle);
+        return plan.finish(Disposition::WrongState, record);
     }
     let back = pending_rollback(present, &record);
     let (present, record) = match &back {

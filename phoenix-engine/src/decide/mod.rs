@@ -8,6 +8,7 @@ mod differences;
 mod finish;
 mod fleet;
 mod guest;
+mod hibernated;
 mod judge;
 mod obstacle;
 mod outage;

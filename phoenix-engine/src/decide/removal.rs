@@ -8,7 +8,7 @@ use super::finish::finish;
 use super::guest::plan_again;
 use super::removed::removed;
 use crate::desired::Desired;
-use crate::guest::Record;
+use crate::guest::{HIBERNATED, Record};
 use crate::observe::{Observed, Present};
 use crate::plan::{Disposition, Effect, GuestPlan, Plan, RemovedGuest, Stage, Step, Work};
 
@@ -35,6 +35,11 @@ pub enum RemovalRefused {
         "guest {0} is protected: first take that off, with `\"protection\": false` in the configuration and `phoenix up {0}`, or in Proxmox when it is not configured any more"
     )]
     Protected(GuestId),
+    /// Its memory is saved on a disk.
+    #[error(
+        "guest {0} is hibernated, and Proxmox does not destroy it so: `phoenix start {0}` resumes it, or `qm unlock {0}` gives its saved memory up"
+    )]
+    Hibernated(GuestId),
     /// Clones share its disks.
     #[error("linked clones use the disks of guest {guest}, so Proxmox cannot destroy it: {}", list(.by))]
     LinkedClones {
@@ -253,6 +258,9 @@ fn steps(guest: &Doomed<'_>, observed: &Observed) -> Result<(Option<Record>, Vec
     let record = present.record(id).ok_or(RemovalRefused::NotOurs(id))?;
     if present.conf.live.get("protection") == Some("1") {
         return Err(RemovalRefused::Protected(id));
+    }
+    if present.conf.lock() == Some(HIBERNATED) {
+        return Err(RemovalRefused::Hibernated(id));
     }
     let mut steps = Vec::new();
     if present.power != Power::Stopped {

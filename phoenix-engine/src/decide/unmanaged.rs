@@ -59,6 +59,7 @@ pub(super) fn unmanaged(
             || DEFAULTS.contains(&(key, value))
             || managed.contains(key)
             || record.keys.contains(key)
+            || record.keys.iter().any(|part| part.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
             || born.contains(key)
             || disk.as_deref() == Some(key)
             || (present.kind == GuestKind::Vm && value.contains("cloudinit"))

@@ -193,11 +193,9 @@ fn net(network: &Network) -> Result<Net, InvalidSettings> {
 
 pub(super) fn startup(guest: &Guest) -> Option<Startup> {
     let delay = guest.boot_delay.and_then(|span| u32::try_from(span.get().as_secs()).ok());
-    (guest.boot_order.is_some() || delay.is_some()).then_some(Startup {
-        order: guest.boot_order,
-        up: delay,
-        down: delay,
-    })
+    let down = guest.limits.shutdown.and_then(|span| u32::try_from(span.get().as_secs()).ok());
+    let startup = Startup { order: guest.boot_order, up: delay, down };
+    (startup != Startup::default()).then_some(startup)
 }
 
 fn features(container: &Container) -> Features {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use phoenix_config::EdgeKind;
-use phoenix_config::model::{Fleet, Kind, OnFailure, State};
+use phoenix_config::model::{Fleet, Kind, Limits, OnFailure, State};
 use phoenix_pve::InvalidSettings;
 use phoenix_types::gate::Gate;
 use phoenix_types::{
@@ -97,6 +97,8 @@ pub struct DesiredGuest {
     pub template_snapshot: Option<SnapshotName>,
     /// What happens when a change fails.
     pub on_failure: OnFailure,
+    /// How long the work on it may take.
+    pub limits: Limits,
     /// The user's own notes; absent: whatever is there stays.
     pub notes: Option<String>,
     /// Its fixed address, for probes from the node.
@@ -292,6 +294,7 @@ fn lower(
         snapshot_after: guest.lifecycle.after.clone(),
         template_snapshot: guest.template_snapshot.clone(),
         on_failure: guest.on_failure,
+        limits: guest.limits,
         notes: guest.description.clone(),
         address: guest.network.as_ref().and_then(phoenix_config::model::Network::address),
         context: serde_json::to_vec_pretty(&context).unwrap_or_default().into(),

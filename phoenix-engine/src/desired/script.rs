@@ -46,7 +46,7 @@ impl DesiredScript {
 
 /// Keys on which Phoenix itself acts and that mean nothing to what a script installs: changing one of them is no reason to
 /// run the scripts again; nor is a key of the user's own (`x-…`). Everything else in the guest's configuration is.
-const NOT_FOR_SCRIPTS: [&str; 32] = [
+const NOT_FOR_SCRIPTS: [&str; 33] = [
     "application_script",
     "boot_delay",
     "boot_order",
@@ -63,6 +63,7 @@ const NOT_FOR_SCRIPTS: [&str; 32] = [
     "guest_agent",
     "health_check",
     "health_checks",
+    "limits",
     "mac_address",
     "memory_mb",
     "on_failure",

@@ -95,12 +95,13 @@ impl<'a> Guest<'a> {
         self.entry.say_some("state", (onboot != (state == State::Running)).then_some(state));
     }
 
-    /// Its place in the boot order; one delay stands for both of Proxmox's.
+    /// Its place in the boot order, and how long it may take to shut down.
     pub(super) fn startup(&mut self, startup: Option<Startup>) {
-        if let Some(startup) = startup.filter(|startup| startup.up == startup.down) {
-            self.entry.say_some("boot_order", startup.order);
-            self.entry.say_some("boot_delay", startup.up);
-        }
+        let Some(startup) = startup else { return };
+        self.entry.say_some("boot_order", startup.order);
+        self.entry.say_some("boot_delay", startup.up);
+        let down = startup.down.filter(|seconds| *seconds > 0);
+        self.entry.say_some("limits", down.map(|seconds| serde_json::json!({ "shutdown": seconds })));
     }
 
     /// Protection, tags and notes.

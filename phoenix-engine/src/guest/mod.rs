@@ -15,7 +15,7 @@ mod waits;
 
 pub(crate) use disk::root_disk;
 pub(crate) use lines::{check_value, is_mark, line_digest, mark};
-pub(crate) use lock::is_a_tasks;
+pub(crate) use lock::{HIBERNATED, is_a_tasks};
 pub use notes::ManagedText;
 pub(crate) use notes::with_managed_text;
 pub(crate) use proof::Proof;
@@ -26,5 +26,5 @@ pub(crate) use snapshot::{UNDO, successor, undo_snapshot};
 pub(crate) use vendor_data::{NAME as VENDOR_DATA_NAME, VENDOR_DATA, ours as our_vendor_data};
 pub(crate) use volumes::{fstab_field, mounted_by, mounts};
 pub(crate) use waits::{
-    AGENT_GATE, AgentSource, Reboot, SHUTDOWN, agent_gate, agent_use, awaits_cloud_init, cloud_init_gate,
+    AGENT_GATE, AgentSource, Reboot, agent_gate, agent_use, awaits_cloud_init, cloud_init_gate, shutdown_limit,
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use phoenix_pve::InvalidSettings;
-use phoenix_types::{ConfSection, KeyChange};
+use phoenix_types::{ConfSection, KeyChange, Startup};
 
 use super::record::Record;
 use crate::desired::{DesiredGuest, Spec};
@@ -18,15 +18,20 @@ pub(crate) fn changes(
     live: &ConfSection,
     record: &Record,
 ) -> Result<Vec<KeyChange>, InvalidSettings> {
-    let gone = |wanted: BTreeSet<String>| record.keys.difference(&wanted).cloned().collect::<Vec<_>>();
+    let is_startup = |key: &&String| key.starts_with(STARTUP);
+    let gone = |wanted: BTreeSet<String>| {
+        record.keys.difference(&wanted).filter(|key| !is_startup(key)).cloned().collect::<Vec<_>>()
+    };
     let mut changes = match &guest.spec {
         Spec::Container(spec) => {
             let mut settings = spec.settings_on(live);
+            settings.startup = startup_on(settings.startup, live, record);
             settings.absent.extend(gone(settings.keys()?.into_keys().collect()));
             settings.difference(live)?
         }
         Spec::Vm(spec) => {
             let mut settings = spec.settings.clone();
+            settings.startup = startup_on(settings.startup, live, record);
             settings.absent.extend(gone(settings.keys()?.into_keys().collect()));
             let mut changes = settings.difference(live)?;
             // The option is switched only where the files say something of the agent: switching it takes a restart, and a VM that
@@ -51,7 +56,17 @@ pub(crate) fn managed_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<B
 
 /// Those of them that go again when they are no longer configured.
 pub(crate) fn wanted_keys(guest: &DesiredGuest, live: &ConfSection) -> Result<BTreeSet<String>, InvalidSettings> {
-    Ok(managed_keys(guest, live)?.into_iter().filter(|key| is_owned(key)).collect())
+    let mut keys: BTreeSet<String> = managed_keys(guest, live)?.into_iter().filter(|key| is_owned(key)).collect();
+    if keys.remove(STARTUP) {
+        let startup = match &guest.spec {
+            Spec::Container(spec) => spec.settings.startup,
+            Spec::Vm(spec) => spec.settings.startup,
+        };
+        keys.extend(
+            fields(startup.unwrap_or_default()).filter(|(_, value)| value.is_some()).map(|(name, _)| part(name)),
+        );
+    }
+    Ok(keys)
 }
 
 /// The keys that the record names: those that are configured, and those that are not any more but could not be removed, such as
@@ -64,6 +79,33 @@ pub(crate) fn recorded_keys(
     let mut keys = wanted_keys(guest, live)?;
     keys.extend(known.iter().filter(|key| live.get(key).is_some()).cloned());
     Ok(keys)
+}
+
+/// The key whose fields have an owner each.
+const STARTUP: &str = "startup";
+
+fn fields(startup: Startup) -> impl Iterator<Item = (&'static str, Option<u32>)> {
+    [("order", startup.order), ("up", startup.up), ("down", startup.down)].into_iter()
+}
+
+/// What a record calls a field of it. Records from before fields had owners name the key itself.
+fn part(field: &str) -> String {
+    format!("{STARTUP}.{field}")
+}
+
+/// The start order that a guest gets: what is configured, and beside it what somebody else put there. A field that Phoenix put
+/// there and that is configured no more goes; when none is left, the key goes too.
+fn startup_on(wanted: Option<Startup>, live: &ConfSection, record: &Record) -> Option<Startup> {
+    let there: Startup = live.get(STARTUP).and_then(|text| text.parse().ok()).unwrap_or_default();
+    let is_ours = |field: &str| record.keys.contains(STARTUP) || record.keys.contains(&part(field));
+    let left = |field: &str, there: Option<u32>| there.filter(|_| !is_ours(field));
+    let wanted = wanted.unwrap_or_default();
+    let startup = Startup {
+        order: wanted.order.or(left("order", there.order)),
+        up: wanted.up.or(left("up", there.up)),
+        down: wanted.down.or(left("down", there.down)),
+    };
+    (startup != Startup::default() || there != Startup::default()).then_some(startup)
 }
 
 /// Whether a key that is no longer configured goes: keys that every guest has stay as they are.

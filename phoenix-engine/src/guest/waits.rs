@@ -2,21 +2,26 @@
 
 use std::time::Duration;
 
-use phoenix_config::model::AgentUse;
+use phoenix_config::model::{AgentUse, Limits};
 use phoenix_health::{Absence, CloudInitProbe, Gate, Probe, Recoverable, Schedule};
-use phoenix_types::ConfSection;
+use phoenix_types::{ConfSection, Span, Startup};
 use phoenix_vm::VmSettings;
 
 use crate::desired::{DesiredGuest, Spec};
 
-/// How long a VM gets until its agent answers, and until cloud-init has finished. Cloud-init may upgrade all packages.
-const AGENT: Duration = Duration::from_secs(600);
-const CLOUD_INIT: Duration = Duration::from_secs(1800);
+/// How long a VM gets until its agent answers.
+const AGENT: Span = Span::from_secs(600);
 
-/// How long a guest gets to shut down before it is switched off.
-pub(crate) const SHUTDOWN: Duration = Duration::from_secs(120);
+/// How long a guest gets to shut down before it is switched off, where neither its settings nor the configuration tell.
+const SHUTDOWN: Span = Span::from_secs(120);
 
-fn built_in(name: &str, probe: Probe, deadline: Duration) -> Gate {
+/// How long a guest gets to shut down: what the configuration says, else its own settings.
+pub(crate) fn shutdown_limit(limits: Option<&Limits>, live: &ConfSection) -> Duration {
+    let own = || live.get("startup")?.parse::<Startup>().ok()?.down.map(Span::from_secs);
+    limits.and_then(|limits| limits.shutdown).or_else(own).unwrap_or(SHUTDOWN).get()
+}
+
+fn built_in(name: &str, probe: Probe, deadline: Span) -> Gate {
     Gate {
         name: name.to_owned(),
         probe,
@@ -25,7 +30,7 @@ fn built_in(name: &str, probe: Probe, deadline: Duration) -> Gate {
             interval: Duration::from_secs(5),
             // `cloud-init status` was measured to take 22 s on a slow node.
             timeout: Duration::from_secs(60),
-            deadline: Some(deadline),
+            deadline: Some(deadline.get()),
             ..Schedule::default()
         },
     }
@@ -44,12 +49,12 @@ pub(crate) enum AgentSource {
 pub(crate) const AGENT_GATE: &str = "guest agent";
 
 /// The gate that a started VM passes first.
-pub(crate) fn agent_gate(source: AgentSource) -> Gate {
-    let deadline = match source {
+pub(crate) fn agent_gate(limits: &Limits, source: AgentSource) -> Gate {
+    let usual = match source {
         AgentSource::Image => AGENT,
-        AgentSource::CloudInit => CLOUD_INIT,
+        AgentSource::CloudInit => limits.cloud_init,
     };
-    built_in(AGENT_GATE, Probe::Agent, deadline)
+    built_in(AGENT_GATE, Probe::Agent, limits.agent.unwrap_or(usual))
 }
 
 /// Whether a guest that asks for a reboot can still get one.
@@ -60,12 +65,12 @@ pub(crate) enum Reboot {
 }
 
 /// The gate that a started VM passes second.
-pub(crate) fn cloud_init_gate(reboot: Reboot) -> Gate {
+pub(crate) fn cloud_init_gate(limits: &Limits, reboot: Reboot) -> Gate {
     let recoverable = match reboot {
         Reboot::Possible => Recoverable::NeedsReboot,
         Reboot::Done => Recoverable::Passes,
     };
-    built_in("cloud-init", Probe::CloudInit(CloudInitProbe { recoverable, absent: Absence::Passes }), CLOUD_INIT)
+    built_in("cloud-init", Probe::CloudInit(CloudInitProbe { recoverable, absent: Absence::Passes }), limits.cloud_init)
 }
 
 /// What the guest agent of a VM does: what the configuration says, else what the settings on the node say. A guest that is not

@@ -30,7 +30,8 @@ pub enum Disposition {
     Held,
     /// It is ours, and of the other kind than the configuration says: left alone.
     OtherKind,
-    /// It is a template on the node and should be none: left alone, because no template becomes a guest again.
+    /// It cannot get the configured state: a template that should be none, or a guest with snapshots that should be a template. Left
+    /// alone.
     WrongState,
     /// It is destroyed.
     Destroy,

@@ -44,7 +44,8 @@ fn rehearse(desired: &Desired, observed: &Observed, guests: &mut [GuestPlan]) {
         let events = EventSender::discarding(plan.id);
         let guest = desired.guests.get(&plan.id).filter(|_| plan.disposition != Disposition::Destroy);
         let Some(guest) = guest else {
-            let target = Target { run: &run, events: &events, id: plan.id, kind: plan.kind, copied_from: None };
+            let target =
+                Target { run: &run, events: &events, id: plan.id, kind: plan.kind, copied_from: None, limits: None };
             for step in &mut plan.steps {
                 let _ = at_once(target.work(step));
                 (step.commands, step.writes) = host.take();

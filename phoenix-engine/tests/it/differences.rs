@@ -78,6 +78,10 @@ fn of_containers() -> Vec<Change> {
         ("application_script", "902", json!("new.sh")),
         ("boot_delay", "902", json!(5)),
         ("boot_order", "902", json!(4)),
+        ("limits", "902", json!({"shutdown": 300})),
+        ("limits.script", "902", json!(60)),
+        ("limits.shutdown", "902", json!(300)),
+        ("limits.start", "902", json!(60)),
         ("bootstrap_ca_url", "902", json!("https://10.0.0.8")),
         ("clone_from_ctid", "904", json!("901")),
         ("cores", "902", json!(2)),
@@ -159,6 +163,12 @@ fn of_vms() -> Vec<Change> {
         ("application_script", "1002", json!("new.sh")),
         ("boot_delay", "1002", json!(5)),
         ("boot_order", "1002", json!(4)),
+        ("limits", "1002", json!({"shutdown": 300})),
+        ("limits.agent", "1002", json!(60)),
+        ("limits.cloud_init", "1002", json!(60)),
+        ("limits.script", "1002", json!(60)),
+        ("limits.shutdown", "1002", json!(300)),
+        ("limits.start", "1002", json!(60)),
         ("clone_from_vmid", "1002", json!(1001)),
         ("cloud_init", "1002", json!(false)),
         ("cores", "1002", json!(4)),
@@ -254,13 +264,17 @@ fn elsewhere() -> Vec<Change> {
 }
 
 /// Keys that mean nothing for a guest that exists, and why.
-const SILENT: [(&str, &str); 9] = [
+const SILENT: [(&str, &str); 13] = [
     ("cloud_init", "it says what is waited for after a start"),
     ("dependencies", "they say who waits for whom"),
     ("guest_agent.exec", "it says how the guest is asked"),
     ("health_check", "it is asked in every run, changed or not"),
     ("health_checks", "it is asked in every run, changed or not"),
     ("wait_for", "it is asked before scripts run, whenever they do"),
+    ("limits.agent", "it bounds a wait"),
+    ("limits.cloud_init", "it bounds a wait"),
+    ("limits.script", "it bounds a wait"),
+    ("limits.start", "it bounds a wait"),
     ("snapshots.pre-features", "what it was before its first provisioning does not come again"),
     ("on_failure", "it says what happens when a change fails"),
     ("behavior.rollback_on_failure", "it says what happens when a change fails"),

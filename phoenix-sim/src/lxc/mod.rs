@@ -34,6 +34,9 @@ const CT: GuestKind = GuestKind::Container;
 
 /// Runs a command of `pct`.
 pub(crate) async fn run(call: &mut Call<'_>) -> Result<(), Failure> {
+    if crate::ha::takes(call) {
+        return Ok(());
+    }
     match call.inv.command.as_str() {
         "list" => show::list(call),
         "status" => show::status(call),

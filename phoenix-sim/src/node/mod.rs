@@ -172,6 +172,7 @@ impl SimNode {
     /// As [`Self::run`], with output that appears on a console as the command makes it. Gives the exit status.
     pub async fn run_on(&self, argv: &[String], stdin: &[u8], console: &mut Console) -> i32 {
         let _session = self.enter();
+        crate::ha::catch_up(self).await;
         let inv = match grammar::parse_in(argv, self.inner.world.locale) {
             Verdict::Accepted(inv) => *inv,
             Verdict::Answered(answer) => {

@@ -30,6 +30,9 @@ pub(crate) struct State {
     /// Guests that the HA manager looks after, by service id.
     #[serde(default)]
     pub(crate) ha: BTreeMap<String, crate::ha::Resource>,
+    /// Starts and stops that the HA manager was asked for.
+    #[serde(default)]
+    pub(crate) requests: crate::ha::Requests,
     /// Resource pools by name.
     #[serde(default)]
     pub(crate) pools: BTreeMap<String, Pool>,
@@ -69,6 +72,7 @@ impl State {
             tasks: Tasks::default(),
             random: Random::new(world.seed),
             ha: BTreeMap::new(),
+            requests: crate::ha::Requests::default(),
             pools: BTreeMap::new(),
             fault_looks: Vec::new(),
             assumed_storages: false,

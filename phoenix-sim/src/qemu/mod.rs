@@ -31,6 +31,9 @@ use crate::node::{Call, Failure};
 
 /// Runs a command of `qm`.
 pub(crate) async fn run(call: &mut Call<'_>) -> Result<(), Failure> {
+    if crate::ha::takes(call) {
+        return Ok(());
+    }
     match call.inv.command.as_str() {
         "create" => create::create(call).await,
         "set" => update::set(call).await,

@@ -11,6 +11,8 @@ mod circles;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod conversion;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod defects;
@@ -23,9 +25,15 @@ mod floors;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod hibernation;
+#[cfg(test)]
+mod high_availability;
+#[cfg(test)]
 mod interrupts;
 #[cfg(test)]
 mod lab;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod links;
 #[cfg(test)]

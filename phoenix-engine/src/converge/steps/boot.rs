@@ -27,14 +27,14 @@ impl Worker<'_> {
                 };
                 match agent_use(self.guest, Some(&live)) {
                     AgentUse::Absent => Vec::new(),
-                    AgentUse::Ping | AgentUse::Exec => vec![agent_gate(source)],
+                    AgentUse::Ping | AgentUse::Exec => vec![agent_gate(&self.guest.limits, source)],
                 }
             }
             Work::AwaitCloudInit => {
                 let site = self.run.node.at(self.id(), Stage::CloudInit);
                 let live = self.conf(&site).await?.conf.live;
                 let awaited = awaits_cloud_init(self.guest, Some(&live));
-                awaited.then(|| cloud_init_gate(Reboot::Possible)).into_iter().collect()
+                awaited.then(|| cloud_init_gate(&self.guest.limits, Reboot::Possible)).into_iter().collect()
             }
             _ => Vec::new(),
         })
@@ -49,7 +49,7 @@ impl Worker<'_> {
                 });
                 let site = self.run.node.at(self.id(), Stage::CloudInit);
                 self.restart(&site).await?;
-                self.pass(&[cloud_init_gate(Reboot::Done)]).await?;
+                self.pass(&[cloud_init_gate(&self.guest.limits, Reboot::Done)]).await?;
             }
             first => first?,
         }

@@ -11,7 +11,7 @@ use phoenix_types::{GuestKind, Secret};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::lines::{DEADLINE, Lines, while_running};
+use super::lines::{Lines, while_running};
 use crate::converge::error::StepError;
 use crate::converge::event_sender::EventSender;
 use crate::desired::{DesiredGuest, DesiredScript};
@@ -82,9 +82,9 @@ impl Mode {
 /// How long a poll lasts, and how long after the first new output it ends. A container streams while it runs, so one poll lasts to
 /// the end. A VM's agent hands output over when a poll ends, and each poll costs a process: so output arrives after 2 s in the
 /// beginning, and later after a fifth of the time that the script has run, 30 s at most.
-fn poll_timing(kind: GuestKind, elapsed: Duration) -> (Duration, Duration) {
+fn poll_timing(kind: GuestKind, limit: Duration, elapsed: Duration) -> (Duration, Duration) {
     match kind {
-        GuestKind::Container => (DEADLINE, DEADLINE),
+        GuestKind::Container => (limit, limit),
         GuestKind::Vm => {
             (Duration::from_secs(120), (elapsed / 5).clamp(Duration::from_secs(2), Duration::from_secs(30)))
         }
@@ -123,8 +123,9 @@ pub(super) async fn in_guest(
     let (mut mode, mut offset) = (Mode::Start, 0);
     let mut seen = Instant::now();
     let mut pause = Duration::from_secs(1);
-    while let Some(left) = DEADLINE.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
-        let (window, interval) = poll_timing(guest.kind(), started.elapsed());
+    let limit = guest.limits.script.get();
+    while let Some(left) = limit.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
+        let (window, interval) = poll_timing(guest.kind(), limit, started.elapsed());
         let window = window.min(left);
         let most = match guest.kind() {
             GuestKind::Container => u64::from(u32::MAX),
@@ -189,7 +190,7 @@ pub(super) async fn in_guest(
         tokio::time::sleep(pause).await;
     }
     stop(inside, &folder).await;
-    Err(StepError::ScriptDeadline { name: script.name.clone(), seconds: DEADLINE.as_secs(), tail: lines.finish() })
+    Err(StepError::ScriptDeadline { name: script.name.clone(), seconds: limit.as_secs(), tail: lines.finish() })
 }
 
 /// The files that the runner puts into the script's folder: a line for each, with its name and its content in base64.
@@ -279,7 +280,9 @@ mod tests {
 
     #[test]
     fn output_of_a_vm_arrives_soon_and_later_less_often() {
-        let interval = |elapsed: u64| poll_timing(GuestKind::Vm, Duration::from_secs(elapsed)).1.as_secs();
+        let interval = |elapsed: u64| {
+            poll_timing(GuestKind::Vm, Duration::from_secs(4 * 3600), Duration::from_secs(elapsed)).1.as_secs()
+        };
         assert_eq!([0, 5, 60, 100, 3600].map(interval), [2, 2, 12, 20, 30]);
     }
 }

@@ -39,7 +39,7 @@ impl Worker<'_> {
             GuestKind::Vm => {
                 self.run_inside(site, [RENEW, "phoenix-renew", "machine-id"].as_slice()).await?;
                 self.restart(site).await?;
-                self.pass(&[cloud_init_gate(Reboot::Done)]).await?;
+                self.pass(&[cloud_init_gate(&self.guest.limits, Reboot::Done)]).await?;
             }
         }
         self.record.pending.remove(&PendingWork::Identity);

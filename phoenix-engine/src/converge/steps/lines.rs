@@ -1,15 +1,10 @@
 //! A script's output, as it appears.
 
-use std::time::Duration;
-
 use phoenix_host::Chunk;
 use tokio::sync::mpsc;
 
 use crate::converge::event_sender::EventSender;
 use crate::event::EventKind;
-
-/// How long a script may take. Model downloads and driver builds take long; an endless script must still end.
-pub(super) const DEADLINE: Duration = Duration::from_secs(4 * 3600);
 
 /// How much of a script's output a failure carries.
 const TAIL_LINES: usize = 20;

@@ -7,7 +7,7 @@ use phoenix_host::{Chunk, Command, Effect, Host, Inside};
 use tokio::sync::mpsc;
 
 use super::follow;
-use super::lines::{DEADLINE, Lines, while_running};
+use super::lines::{Lines, while_running};
 use crate::converge::error::StepError;
 use crate::converge::event_sender::EventSender;
 use crate::converge::record;
@@ -80,7 +80,7 @@ async fn on_host(
     };
     host.write(context.as_str().into(), &guest.context, 0o600).await?;
     let (tap, mut chunks) = mpsc::unbounded_channel::<Chunk>();
-    let command = Command::new("sh", Effect::Change, DEADLINE)
+    let command = Command::new("sh", Effect::Change, guest.limits.script.get())
         .args(["-c", AND_REMOVE, "phoenix-host", copy.as_str(), context.as_str(), "env"])
         .args([
             format!("PHOENIX_CONTEXT={context}"),
