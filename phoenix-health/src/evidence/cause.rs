@@ -263,7 +263,7 @@ fn memory(evidence: &Evidence) -> Option<String> {
 }
 
 fn cloud_init(evidence: &Evidence) -> Option<String> {
-    let report = Report::parse(evidence.section("cloud-init")?);
+    let report = Report::parse(evidence.section(super::CLOUD_INIT_SECTION)?);
     match report.status.as_str() {
         "error" => Some(report.with_errors("cloud-init failed")),
         "running" | "not run" | "not started" => Some("cloud-init has not finished".to_owned()),

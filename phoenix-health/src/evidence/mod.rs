@@ -65,6 +65,9 @@ impl fmt::Display for Evidence {
 /// Begins each finding in the output of [`LOOK`], as the beginning of a line. No line of a finding begins so.
 const MARK: &str = "@@phoenix@@ ";
 
+/// The section with what [`CLOUD_INIT`] prints.
+const CLOUD_INIT_SECTION: &str = "cloud-init";
+
 /// Looks around, each look for 4 s and 40 lines at most. `$1`: a file that the gate asked about, or nothing.
 /// Prints; changes nothing. One command, because each one costs a process on the node.
 const LOOK: &str = r#"
@@ -123,7 +126,7 @@ pub async fn gather_evidence(context: &ProbeContext, asked: Option<(&Probe, &Ans
 
 async fn look_inside(context: &ProbeContext, subject: &Subject) -> (Vec<Section>, Option<String>) {
     let path = subject.path.as_ref().map_or("", |path| path.as_str());
-    let program = format!("{LOOK}\nif has cloud-init; then look cloud-init sh -c '{CLOUD_INIT}'; fi\nexit 0");
+    let program = format!("{LOOK}\nif has cloud-init; then look {CLOUD_INIT_SECTION} sh -c '{CLOUD_INIT}'; fi\nexit 0");
     let mut look = Command::new("sh", Effect::Read, TIME).args(["-c", &program, "sh", path]);
     look.output_limit = BYTES;
     match tokio::time::timeout(TIME + BACKSTOP, context.inside.exec(look)).await {
@@ -164,7 +167,10 @@ fn obstacle(error: &InsideError) -> String {
 fn parse(text: &str) -> Vec<Section> {
     let finding = |part: &str| {
         let (title, text) = part.split_once('\n').unwrap_or((part, ""));
-        let text = if text.contains("== result") { Report::parse(text).to_string() } else { clean(text.as_bytes()) };
+        let text = match title == CLOUD_INIT_SECTION && Report::is_of_files(text) {
+            true => Report::parse(text).to_string(),
+            false => clean(text.as_bytes()),
+        };
         Section { title: clean(title.as_bytes()), text }
     };
     let text = format!("\n{text}");

@@ -52,6 +52,13 @@ fn a_failed_service_is_named_before_mounts() {
     );
 }
 
+/// Only what cloud-init left is read as its files.
+#[test]
+fn a_line_of_the_journal_stays_as_it_is() {
+    let found = parse("@@phoenix@@ journal\nDec 01 x app[1]: == result of the day\n");
+    assert_eq!(found[0].text, "Dec 01 x app[1]: == result of the day");
+}
+
 #[test_case("a title\n@@phoenix@@ journal\nDec 01 x qemu-ga[1]: info: guest-exec called: \"@@phoenix@@ forged\"\n@@phoenix@@ disks\nfull\n",
     &["journal", "disks"]; "the mark in the middle of a line is no title")]
 fn findings(text: &str, titles: &[&str]) {

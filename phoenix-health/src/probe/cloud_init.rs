@@ -20,6 +20,9 @@ elif [ -s status.json ] && ! systemctl is-failed --quiet $units 2>/dev/null; the
 else exec cloud-init status --long
 fi"#;
 
+/// What stands between the two files.
+const RESULT: &str = "== result";
+
 /// What cloud-init says of itself.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -33,7 +36,7 @@ pub(crate) struct Report {
 impl Report {
     /// Reads what [`CLOUD_INIT`] prints.
     pub(crate) fn parse(text: &str) -> Self {
-        if let Some((status, result)) = text.split_once("== result") {
+        if let Some((status, result)) = text.split_once(RESULT) {
             return Self::of_files(status, result).unwrap_or_default();
         }
         let field = |name: &str| {
@@ -68,6 +71,11 @@ impl Report {
         let (status, found) = if errors.is_empty() { ("done", recoverable) } else { ("error", errors) };
         let errors = found.iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         Some(Self { status: status.to_owned(), degraded, errors })
+    }
+
+    /// Whether [`CLOUD_INIT`] printed the files, and not the words of cloud-init's own program.
+    pub(crate) fn is_of_files(text: &str) -> bool {
+        text.contains(RESULT)
     }
 
     /// A finding with cloud-init's own errors.
@@ -105,11 +113,11 @@ impl Ask for CloudInitProbe {
 fn judge(probe: CloudInitProbe, output: &Output) -> Answer {
     let report = Report::parse(&output.stdout_text());
     let text = answer::both_streams(output);
+    let text = if Report::is_of_files(&text) { report.to_string() } else { text };
     let absent = match probe.absent {
         Absence::Fails => Verdict::Never,
         Absence::Passes => Verdict::Yes,
     };
-    let text = if text.contains("== result") { report.to_string() } else { text };
     let finished = report.status == "done";
     let degraded = report.degraded || output.status == Some(2);
     let (verdict, said) = match (report.status.as_str(), output.status) {
