@@ -75,6 +75,7 @@ impl Worker<'_> {
             Work::HostPaths => settings::host_paths(self, site).await,
             Work::Grow => self.grow(site).await,
             Work::Start => self.start(site).await,
+            Work::Resume => self.resume(site).await,
             Work::Stop => self.stop(site).await,
             Work::Snapshot { name, purpose } => snapshot::take(self, site, name, *purpose).await,
             Work::Replace { name, purpose } => snapshot::replace(self, site, name, *purpose).await,

@@ -8,8 +8,7 @@ use super::retry::while_busy;
 use super::worker::Worker;
 use crate::desired::Spec;
 use crate::guest::{
-    HIBERNATED, ManagedText, NOTES_LIMIT, PendingWork, Record, check_value, is_mark, line_digest, mark,
-    with_managed_text,
+    ManagedText, NOTES_LIMIT, PendingWork, Record, check_value, is_mark, line_digest, mark, with_managed_text,
 };
 use crate::node::Site;
 use crate::plan::Stage;
@@ -107,14 +106,7 @@ impl Worker<'_> {
     pub(super) async fn mark_unproven(&mut self, site: &Site) -> Result<(), StepError> {
         let is_new = self.record.pending.insert(PendingWork::Proof);
         // A guest that is only being made gets it with its first record.
-        if !is_new || self.record.check.is_none() {
-            return Ok(());
-        }
-        // Nothing can be noted on a hibernated VM before it is resumed.
-        if self.conf(site).await?.conf.lock() == Some(HIBERNATED) {
-            return Ok(());
-        }
-        note(self, site).await
+        if is_new && self.record.check.is_some() { note(self, site).await } else { Ok(()) }
     }
 
     pub(super) async fn complete(&mut self, work: PendingWork, site: &Site) -> Result<(), StepError> {

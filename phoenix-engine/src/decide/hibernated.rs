@@ -27,7 +27,7 @@ pub(super) fn hibernated(plan: &mut Builder<'_>, present: &Present) -> Hibernate
         plan.remarks.push(format!("it is hibernated, and nothing of it is changed: `phoenix start {id}` resumes it"));
         return Hibernated::Stays;
     }
-    plan.step(Stage::Start, "resume it with its saved memory", "it is hibernated", Effect::Hot, Work::Start);
+    plan.step(Stage::Start, "resume it with its saved memory", "it is hibernated", Effect::Hot, Work::Resume);
     let mut after = Present { power: Power::Running, ..present.clone() };
     for key in ["lock", "runningcpu", "runningmachine", "vmstate"] {
         after.conf.live.keys.remove(key);

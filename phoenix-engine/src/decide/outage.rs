@@ -38,7 +38,7 @@ const RESTART: Work = Work::Settings { restart: Restart::Needed };
 fn stays_up(work: &Work) -> Option<bool> {
     match work {
         Work::Stop | Work::Destroy => Some(false),
-        Work::Start => Some(true),
+        Work::Start | Work::Resume => Some(true),
         work if *work == RESTART => Some(true),
         _ => None,
     }

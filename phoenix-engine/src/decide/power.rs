@@ -7,7 +7,7 @@ use phoenix_types::{GuestId, Power};
 
 use super::finish::finish;
 use crate::desired::{Desired, DesiredGuest};
-use crate::guest::{PendingWork, Record, agent_use};
+use crate::guest::{HIBERNATED, PendingWork, Record, agent_use};
 use crate::observe::{Observed, Present};
 use crate::plan::{Disposition, Effect, GuestPlan, Plan, Stage, Step, Work};
 
@@ -184,7 +184,7 @@ fn plan_one(
         Some(_) if steps.is_empty() => Disposition::Keep,
         Some(_) => Disposition::Update,
     };
-    let starts = steps.iter().any(|step| step.work == Work::Start);
+    let starts = steps.iter().any(|step| matches!(step.work, Work::Start | Work::Resume));
     if starts && action == PowerAction::Start && guest.state != State::Running {
         remarks.push(format!("the configuration says `{}`: the next `phoenix up` stops it again", guest.state));
     }
@@ -223,7 +223,10 @@ fn steps(guest: &DesiredGuest, present: &Present, record: &Record, action: Power
         PowerAction::Start => wanted && !runs,
     };
     if starts {
-        steps.push(step(Stage::Start, "start", "asked for", Work::Start));
+        steps.push(match present.conf.lock() {
+            Some(HIBERNATED) => step(Stage::Start, "resume it with its saved memory", "asked for", Work::Resume),
+            _ => step(Stage::Start, "start", "asked for", Work::Start),
+        });
     }
     let unproven = runs && action == PowerAction::Start && record.pending.contains(&PendingWork::Proof);
     if starts || unproven {

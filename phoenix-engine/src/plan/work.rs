@@ -22,6 +22,8 @@ pub(crate) enum Work {
     HostPaths,
     Grow,
     Start,
+    /// Starts a hibernated VM, which continues with its saved memory.
+    Resume,
     Stop,
     AwaitAgent,
     AwaitCloudInit,
@@ -65,9 +67,10 @@ impl Work {
         purpose != SnapshotPurpose::Undo
     }
 
-    /// Whether it comes first, because the guest takes no note before it: a task left it locked, or it is still to go back.
+    /// Whether it comes first, because the guest takes no note before it: it is locked by a task or hibernated, or it is still
+    /// to go back.
     pub(crate) fn makes_ready(&self) -> bool {
-        matches!(self, Self::BreakLock | Self::GoBack)
+        matches!(self, Self::BreakLock | Self::Resume | Self::GoBack)
     }
 
     /// Whether it changes the node from its beginning to its end. What waits, or runs inside the guest, holds no slot; making a
@@ -78,6 +81,7 @@ impl Work {
             Self::Undo
                 | Self::Grow
                 | Self::Start
+                | Self::Resume
                 | Self::Stop
                 | Self::Snapshot { .. }
                 | Self::Replace { .. }

@@ -34,6 +34,19 @@ fn a_change_of_a_hibernated_vm_comes_after_it_is_resumed() {
     assert_eq!(lab.power(357), "running");
 }
 
+/// A locked guest takes no snapshot, so the way back begins after the resume.
+#[test]
+fn a_change_that_can_be_rolled_back_comes_after_it_is_resumed() {
+    let lab = lab();
+    let wanted = json!({"state": "running", "boot_order": 7, "on_failure": "rollback"});
+    lab.machines(&json!([machine(357, "susp", &wanted)]));
+    lab.done(&["up"]);
+    let changes = lab.changes();
+    assert_eq!(changes[0], "qm start 357", "{changes:#?}");
+    assert!(changes[1].starts_with("qm snapshot 357 "), "{changes:#?}");
+    assert_eq!(lab.values(357, "startup"), ["order=7"]);
+}
+
 #[test]
 fn a_hibernated_vm_that_should_be_off_stays_as_it_is() {
     let lab = lab();

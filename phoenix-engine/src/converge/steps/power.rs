@@ -4,23 +4,23 @@ use phoenix_pve::ErrorClass;
 use phoenix_types::{GuestKind, Span};
 
 use crate::converge::error::StepError;
-use crate::converge::record;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
-use crate::guest::{HIBERNATED, PendingWork};
+use crate::guest::PendingWork;
 use crate::node::Site;
 use crate::plan::{Stage, Work};
 
 impl Worker<'_> {
     /// Starts the guest. A start is all that a restart still owed.
     pub(in crate::converge) async fn start(&mut self, site: &Site) -> Result<(), StepError> {
+        self.complete(PendingWork::Restart, site).await?;
+        self.resume(site).await
+    }
+
+    /// Starts the guest and notes nothing: a hibernated VM takes no note, and it has not restarted when it continues with its
+    /// saved memory.
+    pub(in crate::converge) async fn resume(&self, site: &Site) -> Result<(), StepError> {
         let (id, kind, limit) = (self.id(), self.kind(), self.guest.limits.start.map(Span::get));
-        // A VM that goes on with its saved memory has not restarted, and nothing can be noted on it yet.
-        if self.record.pending.contains(&PendingWork::Restart) && self.conf(site).await?.conf.lock() != Some(HIBERNATED)
-        {
-            self.record.pending.remove(&PendingWork::Restart);
-            record::note(self, site).await?;
-        }
         let started = while_busy(self.events, Stage::Start, || site.guests(kind).start(id, limit)).await;
         match started {
             Err(error) if error.class() == Some(ErrorClass::AlreadyRunning) => Ok(()),
