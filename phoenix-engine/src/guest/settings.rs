@@ -77,7 +77,8 @@ pub(crate) fn recorded_keys(
     known: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>, InvalidSettings> {
     let mut keys = wanted_keys(guest, live)?;
-    keys.extend(known.iter().filter(|key| live.get(key).is_some()).cloned());
+    // The whole `startup`, as old records name it, would claim fields that others add later.
+    keys.extend(known.iter().filter(|key| *key != STARTUP && live.get(key).is_some()).cloned());
     Ok(keys)
 }
 
@@ -94,7 +95,7 @@ fn part(field: &str) -> String {
 }
 
 /// The start order that a guest gets: what is configured, and beside it what somebody else put there. A field that Phoenix put
-/// there and that is configured no more goes; when none is left, the key goes too.
+/// there and that is no longer configured goes; when none is left, the key goes too.
 fn startup_on(wanted: Option<Startup>, live: &ConfSection, record: &Record) -> Option<Startup> {
     let there: Startup = live.get(STARTUP).and_then(|text| text.parse().ok()).unwrap_or_default();
     let is_ours = |field: &str| record.keys.contains(STARTUP) || record.keys.contains(&part(field));

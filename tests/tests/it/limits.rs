@@ -29,6 +29,20 @@ fn a_guest_has_the_time_to_shut_down_that_its_own_settings_give_it() {
     assert_eq!(lab.changes(), [""; 0]);
 }
 
+/// Records from before each field had an owner name the whole key.
+#[test]
+fn an_old_record_claims_no_field_that_somebody_adds_later() {
+    let lab = Lab::of(&json!({"101": container("database", &json!({"boot_order": 2}))}));
+    lab.done(&["up"]);
+    let notes = lab.file(101).lines().find_map(|line| line.strip_prefix('#').map(str::to_owned)).unwrap();
+    let old = notes.replace("%3A", ":").replace("startup.order", "startup");
+    lab.by_hand(&["pct", "set", "101", "--description", &old]);
+    lab.done(&["up"]);
+    lab.by_hand(&["pct", "set", "101", "--startup", "order=2,down=600"]);
+    lab.done(&["up"]);
+    assert_eq!(lab.values(101, "startup"), ["order=2,down=600"]);
+}
+
 #[test]
 fn a_delay_at_boot_is_no_limit_for_the_shutdown() {
     let lab = Lab::of(&json!({}));
