@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use phoenix_config::State;
-use phoenix_engine::{
-    Check, Desired, GuestHealth, Holder, Node, NodeLock, Observed, Provision, observe, obstacles, plan,
-};
+use phoenix_engine::{Check, Desired, GuestHealth, Holder, Node, NodeLock, Observed, observe, obstacles};
 use phoenix_host::Changes;
 use phoenix_types::GuestId;
 
@@ -99,7 +97,6 @@ impl<'a> Session<'a> {
     }
 
     /// Runs the checks of `phoenix doctor` that could stop the guests that a plan would change, and notes what they found.
-    /// A fleet that is up to date costs nothing.
     pub(crate) async fn check(
         &self,
         node: &Node,
@@ -107,13 +104,8 @@ impl<'a> Session<'a> {
         skipped: Option<&BTreeSet<Check>>,
     ) -> Result<(), CliError> {
         let Some(skipped) = skipped else { return Ok(()) };
-        let planned = plan(&self.desired, observed, Provision::WhenChanged);
-        let busy: BTreeSet<GuestId> =
-            planned.guests.iter().filter(|guest| !guest.is_empty()).map(|guest| guest.id).collect();
-        if !busy.is_empty() {
-            let subject = (&self.configuration.fleet, &*self.desired);
-            observed.obstacles = obstacles(node, subject, observed, &busy, skipped).await?;
-        }
+        let subject = (&self.configuration.fleet, &*self.desired);
+        observed.obstacles = obstacles(node, subject, observed, skipped).await?;
         Ok(())
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use phoenix_engine::{Event, LockOwner, NodeLock, Observed, Options, Provision, Summary, observe, obstacles, plan};
 use phoenix_health::CustomProbe;
 use phoenix_host::{Host, Layered, Local, Secrets, Ssh};
-use phoenix_types::GuestId;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
@@ -159,7 +158,7 @@ async fn under_lock(
     }
     let options = Options { lock: Some(lock.clone()), ..Options::default() };
     let mut sink = move |event: &Event| {
-        // Whoever listened is gone: then nobody hears.
+        // The receiver is gone when the caller dropped the run.
         let _ = events.send(event.clone());
     };
     Ok(phoenix_engine::converge(node, fleet.desired().clone(), plan, &options, &mut [&mut sink]).await)
@@ -171,12 +170,7 @@ async fn planned(
     fleet: &Fleet,
     mut observed: Observed,
 ) -> Result<phoenix_engine::Plan, Error> {
-    let first = plan(fleet.desired(), &observed, Provision::WhenChanged);
-    let busy: BTreeSet<GuestId> = first.guests.iter().filter(|guest| !guest.is_empty()).map(|guest| guest.id).collect();
-    if busy.is_empty() {
-        return Ok(first);
-    }
     let subject = (fleet.configured(), &**fleet.desired());
-    observed.obstacles = obstacles(node, subject, &observed, &busy, &BTreeSet::new()).await?;
+    observed.obstacles = obstacles(node, subject, &observed, &BTreeSet::new()).await?;
     Ok(plan(fleet.desired(), &observed, Provision::WhenChanged))
 }

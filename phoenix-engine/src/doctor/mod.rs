@@ -20,6 +20,7 @@ use phoenix_types::GuestId;
 use serde::Serialize;
 
 use crate::check::Check;
+use crate::decide::{Provision, plan};
 use crate::desired::Desired;
 use crate::node::Node;
 use crate::observe::{ObserveError, Observed, observe};
@@ -129,9 +130,9 @@ async fn needs(inspection: &mut Inspection<'_>, desired: &Desired, observed: &Ob
     shares::examine(inspection, desired).await
 }
 
-/// What stops `guests` before their first change: the errors that [`examine`] would report for them, without the checks in
-/// `skip`. Put them into [`Observed::obstacles`], and [`plan`](crate::plan) blocks the guests concerned and those that
-/// need them.
+/// What stops guests before their first change: the errors that [`examine`] would report for those that a plan would change,
+/// without the checks in `skip`. Put them into [`Observed::obstacles`], and [`plan`](crate::plan) blocks the guests concerned
+/// and those that need them. A fleet that is up to date costs nothing.
 ///
 /// # Errors
 /// When the node cannot be read.
@@ -141,9 +142,13 @@ pub async fn obstacles(
     node: &Node,
     (fleet, desired): (&Fleet, &Desired),
     observed: &Observed,
-    guests: &BTreeSet<GuestId>,
     skip: &BTreeSet<Check>,
 ) -> Result<BTreeMap<GuestId, Vec<Obstacle>>, ObserveError> {
+    let planned = plan(desired, observed, Provision::WhenChanged).guests;
+    let guests: BTreeSet<GuestId> = planned.iter().filter(|guest| !guest.is_empty()).map(|guest| guest.id).collect();
+    if guests.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let site = node.labelled(None, "check");
     let concerned = guests.iter().filter_map(|id| fleet.guest(*id)).collect();
     let mut inspection =
