@@ -3,7 +3,7 @@
 use super::number::Whole;
 
 /// Seconds, at least one, at most a week.
-type Seconds = Whole<1, 604_800>;
+pub(crate) type Seconds = Whole<1, 604_800>;
 
 object! {
     /// How long the work on a container may take, in seconds.

@@ -23,7 +23,7 @@ pub(crate) use gate::{
     TcpEntry, Vantage,
 };
 pub(crate) use hypervisor::{HypervisorEntry, LxcFrame, VmDefaultsEntry, VmFrame};
-pub(crate) use limits::{LimitsEntry, VmLimitsEntry};
+pub(crate) use limits::{LimitsEntry, Seconds, VmLimitsEntry};
 pub(crate) use list::OneOrMany;
 pub(crate) use network::{NetworkEntry, VmNetworkEntry};
 pub(crate) use number::{Real, Whole};

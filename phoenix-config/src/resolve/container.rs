@@ -3,13 +3,11 @@
 use phoenix_types::{DiskSize, GuestId, GuestKind, MemoryMib, Span};
 
 use super::{
-    Draft, ResolveContext, application, defaults, dependencies, either, features, firewall, gate, health, notes, raw,
-    state, tags,
+    Draft, ResolveContext, application, defaults, dependencies, either, features, firewall, gate, health, limits,
+    notes, raw, state, tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::LimitsEntry;
 use crate::dialect::{ContainerEntry, IdMapEntry, MountPointEntry, NetworkEntry, TemplateRef, VolumeEntry, Whole};
-use crate::model::Limits;
 use crate::model::{
     CloneSource, Container, ContainerSource, Context, Guest, IdMap, Kind, Lifecycle, MountPoint, Network, Owner, Volume,
 };
@@ -81,7 +79,7 @@ pub(crate) fn container(
         start_at_boot: entry.start_at_boot.unwrap_or(false),
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
-        limits: limits(entry.limits.as_ref()),
+        limits: limits::of_container(entry.limits.as_ref()),
         firewall: guest_firewall,
         health: health(entry.health_check, entry.health_checks, inputs.scripts, target, findings),
         wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", inputs.scripts, target, findings),
@@ -108,17 +106,6 @@ pub(crate) fn container(
         context,
     };
     Draft { guest, unprivileged: entry.unprivileged }
-}
-
-fn limits(entry: Option<&LimitsEntry>) -> Limits {
-    let span = |written: Option<Whole<1, 604_800>>| written.map(|seconds| Span::from_secs(seconds.get()));
-    Limits {
-        start: entry.and_then(|entry| span(entry.start)),
-        shutdown: entry.and_then(|entry| span(entry.shutdown)),
-        script: entry.and_then(|entry| span(entry.script)).unwrap_or(defaults::SCRIPT),
-        agent: None,
-        cloud_init: defaults::CLOUD_INIT,
-    }
 }
 
 fn source(

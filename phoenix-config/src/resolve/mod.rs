@@ -5,6 +5,7 @@ pub(crate) mod defaults;
 mod firewall;
 mod gate;
 mod hypervisor;
+mod limits;
 mod raw;
 mod scripts;
 mod vm;

@@ -4,13 +4,11 @@ use phoenix_types::{DiskSize, GuestKind, Ipv4Setting, Mac, MemoryMib, Span, is_s
 
 use super::scripts::text_of;
 use super::{
-    Draft, ResolveContext, application, defaults, dependencies, either, features, firewall, gate, health, notes, state,
-    tags,
+    Draft, ResolveContext, application, defaults, dependencies, either, features, firewall, gate, health, limits,
+    notes, state, tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::VmLimitsEntry;
 use crate::dialect::{FileName, ImageRef, NfsVolumeEntry, UserEntry, VmEntry, VmNetworkEntry, Whole};
-use crate::model::Limits;
 use crate::model::{
     AgentUse, CloneSource, CloudImage, CloudUser, Context, Guest, KeyFile, Kind, Lifecycle, Network, NfsVolume, State,
     Vm, VmSource,
@@ -78,7 +76,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, 
         start_at_boot: entry.start_at_boot.unwrap_or(false),
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),
-        limits: limits(entry.limits.as_ref()),
+        limits: limits::of_vm(entry.limits.as_ref()),
         firewall: guest_firewall,
         health: health(entry.health_check, entry.health_checks, inputs.scripts, target, findings),
         wait_for: gate::gates(entry.wait_for, gate::Purpose::WaitFor, "wait_for", inputs.scripts, target, findings),
@@ -100,17 +98,6 @@ pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, 
         context,
     };
     Draft { guest, unprivileged: None }
-}
-
-fn limits(entry: Option<&VmLimitsEntry>) -> Limits {
-    let span = |written: Option<Whole<1, 604_800>>| written.map(|seconds| Span::from_secs(seconds.get()));
-    Limits {
-        start: entry.and_then(|entry| span(entry.start)),
-        shutdown: entry.and_then(|entry| span(entry.shutdown)),
-        script: entry.and_then(|entry| span(entry.script)).unwrap_or(defaults::SCRIPT),
-        agent: entry.and_then(|entry| span(entry.agent)),
-        cloud_init: entry.and_then(|entry| span(entry.cloud_init)).unwrap_or(defaults::CLOUD_INIT),
-    }
 }
 
 fn source(entry: &VmEntry, inputs: &ResolveContext<'_>, target: Target, findings: &mut Vec<Finding>) -> VmSource {
