@@ -105,9 +105,12 @@ impl Observed {
 
     /// The guests of this fleet that the configuration no longer has.
     pub(crate) fn removed<'a>(&'a self, desired: &'a Desired) -> impl Iterator<Item = (GuestId, &'a Present, Record)> {
-        let others =
-            self.present.iter().filter(|(id, _)| !desired.configured.contains(*id) && !self.is_half_made(**id));
-        others.filter_map(|(id, present)| Some((*id, present, present.record(*id)?)))
+        let others = self.present.iter().filter(|(id, _)| !desired.configured.contains(*id));
+        others.filter_map(|(id, present)| match present.proof(*id) {
+            // A run that died was making it: it is known as half made.
+            Proof::Unfinished(_) => None,
+            proof => Some((*id, present, proof.into_record()?)),
+        })
     }
 }
 

@@ -220,14 +220,28 @@ fn find<'a>(
 
 /// The guests in an order in which each comes after those that need it.
 fn dependants_first(doomed: &BTreeMap<GuestId, Doomed<'_>>) -> Vec<GuestId> {
+    let needs = |guest: &Doomed<'_>| -> Vec<GuestId> {
+        guest.needs.iter().copied().filter(|need| *need != guest.id && doomed.contains_key(need)).collect()
+    };
+    // How many of those that are left need each guest.
+    let mut needed: BTreeMap<GuestId, usize> = doomed.keys().map(|id| (*id, 0)).collect();
+    for need in doomed.values().flat_map(needs) {
+        needed.entry(need).and_modify(|count| *count += 1);
+    }
+    let mut free: BTreeSet<GuestId> = needed.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id).collect();
     let mut order: Vec<GuestId> = Vec::with_capacity(doomed.len());
-    let mut open: Vec<&Doomed<'_>> = doomed.values().collect();
-    while !open.is_empty() {
-        let is_free =
-            |guest: &&Doomed<'_>| !open.iter().any(|other| other.id != guest.id && other.needs.contains(&guest.id));
-        // Records that people edited may form a ring, of which one has to be the first.
-        let next = open.iter().position(is_free).unwrap_or(0);
-        order.push(open.remove(next).id);
+    // Records that people edited may form a ring, of which one has to be the first.
+    while let Some(id) = free.pop_first().or_else(|| needed.first_key_value().map(|(id, _)| *id)) {
+        order.push(id);
+        needed.remove(&id);
+        for need in needs(&doomed[&id]) {
+            if let Some(count) = needed.get_mut(&need) {
+                *count -= 1;
+                if *count == 0 {
+                    free.insert(need);
+                }
+            }
+        }
     }
     order
 }

@@ -7,7 +7,7 @@
 use phoenix_host::Input;
 use phoenix_types::Secret;
 
-/// Reads the command from standard input, up to the line `$1`, and becomes it. The shell takes no more than that from there.
+/// Reads the command from standard input, up to the line `$1`, and becomes it. The shell leaves the rest of it unread.
 const BECOME: &str =
     r#"n=$(printf '\n.') c=; n=${n%.}; while IFS= read -r l && [ "$l" != "$1" ]; do c=$c$l$n; done; eval "$c""#;
 

@@ -410,7 +410,7 @@ async fn programs(guest: &Guest, table: &Table) {
     let begun = Instant::now();
     let mount = ["mount", "10.9.9.9:/srv", "/mnt/x", "/mnt/x", "10.9.9.9:/srv /mnt/x nfs defaults,_netdev 0 0"];
     let unmount = ["unmount", mount[1], mount[2], mount[3], mount[4]];
-    // There is no network: the client cannot be installed, which is told with the tool's reason.
+    // There is no network: the client cannot be installed, and the message has the tool's reason.
     let first = guest.program(VOLUMES, &mount).await;
     let second = guest.program(VOLUMES, &mount).await;
     let table_of_mounts = guest.sh("grep -c /mnt/x /etc/fstab").await;

@@ -1,6 +1,6 @@
 //! Phoenix on real systems: what it runs inside guests, run there. The node around them is simulated.
 //!
-//! It needs root, `mmdebstrap` and `systemd-nspawn`; a machine without them is told what did not run. With
+//! It needs root, `mmdebstrap` and `systemd-nspawn`; without them it prints what did not run. With
 //! `PHOENIX_REAL=required` that is an error.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a case that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]

@@ -60,7 +60,7 @@ fn defect_16_a_smaller_disk_is_told_and_the_guest_goes_on_running() {
     lab.done(&["up"]);
     lab.containers(&json!({"900": container("base", &json!({"storage_size_gb": 8}))}));
     let run = lab.phoenix(&["up"]);
-    assert_eq!(run.exit, Some(3), "what differs and stays is told by the status: {}", run.all());
+    assert_eq!(run.exit, Some(3), "a difference that stays shows in the status: {}", run.all());
     assert!(run.stdout.contains("disks cannot shrink"), "{}", run.all());
     assert_eq!(lab.changes(), Vec::<String>::new());
     assert_eq!(lab.power(900), "running");
