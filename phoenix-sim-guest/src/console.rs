@@ -1,7 +1,7 @@
 //! Where a command writes.
 
 use phoenix_host::{Chunk, Stream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// The two output streams of a running command.
 #[derive(Debug, Default)]
@@ -11,6 +11,7 @@ pub struct Console {
     dropped: u64,
     limit: Option<usize>,
     tap: Option<mpsc::UnboundedSender<Chunk>>,
+    broken: Option<watch::Receiver<bool>>,
 }
 
 impl Console {
@@ -18,6 +19,32 @@ impl Console {
     #[must_use]
     pub fn new(limit: usize, tap: Option<mpsc::UnboundedSender<Chunk>>) -> Self {
         Self { limit: Some(limit), tap, ..Self::default() }
+    }
+
+    /// As [`Self::new`], for a command whose output is a pipe; `broken` becomes true when it wrote and nobody reads.
+    #[must_use]
+    pub fn pipe(limit: usize, tap: mpsc::UnboundedSender<Chunk>, broken: watch::Receiver<bool>) -> Self {
+        Self { broken: Some(broken), ..Self::new(limit, Some(tap)) }
+    }
+
+    /// Whether the command wrote to a pipe that nobody reads.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken.as_ref().is_some_and(|broken| *broken.borrow())
+    }
+
+    /// Waits until the command has written to a pipe that nobody reads. Without a pipe that never happens.
+    pub fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
+        let broken = self.broken.clone();
+        async move {
+            let is_broken = match broken {
+                Some(mut broken) => broken.wait_for(|broken| *broken).await.is_ok(),
+                None => false,
+            };
+            if !is_broken {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Writes text to standard output.

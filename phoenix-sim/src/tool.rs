@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use phoenix_host::{Chunk, Stream};
 use phoenix_sim::grammar::reads_input;
 use phoenix_sim::{Console, SimNode, World};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// The folder that keeps the node.
 const FOLDER: &str = "PHOENIX_SIM_DIR";
@@ -81,27 +81,34 @@ pub(crate) fn run(argv: &[String]) -> Result<ExitCode, String> {
 /// Runs the command; its output appears as it is made.
 async fn command(node: &SimNode, argv: &[String], stdin: &[u8]) -> i32 {
     let (tap, mut chunks) = mpsc::unbounded_channel();
-    let mut console = Console::new(0, Some(tap));
+    let (broken, is_broken) = watch::channel(false);
+    let mut console = Console::pipe(0, tap, is_broken);
     let work = async {
         let exit = node.run_on(argv, stdin, &mut console).await;
         drop(console);
         exit
     };
-    let show = async {
+    let show = async move {
         while let Some(chunk) = chunks.recv().await {
-            write(&chunk);
+            if !write(&chunk) {
+                broken.send_replace(true);
+            }
         }
     };
-    let (exit, ()) = tokio::join!(work, show);
+    // In this order, so that what a command prints is written when it lets others run.
+    let (exit, ()) = tokio::join!(biased; work, show);
     exit
 }
 
-fn write(chunk: &Chunk) {
-    // The reader has closed the pipe.
-    let _ = match chunk.stream {
-        Stream::Stdout => io::stdout().write_all(&chunk.bytes).and_then(|()| io::stdout().flush()),
-        Stream::Stderr => io::stderr().write_all(&chunk.bytes),
-    };
+/// Whether somebody reads what a command prints. The real tools look at their standard output only.
+fn write(chunk: &Chunk) -> bool {
+    match chunk.stream {
+        Stream::Stdout => io::stdout().write_all(&chunk.bytes).and_then(|()| io::stdout().flush()).is_ok(),
+        Stream::Stderr => {
+            let _ = io::stderr().write_all(&chunk.bytes);
+            true
+        }
+    }
 }
 
 /// Moves the paused clock at `pace` times real time. While a blocking task runs, tokio does not move the clock by itself.

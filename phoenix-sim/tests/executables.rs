@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+use test_case::test_case;
 
 struct Node {
     folder: TempDir,
@@ -198,4 +199,46 @@ fn what_a_command_leaves_running_in_a_vm_goes_on_until_it_has_ended() {
     // What never ends, ends with the command.
     inside("setsid sh -c 'echo $$ > /root/pid; while :; do sleep 60; done' > /dev/null 2>&1 &");
     assert_eq!(inside("kill -0 $(cat /root/pid) 2> /dev/null || echo gone"), "gone\n");
+}
+
+/// Runs a command whose output nobody reads: the one who asked is dead. Its status and what it says on stderr.
+fn unread(node: &Node, line: &str) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = node.command(line).stdout(writer).stderr(Stdio::piped()).output().expect("it starts");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test_case("qm clone 1001 1002 --full 1"; "a copy")]
+#[test_case("qm create 1002 --memory 512 --scsi0 tank:0,import-from=IMAGE"; "an imported disk")]
+#[test_case("pct clone 103 1002 --full 1"; "a container's copy")]
+#[test_case("pct create 1002 local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst --rootfs tank:4"; "a container")]
+fn a_worker_that_makes_a_guest_ends_with_its_caller_and_leaves_nothing(line: &str) {
+    let node = Node::new();
+    let image = node.folder.path().join("cloud.raw");
+    fs::write(&image, "an image").expect("a file");
+    let line = &line.replace("IMAGE", &image.display().to_string());
+    fs::create_dir_all(node.state()).expect("a folder");
+    let storages = r#"{"storages": {"tank": {"type": "zfspool"}, "plain": {"type": "dir"}}}"#;
+    fs::write(node.state().join("world.json"), storages).expect("a file");
+    node.output(&format!("pct create 103 {TEMPLATE} --hostname step-ca"));
+    node.output("qm create 1001 --name docker --memory 512 --scsi0 tank:8");
+    let disks = node.output("pvesm list tank") + &node.output("pvesm list plain");
+    assert_eq!(unread(&node, line), (Some(255), "broken pipe\n".to_owned()));
+    for folder in ["lxc", "qemu-server"] {
+        assert!(!node.state().join(format!("etc/pve/{folder}/1002.conf")).exists());
+    }
+    assert_eq!(node.output("pvesm list tank") + &node.output("pvesm list plain"), disks);
+    assert!(!node.output("pct config 103").contains("lock") && !node.output("qm config 1001").contains("lock"));
+    let tasks = node.output("pvesh get /nodes/pve/tasks --output-format json");
+    assert!(tasks.contains("broken pipe"), "{tasks}");
+    node.output(line);
+}
+
+#[test]
+fn a_direct_command_that_nobody_reads_is_killed_at_its_first_word() {
+    let node = Node::new();
+    node.output("qm create 1001 --name docker --memory 512 --scsi0 tank:8");
+    assert_eq!(unread(&node, "qm set 1001 --memory 600"), (Some(141), String::new()));
+    assert!(node.output("qm config 1001").contains("memory: 512"));
 }

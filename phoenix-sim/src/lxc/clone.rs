@@ -11,7 +11,7 @@ use super::create::{check_unused, size_of};
 use super::set::check_lock;
 use super::volumes::{self, MountPoint, MountSourceKind, indexed, mount_points};
 use super::{CT, rootfs};
-use crate::node::{Call, Failure, State, Worker};
+use crate::node::{Call, Failure, State, Worker, interruptible};
 use crate::storage::{Format, VolumeRef};
 use crate::world::StorageKind;
 
@@ -72,8 +72,9 @@ pub(crate) async fn clone(call: &mut Call<'_>) -> Result<(), Failure> {
     drop(lock);
     call.begin(Worker::Checked, "vzclone", vmid);
     call.out(&format!("creating a clone of container {vmid} with ID {newid}\n"));
-    let mut made = Vec::new();
-    let result = copy(call, newid, &mounts, snapshot.as_deref(), storage.as_deref(), depth, &mut made).await;
+    let (before, gone) = (call.state().disks_of(newid), call.reader_gone());
+    let work = copy(call, newid, &mounts, snapshot.as_deref(), storage.as_deref(), depth);
+    let result = interruptible(gone, work).await;
     let mut conf = GuestConf { live: new, ..GuestConf::default() };
     match result {
         Ok(values) => {
@@ -95,8 +96,8 @@ pub(crate) async fn clone(call: &mut Call<'_>) -> Result<(), Failure> {
         }
         Err(failure) => {
             let mut state = call.state();
-            for volid in made {
-                state.free(&volid);
+            for volid in state.disks_of(newid).difference(&before) {
+                state.free(volid);
             }
             state.forget_guest(CT, newid);
             drop(state);
@@ -196,7 +197,6 @@ async fn copy(
     snapshot: Option<&str>,
     storage: Option<&str>,
     depth: Depth,
-    made: &mut Vec<String>,
 ) -> Result<Vec<(String, String)>, Failure> {
     let mut values = Vec::new();
     for (key, mount) in mounts {
@@ -213,7 +213,6 @@ async fn copy(
                 call.out(&format!("create full clone of mountpoint {key} ({volid})\n"));
                 let storage = call.state().enabled_storage(storage.unwrap_or(&own))?;
                 let new = volumes::make(call, &storage, newid, size).await?;
-                made.push(new.clone());
                 call.work(Duration::from_millis(1000)).await;
                 call.state().copy_content(&volid, snapshot, &new);
                 call.out(RSYNC);
@@ -222,7 +221,6 @@ async fn copy(
             Depth::Linked => {
                 call.out(&format!("create linked clone of mount point {key} ({volid})\n"));
                 let new = call.state().link(&volid, &own, newid, snapshot)?;
-                made.push(new.clone());
                 call.work(Duration::from_millis(150)).await;
                 new
             }

@@ -11,7 +11,7 @@ use super::rootfs::Distribution;
 use super::volumes::{self, MountPoint, MountSourceKind, indexed, is_mp};
 use super::{CT, power};
 use crate::grammar::parse_size;
-use crate::node::{Call, Failure, State, Worker};
+use crate::node::{Call, Failure, State, Worker, interruptible};
 use crate::storage::VolumeRef;
 
 /// Parameters of the call that are no keys of the configuration.
@@ -60,13 +60,13 @@ pub(crate) async fn create(call: &mut Call<'_>) -> Result<(), Failure> {
     drop(lock);
     call.begin(Worker::Checked, "vzcreate", vmid);
     let _lock = call.lock_guest(CT, vmid).await?;
-    let mut made = Vec::new();
-    match unpack(call, vmid, &template, settings, mounts, &mut made).await {
+    let (before, gone) = (call.state().disks_of(vmid), call.reader_gone());
+    match interruptible(gone, unpack(call, vmid, &template, settings, mounts)).await {
         Ok(conf) => call.state().write_conf(CT, vmid, &conf),
         Err(failure) => {
             let mut state = call.state();
-            for volid in made {
-                state.free(&volid);
+            for volid in state.disks_of(vmid).difference(&before) {
+                state.free(volid);
             }
             state.forget_guest(CT, vmid);
             drop(state);
@@ -172,7 +172,6 @@ async fn unpack(
     template: &str,
     mut conf: GuestConf,
     mounts: Vec<(String, MountPoint)>,
-    made: &mut Vec<String>,
 ) -> Result<GuestConf, Failure> {
     for (key, mount) in mounts {
         let mount = match mount.wanted() {
@@ -181,7 +180,6 @@ async fn unpack(
                 let storage = call.state().enabled_storage(&id)?;
                 let size = volumes::bytes_of_gib(gib);
                 let volid = volumes::make(call, &storage, vmid, size).await?;
-                made.push(volid.clone());
                 mount.with_volume(&volid, size)
             }
             None if mount.source_kind() == MountSourceKind::Volume => {

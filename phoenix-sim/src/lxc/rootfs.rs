@@ -122,16 +122,19 @@ pub(super) fn warn_of_nesting(call: &mut Call<'_>, conf: &GuestConf) {
     warn(call, systemd, conf);
 }
 
-/// Whether containers may run inside.
-pub(super) fn has_nesting(conf: &GuestConf) -> bool {
+/// Whether a feature is on. All but `mount`, which lists file systems, are booleans.
+pub(super) fn has_feature(conf: &GuestConf, name: &str) -> bool {
     let features = conf.live.get("features").unwrap_or_default();
     parse_property_string("lxc-features", features).is_ok_and(|features| {
-        features.get("nesting").is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()))
+        features.get(name).is_some_and(|value| match name {
+            "mount" => !value.is_empty(),
+            _ => ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()),
+        })
     })
 }
 
 fn warn(call: &mut Call<'_>, systemd: Option<u32>, conf: &GuestConf) {
-    if let Some(systemd) = systemd.filter(|systemd| *systemd > 240 && !has_nesting(conf)) {
+    if let Some(systemd) = systemd.filter(|systemd| *systemd > 240 && !has_feature(conf, "nesting")) {
         call.warn(&format!("Systemd {systemd} detected. You may need to enable nesting."));
     }
 }

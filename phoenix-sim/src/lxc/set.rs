@@ -155,9 +155,21 @@ pub(super) fn regenerate(call: &mut Call<'_>, conf: &GuestConf) -> Result<(), Fa
     if volumes::mount_points(&conf.live).iter().all(|(key, _)| key != "rootfs") {
         return Err(Failure::die("missing 'rootfs' configuration"));
     }
-    // pve-container makes the profile of AppArmor from the features, unless a raw line names one.
-    if conf.live.raw.iter().any(|(key, _)| key == "lxc.apparmor.profile") && rootfs::has_nesting(conf) {
-        call.err("explicitly configured lxc.apparmor.profile overrides the following settings: features:nesting\n");
+    // pve-container makes the profiles of seccomp and AppArmor from the features, unless a raw line names one (`LXC.pm`,
+    // `make_seccomp_config`, `make_apparmor_config`).
+    for (profile, prefix, features) in [
+        ("lxc.seccomp.profile", "", &["keyctl", "mknod"][..]),
+        ("lxc.apparmor.profile", "features:", &["fuse", "nesting", "mount"]),
+    ] {
+        let used: Vec<String> = features
+            .iter()
+            .filter(|feature| rootfs::has_feature(conf, feature))
+            .map(|feature| format!("{prefix}{feature}"))
+            .collect();
+        if !used.is_empty() && conf.live.raw.iter().any(|(key, _)| key == profile) {
+            let used = used.join(", ");
+            call.err(&format!("explicitly configured {profile} overrides the following settings: {used}\n"));
+        }
     }
     Ok(())
 }

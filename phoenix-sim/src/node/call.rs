@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     },
     /// A whole answer, such as a parameter error with its usage line.
     Answer(Answer),
+    /// Nobody reads what it prints.
+    BrokenPipe,
 }
 
 impl Failure {
@@ -43,6 +45,7 @@ impl Failure {
         match self {
             Self::Die { message, .. } => message.trim_end_matches('\n'),
             Self::Answer(answer) => answer.stderr.trim_end_matches('\n'),
+            Self::BrokenPipe => "broken pipe",
         }
     }
 }
@@ -225,6 +228,20 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
+    /// Waits until nobody reads what the command prints.
+    pub(crate) fn reader_gone(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.console.broken()
+    }
+
+    /// Lets what was printed reach its reader.
+    ///
+    /// # Errors
+    /// When nobody reads it: a command that is no worker is killed by `SIGPIPE` then.
+    pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
+        tokio::task::yield_now().await;
+        if self.console.is_broken() { Err(Failure::BrokenPipe) } else { Ok(()) }
+    }
+
     /// The end: registers the task, writes the verdict, gives the exit status.
     pub(crate) fn conclude(mut self, result: Result<(), Failure>) -> i32 {
         let Some((worker, task)) = self.worker.take() else {
@@ -242,9 +259,13 @@ impl<'a> Call<'a> {
                     self.console.err(&answer.stderr);
                     answer.exit
                 }
+                // What a shell makes of the signal.
+                Err(Failure::BrokenPipe) => 128 + 13,
             };
         };
         let end = match &result {
+            // The tool shows what its worker prints, and gives up when it cannot (pve-common `RESTEnvironment.pm`, `$tee_worker`).
+            _ if self.console.is_broken() => TaskEnd::Error("broken pipe".to_owned()),
             Ok(()) if self.warnings == 0 => TaskEnd::Ok,
             Ok(()) => TaskEnd::Warnings(self.warnings),
             Err(failure) => TaskEnd::Error(failure.message().replace('\n', " ")),
@@ -267,6 +288,19 @@ impl<'a> Call<'a> {
         };
         self.node.state().tasks.end(task, end, self.node.unix_time());
         exit
+    }
+}
+
+/// A part of a worker that makes a guest. It ends early when nobody reads what the tool prints: the tool interrupts it then, and
+/// it tidies up as after any other failure.
+pub(crate) async fn interruptible<T>(
+    reader_gone: impl Future<Output = ()>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = reader_gone => Err(Failure::die("received interrupt")),
+        result = work => result,
     }
 }
 

@@ -30,7 +30,7 @@ use phoenix_sim_guest::locks::Locks;
 use phoenix_sim_guest::{Inside, services};
 use phoenix_sim_shell::files::FileTree;
 
-pub(crate) use self::call::{Call, Failure, Worker};
+pub(crate) use self::call::{Call, Failure, Worker, interruptible};
 pub(crate) use self::clock::Clock;
 pub(crate) use self::guests::{Guest, missing};
 pub(crate) use self::random::Random;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_types::{GuestConf, GuestKind};
 
 use crate::grammar::NODE;
-use crate::node::{Call, Failure, Worker};
+use crate::node::{Call, Failure, Worker, interruptible};
 use crate::storage::Format;
 
 use super::drive::{self, Drive};
@@ -41,8 +41,9 @@ pub(super) async fn clone(call: &mut Call<'_>) -> Result<(), Failure> {
     let _target = call.lock_file(&lock_path(new), PATIENCE).await?;
     let draft = draft(call, id, new, runs)?;
     call.out(&format!("creating a clone of VM {id} with ID {new}\n"));
-    let mut made = Vec::new();
-    if let Err(failure) = make(call, id, new, draft, &mut made).await {
+    let (before, gone) = (call.state().disks_of(new), call.reader_gone());
+    if let Err(failure) = interruptible(gone, make(call, id, new, draft)).await {
+        let made: Vec<String> = call.state().disks_of(new).difference(&before).cloned().collect();
         call.free_disks(&made);
         call.state().forget_guest(GuestKind::Vm, new);
         return Err(Failure::die(format!("clone failed: {}", failure.message())));
@@ -132,7 +133,7 @@ fn draft(call: &mut Call<'_>, id: u32, new: u32, runs: bool) -> Result<Draft, Fa
     Ok(Draft { conf: made, drives, old: old.clone(), pending })
 }
 
-async fn make(call: &mut Call<'_>, id: u32, new: u32, draft: Draft, made: &mut Vec<String>) -> Result<(), Failure> {
+async fn make(call: &mut Call<'_>, id: u32, new: u32, draft: Draft) -> Result<(), Failure> {
     let Draft { mut conf, drives, old, pending } = draft;
     {
         let mut state = call.state();
@@ -187,14 +188,13 @@ async fn make(call: &mut Call<'_>, id: u32, new: u32, draft: Draft, made: &mut V
                         mirrored.push(key.clone());
                         call.show_mirror(&key, size).await;
                     } else if key != "efidisk0" {
-                        call.show_copy(size);
+                        call.show_copy(size).await;
                     }
                     volume
                 }
             }
         };
         let size = volumes::size_of(&mut call.state(), &volume).unwrap_or(size);
-        made.push(volume.clone());
         drive.set("file", volume);
         drive.set("size", volumes::size_text(size));
         drive.remove("format");

@@ -2,7 +2,7 @@
 
 use phoenix_types::{GuestConf, GuestKind};
 
-use crate::node::{Call, Failure, Worker};
+use crate::node::{Call, Failure, Worker, interruptible};
 
 use super::disks::{self, Settings};
 use super::{drive, power, settings, vm};
@@ -50,8 +50,11 @@ pub(super) async fn create(call: &mut Call<'_>) -> Result<(), Failure> {
     disks::complete(call, &mut settings);
     reserve(call, id, "create").await?;
     call.begin(Worker::Checked, "qmcreate", id);
-    let made = make(call, id, settings, default.as_deref()).await;
+    let (before, gone) = (call.state().disks_of(id), call.reader_gone());
+    let made = interruptible(gone, make(call, id, settings, default.as_deref())).await;
     if let Err(failure) = made {
+        let made: Vec<String> = call.state().disks_of(id).difference(&before).cloned().collect();
+        call.free_disks(&made);
         call.state().forget_guest(GuestKind::Vm, id);
         return Err(Failure::die(format!("unable to create VM {id} - {}", failure.message())));
     }

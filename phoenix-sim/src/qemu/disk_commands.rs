@@ -159,7 +159,7 @@ async fn move_to(call: &mut Call<'_>, id: u32, key: &str, target: &str) -> Resul
             "mirror-{key}: Completing block job...\nmirror-{key}: Completed successfully.\nmirror-{key}: mirror-job finished\n"
         ));
     } else {
-        call.show_copy(size);
+        call.show_copy(size).await;
     }
     let volume = if conf.is_template() { life::make_base(&mut call.state(), &volume)? } else { volume };
     drive.set("file", volume);

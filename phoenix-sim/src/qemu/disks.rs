@@ -197,7 +197,7 @@ async fn create_one(
                 let bytes = efi_size(&drive);
                 let volume = call.make_disk(&storage, id, volumes::resolve_format(&storage, wanted), None, bytes)?;
                 // `qemu-img convert` shows its progress, and then what it copied once more.
-                call.show_copy(bytes);
+                call.show_copy(bytes).await;
                 call.out(&volumes::copied(bytes));
                 (volume, volumes::rounded(&storage, bytes))
             }
@@ -268,7 +268,7 @@ async fn import(
     }
     call.out(&format!("create full clone of drive ({source})\n"));
     let volume = call.copy_disk(source, None, storage, id, format, bytes).await?;
-    call.show_copy(bytes);
+    call.show_copy(bytes).await;
     Ok((volume, bytes))
 }
 

@@ -86,6 +86,7 @@ pub(super) async fn update(call: &mut Call<'_>, params: Settings) -> Result<(), 
         // A damaged character is wider than what the real tool's output stream expects.
         call.err("Wide character in print at /usr/share/perl5/PVE/API2/Qemu.pm line 2259.\n");
     }
+    call.flush().await?;
     let changed = write_pending(call, id, &change).await?;
     bring_into_force(call, id, &changed)
 }
@@ -137,7 +138,8 @@ fn check_balloon(conf: &phoenix_types::GuestConf, set: &Settings) -> Result<(), 
         return Ok(());
     }
     let current = |key: &str| {
-        let pending = conf.pending.as_ref().and_then(|pending| pending.get(key));
+        // To the real tool a pending 0 is no value.
+        let pending = conf.pending.as_ref().and_then(|pending| pending.get(key)).filter(|value| *value != "0");
         set.get(key).map(String::as_str).or(pending).or(conf.live.get(key))
     };
     let balloon: u64 = current("balloon").and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -180,7 +182,10 @@ async fn write_pending(call: &mut Call<'_>, id: u32, change: &Change) -> Result<
         } else {
             if drive::is_drive(key) {
                 vm::check_protection(&conf, &format!("can't remove drive '{key}'"))?;
-                if let Some(drive) = pending_value.as_deref().and_then(|text| Drive::parse(key, text)) {
+                // The real tool looks at the value in force first, even when it only takes back a pending one.
+                if pending_value.is_some()
+                    && let Some(drive) = Drive::parse(key, &value)
+                {
                     let mut free = Vec::new();
                     pending::detach(&mut conf, id, &drive, &mut free);
                     call.free_disks(&free);

@@ -189,9 +189,11 @@ impl Call<'_> {
     }
 
     /// The progress of a copy, as `qemu-img convert` shows it for a disk that is mostly empty.
-    pub(super) fn show_copy(&mut self, bytes: u64) {
+    pub(super) async fn show_copy(&mut self, bytes: u64) {
         let size = human(bytes);
         self.out(&format!("transferred 0.0 B of {size} (0.00%)\ntransferred {size} of {size} (100.00%)\n"));
+        // A worker whose output nobody reads is interrupted from outside.
+        let _ = self.flush().await;
     }
 
     /// The progress of mirroring a disk of a VM that runs, until source and copy are the same.
@@ -215,7 +217,7 @@ impl Call<'_> {
     ) -> Result<String, Failure> {
         let volume = self.make_disk(storage, id, resolve_format(storage, format), None, bytes)?;
         self.work(copy_time(bytes)).await;
-        self.show_copy(bytes);
+        self.show_copy(bytes).await;
         super::guest::install_system(&mut self.state(), &volume, path);
         Ok(volume)
     }
@@ -251,11 +253,10 @@ impl Call<'_> {
             let name = format!("{}/{id}/{file}", own_name(parts.name));
             let base = own_name(parts.name);
             let relative = format!("../{base}");
-            let path = storage.path(&name, Some(Format::Qcow2));
             let text = format!(
                 "clone {}: images, {file}, {id} to {file} (base={relative})\n{}",
                 parts.name,
-                formatting(&path, Format::Qcow2, size, Some((&relative, format)))
+                formatting(&storage, &name, Format::Qcow2, size, Some((&relative, format)))
             );
             (name, text)
         } else {

@@ -4,8 +4,25 @@ use super::{Format, Storage, VolumeRef};
 use crate::node::Call;
 use crate::world::StorageKind;
 
-/// The options that `qemu-img` names for a new image.
-pub(crate) fn formatting(path: &str, format: Format, bytes: u64, base: Option<(&str, Format)>) -> String {
+/// How the space of an image is allocated beforehand (pve-storage `Plugin.pm`, `preallocation_cmd_opt`).
+fn preallocation(storage: &Storage, format: Format) -> &str {
+    let wanted = storage.options.get("preallocation").map(String::as_str);
+    match format {
+        Format::Qcow2 => wanted.unwrap_or("metadata"),
+        _ => wanted.filter(|mode| *mode != "metadata").unwrap_or("off"),
+    }
+}
+
+/// The options that `qemu-img` names for a new image. An image with a base is allocated as the format of its base says.
+pub(crate) fn formatting(
+    storage: &Storage,
+    name: &str,
+    format: Format,
+    bytes: u64,
+    base: Option<(&str, Format)>,
+) -> String {
+    let path = storage.path(name, Some(format));
+    let preallocation = preallocation(storage, base.map_or(format, |(_, format)| format));
     match format {
         Format::Qcow2 => {
             let (cluster, extended) = if base.is_some() { (131_072, "on") } else { (65_536, "off") };
@@ -13,12 +30,14 @@ pub(crate) fn formatting(path: &str, format: Format, bytes: u64, base: Option<(&
                 format!(" backing_file={file} backing_fmt={}", format.name())
             });
             format!(
-                "Formatting '{path}', fmt=qcow2 cluster_size={cluster} extended_l2={extended} preallocation=metadata \
-                 compression_type=zlib size={bytes}{backing} lazy_refcounts=off refcount_bits=16\n"
+                "Formatting '{path}', fmt=qcow2 cluster_size={cluster} extended_l2={extended} \
+                 preallocation={preallocation} compression_type=zlib size={bytes}{backing} lazy_refcounts=off refcount_bits=16\n"
             )
         }
         Format::Vmdk => format!("Formatting '{path}', fmt=vmdk size={bytes} compat6=off hwversion=undefined\n"),
-        Format::Raw | Format::Subvol => format!("Formatting '{path}', fmt=raw size={bytes} preallocation=off\n"),
+        Format::Raw | Format::Subvol => {
+            format!("Formatting '{path}', fmt=raw size={bytes} preallocation={preallocation}\n")
+        }
     }
 }
 
@@ -29,9 +48,7 @@ pub(crate) fn created(storage: &Storage, name: &str, format: Format, bytes: u64)
         StorageKind::Zfspool | StorageKind::Rbd | StorageKind::Btrfs => String::new(),
         // A folder is only made.
         _ if format == Format::Subvol => String::new(),
-        StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs => {
-            formatting(&storage.path(name, Some(format)), format, bytes, None)
-        }
+        StorageKind::Dir | StorageKind::Nfs | StorageKind::Cifs => formatting(storage, name, format, bytes, None),
     }
 }
 

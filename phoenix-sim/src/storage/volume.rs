@@ -1,6 +1,6 @@
 //! Volumes: their names, paths and life (pve-storage, `Plugin.pm` and the plugins by type).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use phoenix_sim_shell::files::FileTree;
@@ -274,6 +274,12 @@ impl State {
     /// Removes a disk. Gives whether there was one.
     pub(crate) fn free(&mut self, volid: &str) -> bool {
         self.volumes.remove(volid).is_some()
+    }
+
+    /// The disks that bear a guest's id in their names.
+    pub(crate) fn disks_of(&self, vmid: u32) -> BTreeSet<String> {
+        let is_its = |volid: &&String| VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid);
+        self.volumes.keys().filter(is_its).cloned().collect()
     }
 
     /// Makes the disks that a guest's configuration names and that do not exist.
