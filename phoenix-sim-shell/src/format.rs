@@ -151,7 +151,7 @@ fn pass(
                     return true;
                 }
             }
-            'q' => spec.pad(crate::run::quote(rest.next().map_or("", String::as_str)).as_bytes(), out),
+            'q' => spec.pad(quote(rest.next().map_or("", String::as_str)).as_bytes(), out),
             'c' => {
                 let first = rest.next().and_then(|text| text.chars().next()).map(String::from).unwrap_or_default();
                 spec.pad(first.as_bytes(), out);
@@ -260,5 +260,15 @@ impl Spec {
             digits = format!("{}{digits}", "0".repeat(self.width.saturating_sub(digits.len() + sign.len())));
         }
         self.pad(format!("{sign}{digits}").as_bytes(), out);
+    }
+}
+
+/// A word as a person would have to write it.
+pub(crate) fn quote(word: &str) -> String {
+    let plain = |ch: char| ch.is_ascii_alphanumeric() || "%+,-./:=@_".contains(ch);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }

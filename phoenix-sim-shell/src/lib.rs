@@ -15,6 +15,7 @@
 
 mod arithmetic;
 mod braces;
+mod builtin_names;
 mod builtins;
 mod conditions;
 mod expand;

@@ -16,6 +16,18 @@ pub(crate) const NESTING: u32 = 200;
 /// So many commands are nested on one stack before a new one is taken.
 pub(crate) const STACK: u32 = 4;
 
+/// The trap `ERR` of bash among the signals.
+pub(crate) const ON_FAILURE: i32 = -1;
+
+/// Whether a command is the last thing that its process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// The process continues afterwards.
+    Inner,
+    /// The process becomes the program.
+    Last,
+}
+
 /// Why commands do not continue one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unwind {

@@ -4,31 +4,12 @@
 use std::time::Duration;
 
 use phoenix_types::GuestKind;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::node::{Call, Console, Failure, SimNode, State, Worker};
+use crate::node::{Call, Failure, Request, Resource, State, Worker};
 
 /// How long it takes until the HA manager acts: its two services look every ten seconds.
 const ROUND: Duration = Duration::from_secs(8);
-
-/// A start or a stop that somebody asked the HA manager for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Request {
-    /// `start` or `shutdown` or `stop`.
-    action: String,
-    /// When it is carried out, in the node's time.
-    due: Duration,
-}
-
-/// Starts and stops under way.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Requests {
-    waiting: std::collections::BTreeMap<u32, Request>,
-    /// The guests on which the HA manager itself works now.
-    #[serde(skip)]
-    acting: std::collections::BTreeSet<u32>,
-}
 
 /// Whether a start or a stop is asked of the HA manager, and so ends at once (pve-container `API2/LXC/Status.pm`, qemu-server
 /// `API2/Qemu.pm`).
@@ -70,34 +51,6 @@ fn follow(state: &mut State, vmid: u32, wanted: &str, now: Duration) {
         _ => return,
     };
     state.requests.waiting.insert(vmid, Request { action: action.to_owned(), due: now + ROUND });
-}
-
-/// The HA manager does what is due.
-pub(crate) async fn catch_up(node: &SimNode) {
-    loop {
-        let now = node.clock().now();
-        let next = {
-            let state = node.state();
-            let due = state.requests.waiting.iter().find(|(_, request)| request.due <= now);
-            due.and_then(|(vmid, request)| Some((*vmid, request.action.clone(), state.guest_kind(*vmid)?)))
-        };
-        let Some((vmid, action, kind)) = next else { return };
-        {
-            let mut state = node.state();
-            state.requests.waiting.remove(&vmid);
-            state.requests.acting.insert(vmid);
-        }
-        let argv = [kind.tool().to_owned(), action, vmid.to_string()];
-        Box::pin(node.run_on(&argv, b"", &mut Console::default())).await;
-        node.state().requests.acting.remove(&vmid);
-    }
-}
-
-/// A guest that the HA manager looks after.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Resource {
-    state: String,
-    options: std::collections::BTreeMap<String, String>,
 }
 
 /// Whether the HA manager looks after a guest.

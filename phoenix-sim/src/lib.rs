@@ -27,8 +27,9 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`grammar`] | command lines, read as the real tools read them, from their own option tables |
-//! | `node` | the node's state, locks, tasks, faults; the node as a host; the folder that keeps it |
+//! | `node` | the ground: the node's state, clock, locks and tasks, a command that runs |
 //! | `lxc`, `qemu`, `storage`, `api`, `ha` | what the commands of the tools do |
+//! | `entry` | the roof: command lines to commands, the node as a host, the folder that keeps it |
 //! | [`VirtualTime`] | a runtime whose clock leaps, for nodes that need not pause the caller's |
 //! | [`world`] | `world.json` |
 //! | [`check`], [`replay`] | the proof: recorded verdicts and recorded sessions of the real tools |
@@ -38,7 +39,7 @@
 
 mod api;
 pub mod check;
-
+mod entry;
 pub mod grammar;
 mod ha;
 mod lxc;

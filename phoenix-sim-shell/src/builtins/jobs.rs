@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::ON_FAILURE;
 use crate::process::{End, Process, TERM, signal_name, signal_number};
-use crate::shell::{Shell, Unwind};
+use crate::shell::{ON_FAILURE, Shell, Unwind};
 use crate::tree::Flavour;
 
 impl Shell {

@@ -13,47 +13,10 @@ use self::names::Form;
 use crate::conditions::{self, ConditionContext};
 use crate::files::{FileError, FileTree, Follow, symbolic_mode};
 use crate::parse::parse;
-use crate::run::Position;
-use crate::shell::{NESTING, Shell, Unwind};
+use crate::shell::{NESTING, Position, Shell, Unwind};
 use crate::streams::device;
 use crate::system::Found;
 use crate::tree::Flavour;
-
-/// The trap `ERR` of bash among the signals.
-pub(super) const ON_FAILURE: i32 = -1;
-
-const SPECIAL: [&str; 15] = [
-    ":", ".", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift", "times",
-    "trap", "unset",
-];
-const COMMON: [&str; 21] = [
-    "true", "false", "echo", "printf", "test", "[", "read", "cd", "pwd", "local", "umask", "wait", "kill", "jobs",
-    "type", "command", "hash", "getopts", "alias", "unalias", "ulimit",
-];
-const BASH: [&str; 13] = [
-    "source",
-    "declare",
-    "typeset",
-    "let",
-    "shopt",
-    "mapfile",
-    "readarray",
-    "disown",
-    "pushd",
-    "popd",
-    "dirs",
-    "builtin",
-    "enable",
-];
-
-/// Whether an assignment before a command stays, and a mistake in it ends the shell.
-pub(super) fn is_special(name: &str) -> bool {
-    SPECIAL.contains(&name)
-}
-
-pub(super) fn is_builtin(name: &str, flavour: Flavour) -> bool {
-    is_special(name) || COMMON.contains(&name) || (flavour == Flavour::Bash && BASH.contains(&name))
-}
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Unwind>> + Send + 'a>>;
 

@@ -1,8 +1,7 @@
 //! What a name stands for: `command` and `type`.
 
-use super::{is_builtin, is_special};
-use crate::run::Position;
-use crate::shell::{Shell, Unwind};
+use crate::builtin_names::{is_builtin, is_special};
+use crate::shell::{Position, Shell, Unwind};
 use crate::tree::Flavour;
 
 /// What `command -v` and `type` say.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::format::quote;
 use crate::parse::is_name;
-use crate::run::quote;
 use crate::shell::{Shell, Unwind};
 use crate::tree::Flavour;
 use crate::variables::Data;

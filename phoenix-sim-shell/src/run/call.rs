@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Position;
-use crate::builtins;
+use crate::builtin_names::{is_builtin, is_special};
+use crate::format::quote;
 use crate::process::End;
-use crate::shell::{NESTING, Shell, Unwind};
+use crate::shell::{NESTING, Position, Shell, Unwind};
 use crate::system::{DENIED, Found, Invocation, NOT_FOUND, Role};
 use crate::tree::{Assignment, Command, Flavour, Value, Word};
 use crate::variables::{Data, Variable};
@@ -56,7 +56,7 @@ impl Shell {
                 self.files = saved;
             }
             // A failed redirection of a special builtin ends a dash.
-            if self.flavour == Flavour::Dash && builtins::is_special(&argv[0]) {
+            if self.flavour == Flavour::Dash && is_special(&argv[0]) {
                 return Err(Unwind::Exit);
             }
             return Ok(());
@@ -76,7 +76,7 @@ impl Shell {
     ) -> Result<(), Unwind> {
         let name = argv[0].as_str();
         let declares = matches!(name, "local" | "declare" | "typeset" | "export" | "readonly");
-        if builtins::is_special(name) || declares {
+        if is_special(name) || declares {
             // Their assignments stay; arrays are given their elements after they are declared.
             for assignment in
                 assignments.iter().filter(|assignment| !declares || matches!(assignment.value, Value::Word(_)))
@@ -99,7 +99,7 @@ impl Shell {
         }
         let result = if let Some(body) = self.functions.get(name).cloned() {
             self.call(&body, argv).await
-        } else if builtins::is_builtin(name, self.flavour) {
+        } else if is_builtin(name, self.flavour) {
             self.builtin(argv).await
         } else {
             self.program(argv, position).await
@@ -249,15 +249,5 @@ impl Shell {
         let text = format!("+ {line}\n");
         // Nobody is left to tell about a broken standard error.
         let _ = self.file(2).write(text.as_bytes()).await;
-    }
-}
-
-/// A word as a person would have to write it.
-pub(crate) fn quote(word: &str) -> String {
-    let plain = |ch: char| ch.is_ascii_alphanumeric() || "%+,-./:=@_".contains(ch);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }

@@ -9,11 +9,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use crate::process::{End, on_own_stack};
-use crate::shell::{NESTING, STACK, Shell, Unwind};
+use crate::shell::{NESTING, ON_FAILURE, Position, STACK, Shell, Unwind};
 use crate::streams::{Stream, pipe};
 use crate::tree::{Command, Flavour, Item, Kind, Link, List, Mode, Pipeline, Script};
-
-pub(super) use self::call::quote;
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Unwind>> + Send + 'a>>;
 
@@ -25,15 +23,6 @@ const OUTPUT: usize = 8 << 20;
 enum Strict {
     Yes,
     No,
-}
-
-/// Whether a command is the last thing that its process does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Position {
-    /// The process continues afterwards.
-    Inner,
-    /// The process becomes the program.
-    Last,
 }
 
 /// Polls all futures until each has ended; gives what they gave, in their order.
@@ -197,7 +186,7 @@ impl Shell {
             return Ok(());
         }
         if self.calls == 0
-            && let Some(text) = self.traps.get(&crate::builtins::ON_FAILURE).cloned()
+            && let Some(text) = self.traps.get(&ON_FAILURE).cloned()
         {
             let status = self.status;
             self.masked += 1;

@@ -5,7 +5,7 @@ mod file;
 use serde_json::{Map, Value as Json, json};
 
 use self::file::{File, Named, Rule};
-use super::unanswered;
+use super::unanswered::unanswered;
 use crate::grammar::ApiPath;
 use crate::node::{Call, Failure};
 

@@ -3,7 +3,7 @@
 use phoenix_types::{ConfSection, GuestConf, GuestKind, conf_digest};
 use serde_json::{Map, Value as Json, json};
 
-use super::unanswered;
+use super::unanswered::unanswered;
 use crate::grammar::{ApiPath, Tool, is_integer_option};
 use crate::node::{Call, Failure, SimNode, missing};
 

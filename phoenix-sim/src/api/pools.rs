@@ -3,7 +3,8 @@
 use phoenix_types::GuestKind;
 use serde_json::{Value as Json, json};
 
-use super::{resources, unanswered};
+use super::resources;
+use super::unanswered::unanswered;
 use crate::grammar::ApiPath;
 use crate::node::{Call, Failure, Pool, State};
 

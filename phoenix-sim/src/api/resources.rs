@@ -3,10 +3,10 @@
 use phoenix_types::{GuestConf, GuestKind};
 use serde_json::{Map, Value as Json, json};
 
-use super::unanswered;
+use super::unanswered::unanswered;
 use crate::grammar::{ApiPath, NODE, endpoints_below};
-use crate::node::{Call, Failure, Task, TaskEnd};
-use crate::storage::{Storage, VolumeRef};
+use crate::node::{Call, Failure, Task, TaskEnd, VolumeRef};
+use crate::storage::Storage;
 
 const KINDS: [(GuestKind, &str); 2] = [(GuestKind::Container, "lxc"), (GuestKind::Vm, "qemu")];
 

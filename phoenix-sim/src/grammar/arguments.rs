@@ -1,10 +1,11 @@
 //! From the words behind a command to the API's parameters (`PVE::JSONSchema::get_options`, `PVE::RESTHandler::cli_handler`).
 
 use super::getopt::Value;
+use super::params::{Locale, ParamValue, Params};
 use super::perl;
+use super::properties::{Kind, Mapping};
 use super::schema::{Reasons, Unknown, Values, check_object};
-use super::table::{Command, Kind, Mapping};
-use super::{Locale, ParamValue, Params};
+use super::tree::Command;
 
 /// A command line that cannot be called.
 #[derive(Debug)]

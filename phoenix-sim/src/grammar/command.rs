@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::table::{Command, Node, commands};
+use super::table::commands;
+use super::tool::{Answer, Tool};
+use super::tree::{Command, Node};
 use super::usage::{self, Blank};
-use super::{Answer, Tool};
 
 /// What the words of a command line lead to.
 #[derive(Debug)]

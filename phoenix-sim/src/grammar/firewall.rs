@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use super::format::is_ip;
+use super::addresses::is_ip;
 use super::perl::{self, matches};
 
 /// ICMP type names of iptables and ip6tables.

@@ -6,9 +6,9 @@
 //! `PVE::HA::Tools` (`pve-ha-*`). The firewall's are in [`firewall`](super::firewall).
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
 
+use super::addresses::{is_ip, is_ipv4, is_ipv6};
 use super::firewall;
 use super::perl::{self, before_newline, matches, split_list};
 use super::property;
@@ -199,18 +199,6 @@ pub(crate) fn is_dns_name(value: &str) -> bool {
     before_newline(value).split('.').all(is_label)
 }
 
-fn is_ipv4(value: &str) -> bool {
-    before_newline(value).parse::<Ipv4Addr>().is_ok()
-}
-
-fn is_ipv6(value: &str) -> bool {
-    before_newline(value).parse::<Ipv6Addr>().is_ok()
-}
-
-pub(crate) fn is_ip(value: &str) -> bool {
-    before_newline(value).parse::<IpAddr>().is_ok()
-}
-
 /// A link-local address with the interface that it belongs to.
 fn is_link_local(value: &str) -> bool {
     value
@@ -342,8 +330,10 @@ mod tests {
 
     use test_case::test_case;
 
-    use super::super::Tool;
-    use super::super::table::{Node, Schema, commands, endpoints};
+    use super::super::properties::Schema;
+    use super::super::table::{commands, endpoints};
+    use super::super::tool::Tool;
+    use super::super::tree::Node;
     use super::*;
 
     #[test_case("pve-vmid", "100"; "smallest id")]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use regex::Regex;
 
-use super::Locale;
+use super::params::Locale;
 
 /// Compiles `^source$` as Perl reads it, or `None` when the pattern cannot be expressed here.
 ///

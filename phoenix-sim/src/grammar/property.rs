@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::perl;
+use super::properties::{Kind, Schema};
 use super::schema::{Reasons, Unknown, check_object};
-use super::table::{Kind, Schema, formats};
+use super::table::formats;
 
 /// The values of a property string by key; aliases are resolved to the key they stand for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

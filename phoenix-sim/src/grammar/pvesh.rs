@@ -5,11 +5,15 @@ use std::sync::{Arc, OnceLock};
 
 use super::arguments::{self, Refusal};
 use super::getopt::OptionTable;
+use super::invocation::{ApiPath, Invocation, Verdict, refusal};
+use super::params::{Locale, ParamValue, Params};
 use super::perl;
+use super::properties::{Kind, Property, Schema};
 use super::schema::{Reasons, Unknown, check_object};
-use super::table::{Command, Endpoint, Kind, Node, Part, Property, Schema, endpoints};
+use super::table::endpoints;
+use super::tool::{Answer, Tool};
+use super::tree::{Command, Endpoint, Node, Part};
 use super::usage::{self, Blank, OUTPUT_OPTIONS};
-use super::{Answer, ApiPath, Invocation, Locale, ParamValue, Params, Tool, Verdict, refusal};
 
 const COMMANDS: [(&str, &str); 5] =
     [("create", "POST"), ("delete", "DELETE"), ("get", "GET"), ("ls", "GET"), ("set", "PUT")];

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::format;
 use super::perl;
-use super::table::{Kind, Property, Schema};
+use super::properties::{Kind, Property, Schema};
 
 /// Reasons by parameter, as the tools print them after `400 Parameter verification failed.`
 ///

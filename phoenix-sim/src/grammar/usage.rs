@@ -3,8 +3,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::Tool;
-use super::table::{Command, Mapping, Node, Property};
+use super::properties::{Mapping, Property};
+use super::tool::Tool;
+use super::tree::{Command, Node};
 
 /// The names that an output option of `PVE::RESTHandler` has.
 pub(crate) const OUTPUT_OPTIONS: [&str; 5] = ["human-readable", "noborder", "noheader", "output-format", "quiet"];
@@ -41,7 +42,7 @@ pub(crate) fn line(prefix: &str, command: &Command) -> String {
         }
         has_options = true;
         if !property.optional {
-            let kind = property.kind.map_or("string", super::table::Kind::name);
+            let kind = property.kind.map_or("string", super::properties::Kind::name);
             arguments.push(format!("--{name} <{kind}>"));
         }
     }

@@ -8,11 +8,11 @@ use phoenix_types::{ConfSection, GuestConf};
 
 use super::config::printed_net;
 use super::create::{check_unused, size_of};
+use super::rootfs;
 use super::set::check_lock;
-use super::volumes::{self, MountPoint, MountSourceKind, indexed, mount_points};
-use super::{CT, rootfs};
-use crate::node::{Call, Failure, State, Worker, interruptible};
-use crate::storage::{Format, VolumeRef};
+use super::volumes;
+use crate::node::mount_points::{MountPoint, MountSourceKind, indexed, mount_points};
+use crate::node::{CT, Call, Failure, Format, State, VolumeRef, Worker, interruptible};
 use crate::world::StorageKind;
 
 /// Whether a clone is a copy or depends on its source.

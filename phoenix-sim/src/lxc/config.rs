@@ -7,10 +7,10 @@ use phoenix_sim_guest::node_files;
 use phoenix_sim_shell::files::Follow;
 use phoenix_types::{ConfSection, GuestConf};
 
-use super::volumes::{self, MountPoint, MountSourceKind, indexed, is_mp};
+use super::volumes;
 use crate::grammar::{parse_property_string, print_property_string};
-use crate::node::{Call, Failure, State};
-use crate::storage::{Format, VolumeRef};
+use crate::node::mount_points::{self, MountPoint, MountSourceKind, indexed, is_mp};
+use crate::node::{Call, Failure, Format, State, VolumeRef};
 
 /// Changes that were asked for.
 #[derive(Debug, Default)]
@@ -363,9 +363,9 @@ fn delete(call: &mut Call<'_>, vmid: u32, conf: &mut GuestConf, key: &str) {
 
 /// Puts a volume that no mount point uses any more among the unused ones.
 pub(super) fn retire(conf: &mut GuestConf, volid: &str) {
-    let used = volumes::mount_points(&conf.live).iter().any(|(_, mount)| mount.volume() == volid);
+    let used = mount_points::mount_points(&conf.live).iter().any(|(_, mount)| mount.volume() == volid);
     if !used {
-        State::add_unused(&mut conf.live, volid);
+        volumes::add_unused(&mut conf.live, volid);
     }
 }
 
@@ -373,7 +373,7 @@ pub(super) fn retire(conf: &mut GuestConf, volid: &str) {
 pub(super) fn is_in_use(conf: &GuestConf, volid: &str) -> bool {
     std::iter::once(&conf.live)
         .chain(conf.snapshots.values())
-        .any(|section| volumes::volumes(section).iter().any(|used| used == volid))
+        .any(|section| mount_points::volumes(section).iter().any(|used| used == volid))
 }
 
 /// A changed network is compared with the old one; each side without a bridge makes Perl warn.

@@ -7,12 +7,12 @@ use phoenix_sim_guest::node_files;
 use phoenix_types::GuestConf;
 
 use super::config::{self, Changes, Life};
+use super::power;
 use super::rootfs::Distribution;
-use super::volumes::{self, MountPoint, MountSourceKind, indexed, is_mp};
-use super::{CT, power};
+use super::volumes;
 use crate::grammar::parse_size;
-use crate::node::{Call, Failure, State, Worker, interruptible};
-use crate::storage::VolumeRef;
+use crate::node::mount_points::{MountPoint, MountSourceKind, indexed, is_mp};
+use crate::node::{CT, Call, Failure, State, VolumeRef, Worker, interruptible};
 
 /// Parameters of the call that are no keys of the configuration.
 const NO_KEYS: [&str; 17] = [
@@ -93,7 +93,7 @@ pub(crate) async fn create(call: &mut Call<'_>) -> Result<(), Failure> {
 /// What can be said of keys and pool before the node makes anything.
 fn check_inputs(call: &Call<'_>) -> Result<(), Failure> {
     if let Some(keys) = call.param("ssh-public-keys") {
-        crate::qemu::check_public_keys(keys)?;
+        crate::node::check_public_keys(keys)?;
     }
     call.state().check_pool(call.param("pool"))
 }

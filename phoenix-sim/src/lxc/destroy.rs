@@ -6,11 +6,10 @@ use std::time::Duration;
 use phoenix_types::GuestConf;
 
 use super::config::check_protection;
+use super::power;
 use super::set::check_lock;
-use super::volumes::{self, MountSourceKind, mount_points};
-use super::{CT, power};
-use crate::node::{Call, Failure, State, Worker};
-use crate::storage::{Format, VolumeRef};
+use crate::node::mount_points::{self, MountSourceKind, mount_points};
+use crate::node::{CT, Call, Failure, Format, State, VolumeRef, Worker};
 use crate::world::StorageKind;
 
 /// `pct destroy`.
@@ -50,7 +49,7 @@ pub(crate) async fn destroy(call: &mut Call<'_>) -> Result<(), Failure> {
     // What only a snapshot still refers to stays behind.
     let sections = std::iter::once(&conf.live).chain(conf.pending.as_ref());
     let mut freed = BTreeSet::new();
-    for volid in sections.flat_map(volumes::volumes) {
+    for volid in sections.flat_map(mount_points::volumes) {
         if freed.insert(volid.clone()) {
             call.free_owned(vmid, &volid);
         }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use phoenix_types::GuestConf;
 
-use super::CT;
 use super::clone::RSYNC;
 use super::config::retire;
 use super::create::size_of;
 use super::set::check_lock;
-use super::volumes::{self, MountPoint, MountSourceKind};
+use super::volumes;
 use crate::grammar::{Reasons, parse_size};
-use crate::node::{Call, Failure, Worker};
-use crate::storage::{Ext4, Format, Storage, VolumeRef};
+use crate::node::mount_points::{self, MountPoint, MountSourceKind};
+use crate::node::{CT, Call, Failure, Format, VolumeRef, Worker};
+use crate::storage::{Ext4, Storage};
 use crate::world::StorageKind;
 
 /// The mount point of a key, or the words in which the real tools miss it.
@@ -146,13 +146,13 @@ pub(crate) async fn move_volume(call: &mut Call<'_>) -> Result<(), Failure> {
     if call.state().is_running(vmid) {
         return Err(Failure::die("cannot move volumes of a running container"));
     }
-    if volumes::indexed(&key, "unused") {
+    if mount_points::indexed(&key, "unused") {
         let text = format!("cannot move volume '{key}', only configured volumes can be moved to another storage");
         return Err(Failure::die(text));
     }
     let mount = mount_of(&conf, &key)?;
     let old = mount.volume().to_owned();
-    if call.is_set("delete") && conf.snapshots.values().any(|section| volumes::volumes(section).contains(&old)) {
+    if call.is_set("delete") && conf.snapshots.values().any(|section| mount_points::volumes(section).contains(&old)) {
         return Err(Failure::die("you can't move a volume with snapshots and delete the source"));
     }
     check_digest(call.param("digest"), &text)?;
@@ -228,7 +228,7 @@ fn check_reassign(
     if key == "rootfs" || target_key == "rootfs" {
         return Err(Failure::die("Cannot move to/from 'rootfs'"));
     }
-    let is_unused = |key: &str| volumes::indexed(key, "unused");
+    let is_unused = |key: &str| mount_points::indexed(key, "unused");
     if is_unused(key) && !is_unused(target_key) {
         return Err(Failure::die("Moving an unused volume to a used one is not possible"));
     }
@@ -261,7 +261,7 @@ fn check_reassign(
         return Err(Failure::die(text));
     }
     let mount = MountPoint::parse(if is_unused(key) { "rootfs" } else { key }, value)?;
-    if conf.snapshots.values().any(|section| volumes::volumes(section).iter().any(|used| used == mount.volume())) {
+    if conf.snapshots.values().any(|section| mount_points::volumes(section).iter().any(|used| used == mount.volume())) {
         return Err(Failure::die("Cannot move volume used by a snapshot to another container"));
     }
     if mount.source_kind() != MountSourceKind::Volume {
@@ -303,7 +303,7 @@ async fn reassign(call: &mut Call<'_>, vmid: u32, key: &str) -> Result<(), Failu
         other = conf;
     }
     let size = size_of(&mount);
-    let value = match volumes::indexed(&target_key, "unused") {
+    let value = match mount_points::indexed(&target_key, "unused") {
         true => new,
         false => mount.with_volume(&new, size).print(),
     };

@@ -3,8 +3,7 @@
 use phoenix_sim_guest::{Ended, Exec, Given, node_files};
 use phoenix_sim_shell::files::{FileError, Offset};
 
-use super::CT;
-use crate::node::{Call, Failure, Worker};
+use crate::node::{CT, Call, Failure, Worker};
 
 /// The environment that `lxc-attach` hands on from the tool, and the one that it makes itself.
 fn environment(keep: bool) -> Vec<(String, String)> {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::CT;
 use super::create::size_of;
 use super::set::check_lock;
-use super::volumes::{MountPoint, MountSourceKind, mount_points, volumes};
+use super::volumes;
 use crate::grammar::format_size;
-use crate::node::{Call, Failure, State};
-use crate::storage::{Ext4, Format, VolumeRef};
+use crate::node::mount_points::{MountPoint, MountSourceKind, mount_points, volumes};
+use crate::node::{CT, Call, Failure, Format, VolumeRef};
+use crate::storage::Ext4;
 
 /// `pct rescan`.
 pub(super) async fn rescan(call: &mut Call<'_>) -> Result<(), Failure> {
@@ -35,7 +35,7 @@ pub(super) async fn rescan(call: &mut Call<'_>) -> Result<(), Failure> {
                 .cloned()
                 .collect();
             for volid in owned.into_iter().filter(|volid| !volumes(&conf.live).contains(volid)).collect::<Vec<_>>() {
-                State::add_unused(&mut conf.live, &volid);
+                volumes::add_unused(&mut conf.live, &volid);
                 let key = conf.live.keys.iter().find(|(_, value)| **value == volid).map(|(key, _)| key.clone());
                 let key = key.unwrap_or_default();
                 text.push_str(&format!("CT {vmid}: add unreferenced volume '{volid}' as '{key}' to config.\n"));

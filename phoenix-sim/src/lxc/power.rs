@@ -5,10 +5,10 @@ use std::time::Duration;
 use phoenix_sim_guest::{Exec, node_files};
 
 use super::config;
+use super::rootfs;
 use super::set::{check_lock, regenerate};
-use super::volumes::{MountSourceKind, mount_points};
-use super::{CT, rootfs};
-use crate::node::{Call, Failure, Worker};
+use crate::node::mount_points::{self, MountSourceKind, mount_points};
+use crate::node::{CT, Call, Failure, Worker};
 
 /// `pct start`.
 pub(crate) async fn start(call: &mut Call<'_>) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(super) async fn start_worker(call: &mut Call<'_>, vmid: u32) -> Result<(), F
     if conf.lock() != Some("mounted") && !call.is_set("skiplock") {
         check_lock(&conf)?;
     }
-    let has_quota = |(_, mount): &(String, super::volumes::MountPoint)| mount.get("quota") == Some("1");
+    let has_quota = |(_, mount): &(String, mount_points::MountPoint)| mount.get("quota") == Some("1");
     if conf.live.get("unprivileged") == Some("1") && mount_points(&conf.live).iter().any(has_quota) {
         return Err(Failure::die("Quotas are not supported by unprivileged containers."));
     }

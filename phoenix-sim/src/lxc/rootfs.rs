@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use phoenix_sim_shell::files::FileTree;
 use phoenix_types::GuestConf;
 
-use super::volumes::indexed;
 use crate::grammar::parse_property_string;
+use crate::node::mount_points::indexed;
 use crate::node::{Call, State};
 
 /// A distribution, as the name of its template tells it.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use phoenix_types::{GuestConf, conf_digest};
 
 use super::config::{self, Changes, Life};
-use super::volumes::indexed;
-use super::{CT, rootfs, volumes};
+use super::rootfs;
 use crate::grammar::{Reasons, split_list};
-use crate::node::{Call, Failure};
+use crate::node::mount_points::{self, indexed};
+use crate::node::{CT, Call, Failure};
 
 /// Parameters of the call that are no keys of the configuration.
 const NO_KEYS: [&str; 6] = ["vmid", "node", "digest", "delete", "revert", "extra-args"];
@@ -152,7 +152,7 @@ pub(super) fn regenerate(call: &mut Call<'_>, conf: &GuestConf) -> Result<(), Fa
         let bridge = value.split(',').find_map(|item| item.strip_prefix("bridge="));
         config::bridge_mtu(call, bridge)?;
     }
-    if volumes::mount_points(&conf.live).iter().all(|(key, _)| key != "rootfs") {
+    if mount_points::mount_points(&conf.live).iter().all(|(key, _)| key != "rootfs") {
         return Err(Failure::die("missing 'rootfs' configuration"));
     }
     // pve-container makes the profiles of seccomp and AppArmor from the features, unless a raw line names one (`LXC.pm`,

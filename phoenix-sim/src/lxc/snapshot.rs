@@ -5,11 +5,10 @@ use std::time::Duration;
 use phoenix_types::{ConfSection, GuestConf};
 
 use super::config::retire;
+use super::power;
 use super::set::check_lock;
-use super::volumes::{MountSourceKind, indexed, mount_points};
-use super::{CT, power};
-use crate::node::{Call, Failure, State, Worker};
-use crate::storage::VolumeRef;
+use crate::node::mount_points::{self, MountSourceKind, indexed, mount_points};
+use crate::node::{CT, Call, Failure, State, VolumeRef, Worker};
 use crate::world::StorageKind;
 
 /// `pct snapshot`.
@@ -202,8 +201,8 @@ fn taken_back(conf: &mut GuestConf, section: ConfSection, name: &str) {
     let volumes: Vec<String> = before
         .keys
         .iter()
-        .filter(|(key, _)| *key == "rootfs" || super::volumes::is_mp(key))
-        .filter_map(|(key, value)| super::volumes::MountPoint::parse(key, value).ok())
+        .filter(|(key, _)| *key == "rootfs" || mount_points::is_mp(key))
+        .filter_map(|(key, value)| mount_points::MountPoint::parse(key, value).ok())
         .filter(|mount| mount.source_kind() == MountSourceKind::Volume)
         .map(|mount| mount.volume().to_owned())
         .collect();

@@ -7,48 +7,14 @@
 
 use std::time::Duration;
 
-use phoenix_sim_guest::node_files;
+use phoenix_sim_guest::{Console, node_files};
 
-use crate::grammar::{Answer, Invocation, Reasons, Tool};
+use crate::grammar::{Invocation, Reasons, Tool};
 
-use super::{Console, Running, SimNode, StateGuard, Task, TaskEnd};
-
-/// Why a command ended early.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// A message on stderr and a status. The number means nothing (Perl's left-over `errno`), only that it is not 0.
-    Die {
-        /// The message; a newline is added when it has none.
-        message: String,
-        /// The status of a direct command.
-        exit: i32,
-    },
-    /// A whole answer, such as a parameter error with its usage line.
-    Answer(Answer),
-    /// Nobody reads what it prints.
-    BrokenPipe,
-}
-
-impl Failure {
-    /// A message with status 255.
-    pub(crate) fn die(message: impl Into<String>) -> Self {
-        Self::Die { message: message.into(), exit: 255 }
-    }
-
-    /// A message with the status that the recordings show for it.
-    pub(crate) fn with_exit(message: impl Into<String>, exit: i32) -> Self {
-        Self::Die { message: message.into(), exit }
-    }
-
-    /// The message without newlines at its end.
-    pub(crate) fn message(&self) -> &str {
-        match self {
-            Self::Die { message, .. } => message.trim_end_matches('\n'),
-            Self::Answer(answer) => answer.stderr.trim_end_matches('\n'),
-            Self::BrokenPipe => "broken pipe",
-        }
-    }
-}
+use super::failure::Failure;
+use super::running::Running;
+use super::sim_node::{SimNode, StateGuard};
+use super::tasks::{Task, TaskEnd};
 
 /// Whether a tool looks at how its worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +136,8 @@ impl<'a> Call<'a> {
 
     /// From here on the command is its worker.
     pub(crate) fn begin(&mut self, worker: Worker, kind: &str, id: impl std::fmt::Display) {
-        let task = Task::new(self.node, kind, &id.to_string());
+        let pid = self.node.state().next_pid();
+        let task = Task::new(pid, self.node.clock().now(), self.node.unix_time(), kind, &id.to_string());
         self.running = Some(Running::begin(self.node, &task));
         self.worker = Some((worker, task));
     }
@@ -271,7 +238,7 @@ impl<'a> Call<'a> {
             Err(failure) => TaskEnd::Error(failure.message().replace('\n', " ")),
         };
         if self.inv.tool == Tool::Pvesh {
-            crate::api::conclude_task(self.console, &self.inv, &task, &end);
+            print_verdict(self.console, &self.inv, &task, &end);
             self.node.state().tasks.end(task, end, self.node.unix_time());
             return 0;
         }
@@ -301,6 +268,19 @@ pub(crate) async fn interruptible<T>(
         biased;
         () = reader_gone => Err(Failure::die("received interrupt")),
         result = work => result,
+    }
+}
+
+/// Writes what `pvesh` prints when a worker that it started has ended: the task's id, whatever the end.
+fn print_verdict(console: &mut Console, inv: &Invocation, task: &Task, end: &TaskEnd) {
+    if inv.output.flag("quiet") != Some(true) {
+        let json = inv.output.get("output-format").is_some_and(|format| format.starts_with("json"));
+        console.out(&if json { format!("\"{}\"\n", task.upid) } else { format!("{}\n", task.upid) });
+    }
+    match end {
+        TaskEnd::Ok => {}
+        TaskEnd::Warnings(count) => console.err(&format!("Task finished with {count} warning(s)!\n")),
+        TaskEnd::Error(message) => console.err(&format!("{message}\n")),
     }
 }
 

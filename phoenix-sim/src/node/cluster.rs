@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use phoenix_types::GuestKind;
 use serde_json::{Value, json};
 
-use super::State;
+use super::state::State;
 use crate::grammar::NODE;
 
 /// The cluster's own list of its guests, which pmxcfs makes up when it is read (pve-cluster `memdb.c`).
-pub(super) const LIST: &str = "/etc/pve/.vmlist";
+pub(crate) const LIST: &str = "/etc/pve/.vmlist";
 
 impl State {
     /// All guests of the cluster with the nodes that have them.
@@ -37,7 +37,7 @@ impl State {
     }
 
     /// What [`LIST`] holds.
-    pub(super) fn cluster_list(&self) -> Vec<u8> {
+    pub(crate) fn cluster_list(&self) -> Vec<u8> {
         let entry = |(id, (kind, node)): (u32, (GuestKind, String))| {
             let kind = if kind == GuestKind::Container { "lxc" } else { "qemu" };
             (id.to_string(), json!({"node": node, "type": kind, "version": 1}))

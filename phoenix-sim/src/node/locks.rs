@@ -6,7 +6,8 @@ use std::time::Duration;
 use phoenix_sim_guest::locks::Held;
 use phoenix_types::GuestKind;
 
-use super::{Call, Failure};
+use super::call::Call;
+use super::failure::Failure;
 
 /// How long a command waits for a guest's lock (pve-guest-common `AbstractConfig.pm`).
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
-use phoenix_sim_guest::ground::{Ground, HeldNode};
+use phoenix_sim_guest::ground::Ground;
 use phoenix_sim_shell::files::FileTree;
+use phoenix_types::Power;
 use serde::{Deserialize, Serialize};
 
-use super::Guest;
+use super::ha::{Requests, Resource};
 use super::random::Random;
 use super::tasks::Tasks;
-use crate::storage::{Volume, VolumeRef};
+use super::volume::Volume;
 use crate::world::World;
 
 /// The node's state: files, guests that run, volumes.
@@ -29,10 +31,10 @@ pub(crate) struct State {
     pub(crate) random: Random,
     /// Guests that the HA manager looks after, by service id.
     #[serde(default)]
-    pub(crate) ha: BTreeMap<String, crate::ha::Resource>,
+    pub(crate) ha: BTreeMap<String, Resource>,
     /// Starts and stops that the HA manager was asked for.
     #[serde(default)]
-    pub(crate) requests: crate::ha::Requests,
+    pub(crate) requests: Requests,
     /// Resource pools by name.
     #[serde(default)]
     pub(crate) pools: BTreeMap<String, Pool>,
@@ -48,6 +50,19 @@ pub(crate) struct State {
     pub(crate) sizes: BTreeMap<String, u64>,
 }
 
+/// A guest that runs, or did since the node came up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Guest {
+    /// Whether it runs.
+    pub(crate) power: Power,
+    /// Its process.
+    pub(crate) pid: u32,
+    /// When it was started, on the node's clock.
+    pub(crate) started: Duration,
+    /// What a VM's monitor says beyond `running`, such as `prelaunch`.
+    pub(crate) status: Option<String>,
+}
+
 /// A resource pool.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Pool {
@@ -58,9 +73,9 @@ pub(crate) struct Pool {
 }
 
 impl State {
-    /// The state of a node that was just set up.
+    /// The state of a node without any file.
     pub(crate) fn new(world: &World) -> Self {
-        let mut state = Self {
+        Self {
             ground: Ground {
                 worlds: Arc::new(world.of_guests()),
                 changed: true,
@@ -72,55 +87,14 @@ impl State {
             tasks: Tasks::default(),
             random: Random::new(world.seed),
             ha: BTreeMap::new(),
-            requests: crate::ha::Requests::default(),
+            requests: Requests::default(),
             pools: BTreeMap::new(),
             fault_looks: Vec::new(),
             assumed_storages: false,
             any_image: false,
             last_pid: 4200,
             sizes: BTreeMap::new(),
-        };
-        for folder in [
-            "/etc/pve/lxc",
-            "/etc/pve/qemu-server",
-            "/etc/pve/firewall",
-            "/etc/pve/nodes/pve",
-            "/root",
-            "/tmp",
-            "/run/lock/lxc",
-            "/var/lock",
-            "/srv",
-        ] {
-            state.make_folders(folder);
         }
-        for (link, target) in [("lxc", "../../lxc"), ("qemu-server", "../../qemu-server")] {
-            let entry = phoenix_sim_shell::files::Entry {
-                content: phoenix_sim_shell::files::Content::Link(target.to_owned()),
-                ..phoenix_sim_shell::files::Entry::folder(world.epoch)
-            };
-            // The folder was made above.
-            let _ = state.files.insert(&format!("/etc/pve/nodes/pve/{link}"), entry);
-        }
-        state.write_file("/etc/hostname", b"pve\n".to_vec());
-        state.write_file(
-            "/etc/hosts",
-            b"127.0.0.1 localhost.localdomain localhost\n192.0.2.10 pve.example.net pve\n".to_vec(),
-        );
-        // What a fleet needs of the node is granted unless the world says otherwise.
-        state.write_file("/etc/exports", b"/ *(rw,sync,no_subtree_check,no_root_squash)\n".to_vec());
-        for file in ["/etc/subuid", "/etc/subgid"] {
-            state.write_file(file, b"root:0:4294967295\n".to_vec());
-        }
-        state.write_file("/etc/resolv.conf", b"search example.net\nnameserver 192.0.2.53\n".to_vec());
-        crate::storage::set_up(&mut state, world);
-        for (path, text) in &world.files {
-            if path.ends_with('/') {
-                state.make_folders(path);
-            } else {
-                state.write_file(path, text.clone().into_bytes());
-            }
-        }
-        state
     }
 
     /// Makes a folder on the node; where a file is in the way, nothing happens.
@@ -156,28 +130,5 @@ impl Deref for State {
 impl DerefMut for State {
     fn deref_mut(&mut self) -> &mut Ground {
         &mut self.ground
-    }
-}
-
-impl HeldNode for State {
-    fn ground(&self) -> &Ground {
-        &self.ground
-    }
-
-    fn ground_mut(&mut self) -> &mut Ground {
-        &mut self.ground
-    }
-
-    fn disk(&self, volume: &str) -> Option<&FileTree> {
-        Some(&self.volumes.get(volume)?.space.files)
-    }
-
-    fn disk_mut(&mut self, volume: &str) -> Option<&mut FileTree> {
-        Some(&mut self.volumes.get_mut(volume)?.space.files)
-    }
-
-    fn path_of(&mut self, volume: &str) -> Option<String> {
-        let volume = VolumeRef::parse(volume)?;
-        Some(self.storage_of(&volume).ok()?.path(volume.name, None))
     }
 }

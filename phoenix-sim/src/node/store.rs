@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::ops::DerefMut;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -15,8 +16,7 @@ use phoenix_sim_shell::files::{Bytes, FileTree};
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
-use super::{SimNode, State};
-use crate::world::World;
+use super::state::State;
 
 /// The part of the node's tree that is real files.
 const VISIBLE: &str = "/etc/pve";
@@ -95,28 +95,12 @@ struct Inner {
 
 /// The folder of a kept node.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(crate) struct Store {
     dir: Utf8PathBuf,
     between: Between,
     inner: Mutex<Inner>,
     /// Why the folder does not have all that happened.
     failure: Mutex<Option<StoreError>>,
-}
-
-/// A command in flight. The node's folder is locked until the last of them is gone.
-pub(crate) struct Session<'a> {
-    node: &'a SimNode,
-}
-
-impl Session<'_> {
-    /// The end of what the command did. It has failed when the node could not be kept.
-    pub(super) fn end<T>(self, done: Result<T, HostError>) -> Result<T, HostError> {
-        let node = self.node.clone();
-        drop(self);
-        let done = done?;
-        node.kept_whole()?;
-        Ok(done)
-    }
 }
 
 impl From<StoreError> for HostError {
@@ -128,129 +112,59 @@ impl From<StoreError> for HostError {
     }
 }
 
-impl Drop for Session<'_> {
-    fn drop(&mut self) {
-        self.node.leave();
-    }
+/// The node that a folder keeps.
+pub(crate) trait KeptNode {
+    /// Its clock.
+    fn clock(&self) -> &Clock;
+    /// Its state, in use.
+    fn state(&self) -> impl DerefMut<Target = State>;
 }
 
-impl SimNode {
-    /// A node that is kept in a folder, which is made when it is not there. Its clock stands between two processes.
-    ///
-    /// # Errors
-    /// When the folder cannot be read or written, or holds something else.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use phoenix_sim::{SimNode, World};
-    ///
-    /// let folder = tempfile::tempdir()?;
-    /// let folder = camino::Utf8Path::from_path(folder.path()).ok_or("not UTF-8")?;
-    /// SimNode::persistent(folder, World::default())?;
-    /// assert!(folder.join("etc/pve/storage.cfg").exists());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn persistent(dir: &Utf8Path, world: World) -> Result<Self, StoreError> {
-        Self::kept(dir, world, Between::Stands)
-    }
-
-    /// As [`Self::persistent`], with a choice of what the clock does between two processes.
-    ///
-    /// # Errors
-    /// When the folder cannot be read or written, or holds something else.
-    pub fn kept(dir: &Utf8Path, world: World, between: Between) -> Result<Self, StoreError> {
-        let state = State::new(&world);
-        Self::open(dir, world, between, state)
-    }
-
-    /// As [`Self::kept`] with a clock that runs on; what the node was not born with are files of the machine that this program
-    /// runs on, `/etc/pve` apart: what is pushed, pulled, imported, mounted and exported. For the tools as programs.
-    ///
-    /// # Errors
-    /// When the folder cannot be read or written, or holds something else.
-    pub fn with_real_files(dir: &Utf8Path, world: World) -> Result<Self, StoreError> {
-        let mut state = State::new(&world);
-        state.real_files = true;
-        Self::open(dir, world, Between::RunsOn, state)
-    }
-
-    fn open(dir: &Utf8Path, world: World, between: Between, state: State) -> Result<Self, StoreError> {
+impl Store {
+    /// A store for a folder, which is made when it is not there.
+    pub(crate) fn open(dir: &Utf8Path, between: Between) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(file_error("make the folder", dir))?;
-        let store = Store { dir: dir.to_owned(), between, inner: Mutex::default(), failure: Mutex::default() };
-        let node = Self::build(world, state, Clock::default(), Some(store));
-        node.try_enter()?;
-        node.try_leave()?;
-        Ok(node)
+        Ok(Self { dir: dir.to_owned(), between, inner: Mutex::default(), failure: Mutex::default() })
     }
 
-    /// Begins a command: locks the folder and takes over what changed in it. Nothing for a node in memory.
-    pub(crate) fn enter(&self) -> Session<'_> {
-        if let Err(error) = self.try_enter() {
-            self.note_failure(error);
-        }
-        Session { node: self }
-    }
-
-    /// As [`Self::enter`], unless the folder cannot be used.
-    pub(super) fn begin(&self) -> Result<Session<'_>, HostError> {
-        let session = self.enter();
-        self.kept_whole()?;
-        Ok(session)
-    }
-
-    fn leave(&self) {
-        if let Err(error) = self.try_leave() {
-            self.note_failure(error);
-        }
-    }
-
-    fn note_failure(&self, error: StoreError) {
-        if let Some(store) = self.store() {
-            store.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        }
-    }
-
-    /// Whether the folder has all that happened on the node.
-    ///
-    /// # Errors
-    /// The first reason why it has not. The next command tries once more.
-    pub fn kept_whole(&self) -> Result<(), StoreError> {
-        let failure =
-            self.store().and_then(|store| store.failure.lock().unwrap_or_else(PoisonError::into_inner).take());
-        failure.map_or(Ok(()), Err)
-    }
-
-    fn try_enter(&self) -> Result<(), StoreError> {
-        let Some(store) = self.store() else { return Ok(()) };
-        let mut inner = store.inner.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A command begins: the folder is locked, and what changed in it is taken over.
+    pub(crate) fn enter(&self, node: &impl KeptNode) -> Result<(), StoreError> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.in_flight += 1;
         if inner.lock.is_some() {
             return Ok(());
         }
-        inner.lock = Some(store.lock_folder()?);
-        store.take_over(&mut inner, self)
+        inner.lock = Some(self.lock_folder()?);
+        self.take_over(&mut inner, node)
     }
 
-    fn try_leave(&self) -> Result<(), StoreError> {
-        let Some(store) = self.store() else { return Ok(()) };
-        let mut inner = store.inner.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A command ends: what changed is written. With the last one the folder is free again.
+    pub(crate) fn leave(&self, node: &impl KeptNode) -> Result<(), StoreError> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.in_flight = inner.in_flight.saturating_sub(1);
-        let written = store.write(&mut inner, self);
+        let written = self.write(&mut inner, node);
         if written.is_err() {
             // What is not in the folder has yet to be written.
-            self.state().changed = true;
+            node.state().changed = true;
         }
         if inner.in_flight == 0 {
             inner.lock = None;
         }
         written
     }
-}
 
-impl Store {
+    /// Notes why the folder does not have all that happened; the first reason counts.
+    pub(crate) fn note_failure(&self, error: StoreError) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    /// Takes the reason why the folder does not have all that happened.
+    pub(crate) fn take_failure(&self) -> Option<StoreError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The folder.
-    pub(super) fn dir(&self) -> &Utf8Path {
+    pub(crate) fn dir(&self) -> &Utf8Path {
         &self.dir
     }
 
@@ -272,7 +186,7 @@ impl Store {
     }
 
     /// Reads what other processes and people have changed.
-    fn take_over(&self, inner: &mut Inner, node: &SimNode) -> Result<(), StoreError> {
+    fn take_over(&self, inner: &mut Inner, node: &impl KeptNode) -> Result<(), StoreError> {
         let path = self.state_path();
         let stamp = fs::metadata(&path).ok().map(|meta| (meta.modified().ok(), meta.len()));
         if stamp.is_some() && stamp != inner.state_file {
@@ -351,7 +265,7 @@ impl Store {
     }
 
     /// Writes what has changed.
-    fn write(&self, inner: &mut Inner, node: &SimNode) -> Result<(), StoreError> {
+    fn write(&self, inner: &mut Inner, node: &impl KeptNode) -> Result<(), StoreError> {
         let mut kept = {
             let mut state = node.state();
             if !std::mem::take(&mut state.changed) && inner.state_file.is_some() {
@@ -411,94 +325,5 @@ impl Store {
         let written = File::create(&begun).and_then(|mut file| file.write_all(bytes));
         written.map_err(file_error("write", &begun))?;
         fs::rename(&begun, path).map_err(file_error("write", path))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(text: &str) -> Vec<String> {
-        text.split(' ').map(str::to_owned).collect()
-    }
-
-    const CREATE: &str =
-        "pct create 100 local:vztmpl/debian-12.tar.zst --rootfs tank:1 --hostname ca --features nesting=1";
-
-    #[tokio::test(start_paused = true)]
-    async fn what_a_killed_process_had_begun_to_write_is_no_file_of_the_node() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = Utf8Path::from_path(folder.path()).unwrap();
-        let node = SimNode::persistent(dir, World::default()).unwrap();
-        // A folder in its place keeps the file from being finished, as a kill would.
-        fs::create_dir_all(dir.join("etc/pve/lxc/100.conf")).unwrap();
-        node.run(&words(CREATE), b"").await;
-        let left = fs::read_dir(dir.join("etc/pve/lxc")).unwrap();
-        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["100.conf"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_node_goes_on_where_another_process_left_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = Utf8Path::from_path(folder.path()).unwrap();
-        let first = SimNode::persistent(dir, World::default()).unwrap();
-        assert_eq!(first.run(&words(CREATE), b"").await.stderr, "");
-        assert_eq!(first.run(&words("pct start 100"), b"").await.exit, 0);
-        let conf = fs::read_to_string(dir.join("etc/pve/lxc/100.conf")).unwrap();
-        assert!(conf.contains("hostname: ca\n"), "{conf}");
-
-        let second = SimNode::persistent(dir, World::default()).unwrap();
-        assert_eq!(second.run(&words("pct status 100"), b"").await.stdout, "status: running\n");
-        assert!(second.clock().now() >= Duration::from_secs(2));
-        assert_eq!(second.run(&words("pct stop 100"), b"").await.exit, 0);
-        assert_eq!(second.run(&words("pct destroy 100"), b"").await.exit, 0);
-        assert!(!dir.join("etc/pve/lxc/100.conf").exists());
-        // The first one sees what the second did.
-        assert_eq!(first.run(&words("pct list"), b"").await.stdout, "");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn edits_by_hand_are_taken_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = Utf8Path::from_path(folder.path()).unwrap();
-        let node = SimNode::persistent(dir, World::default()).unwrap();
-        assert_eq!(node.run(&words(CREATE), b"").await.exit, 0);
-        let path = dir.join("etc/pve/lxc/100.conf");
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, format!("{text}lxc.environment: A=b\n")).unwrap();
-        let config = node.run(&words("pct config 100"), b"").await.stdout;
-        assert!(config.ends_with("lxc.environment: A=b\n"), "{config}");
-        fs::remove_file(&path).unwrap();
-        assert_eq!(node.run(&words("pct status 100"), b"").await.exit, 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_command_whose_effect_could_not_be_kept_has_failed_and_the_next_one_keeps_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = Utf8Path::from_path(folder.path()).unwrap();
-        let node = SimNode::persistent(dir, World::default()).unwrap();
-        let create = || {
-            let argv = words(CREATE);
-            phoenix_host::Command::new(&argv[0], phoenix_host::Effect::Change, Duration::from_secs(60)).args(&argv[1..])
-        };
-        // A folder in the place of the file that is written first has the same effect as a full disk.
-        fs::create_dir(dir.join(".begun")).unwrap();
-        let error = phoenix_host::Host::run(&node, create()).await.unwrap_err();
-        assert!(matches!(error, HostError::File { action: "write", .. }), "{error}");
-        let error = phoenix_host::Host::write(&node, "/etc/pve/x".into(), b"x", 0o600).await.unwrap_err();
-        assert!(matches!(error, HostError::File { action: "write", .. }), "{error}");
-        fs::remove_dir(dir.join(".begun")).unwrap();
-        let status = phoenix_host::Command::new("pct", phoenix_host::Effect::Read, Duration::from_secs(60));
-        phoenix_host::Host::run(&node, status.args(["list"])).await.unwrap();
-        assert!(dir.join("etc/pve/lxc/100.conf").exists() && dir.join("etc/pve/x").exists());
-    }
-
-    #[test]
-    fn a_folder_with_something_else_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = Utf8Path::from_path(folder.path()).unwrap();
-        fs::write(dir.join("state.json"), "{}").unwrap();
-        assert!(matches!(SimNode::persistent(dir, World::default()), Err(StoreError::State { .. })));
     }
 }

@@ -1,10 +1,9 @@
 //! Workers as the node remembers them.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use super::SimNode;
 
 /// A worker that runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,11 +46,9 @@ impl std::fmt::Display for TaskEnd {
 }
 
 impl Task {
-    /// A worker that starts now.
-    pub(crate) fn new(node: &SimNode, kind: &str, id: &str) -> Self {
-        let start = node.unix_time();
-        let pstart = u64::try_from(node.clock().now().as_millis() / 10).unwrap_or(u64::MAX);
-        let pid = node.state().next_pid();
+    /// A worker that starts `up` after the node came up, at `start` seconds since 1970.
+    pub(crate) fn new(pid: u32, up: Duration, start: i64, kind: &str, id: &str) -> Self {
+        let pstart = u64::try_from(up.as_millis() / 10).unwrap_or(u64::MAX);
         let upid = format!("UPID:{}:{pid:08X}:{pstart:08X}:{start:08X}:{kind}:{id}:root@pam:", crate::grammar::NODE);
         Self { upid, kind: kind.to_owned(), id: id.to_owned(), pid, pstart, start, log: String::new() }
     }
@@ -78,34 +75,14 @@ pub(crate) struct Tasks {
     running: Vec<Task>,
 }
 
-/// A worker's place among those that run. One that is given up before the worker ended is that of a worker that was killed.
-#[derive(Debug)]
-pub(crate) struct Running {
-    node: SimNode,
-    upid: String,
-}
-
-impl Running {
-    pub(crate) fn begin(node: &SimNode, task: &Task) -> Self {
-        node.state().tasks.running.push(task.clone());
-        Self { node: node.clone(), upid: task.upid.clone() }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let at = self.node.unix_time();
-        let mut state = self.node.state_as_it_is();
-        if let Some(task) = state.tasks.running.iter().find(|task| task.upid == self.upid).cloned() {
-            // What the log of a worker that was killed ends with is no verdict (pve-common `Tools.pm`, `upid_read_status`).
-            state.tasks.end(task, TaskEnd::Error("unexpected status".to_owned()), at);
-        }
-    }
-}
-
 impl Tasks {
     /// How many are remembered.
     const KEPT: usize = 200;
+
+    /// Takes in a worker that starts.
+    pub(crate) fn begin(&mut self, task: Task) {
+        self.running.push(task);
+    }
 
     /// Takes over a worker that ended.
     pub(crate) fn end(&mut self, task: Task, end: TaskEnd, at: i64) {

@@ -13,23 +13,12 @@ use crate::node::{Call, Console, Failure, SimNode};
 
 use super::{agent_replies, guest, power, settings};
 
-/// How long a ping of the agent waits.
-const PING: Duration = Duration::from_secs(3);
-
 /// How much of a process's output the agent keeps, in bytes.
 const OUTPUT_LIMIT: usize = 16 << 20;
 
 /// The error that the agent itself answers with.
 fn agent_error(message: &str) -> Failure {
     Failure::with_exit(format!("Agent error: {message}"), 29)
-}
-
-/// Pings the agent on the way to something else; a silent one leaves a line.
-pub(super) async fn look(call: &mut Call<'_>, id: u32) {
-    if !guest::is_up(call.node, id) {
-        call.node.sleep(PING).await;
-        call.err(&format!("QEMU Guest Agent is not running - VM {id} qga command 'guest-ping' failed - got timeout\n"));
-    }
 }
 
 /// Checks that the agent of a VM answers.
@@ -42,7 +31,7 @@ async fn available(call: &Call<'_>, id: u32) -> Result<GuestConf, Failure> {
         return Err(Failure::with_exit(format!("VM {id} is not running"), 2));
     }
     if settings::agent_enabled(&conf.live) != Some(true) || !guest::is_up(call.node, id) {
-        call.node.sleep(PING).await;
+        call.node.sleep(guest::PING).await;
         return Err(Failure::die("QEMU guest agent is not running"));
     }
     log(call, id, "guest-ping called");

@@ -5,8 +5,7 @@ use std::time::Duration;
 use phoenix_types::{GuestConf, GuestKind};
 
 use crate::grammar::NODE;
-use crate::node::{Call, Failure, Worker, interruptible};
-use crate::storage::Format;
+use crate::node::{Call, Failure, Format, Worker, interruptible};
 
 use super::drive::{self, Drive};
 use super::volumes::{self, Feature};

@@ -8,8 +8,7 @@ use phoenix_sim_guest::node_files;
 use phoenix_types::{ConfSection, GuestConf, percent_decode};
 
 use crate::grammar::{parse_property_string, split_list};
-use crate::node::{Call, Failure, Random};
-use crate::storage::VolumeRef;
+use crate::node::{Call, Failure, Random, VolumeRef};
 
 use super::drive::{cloud_init_key, split_volume};
 use super::settings::{self, CLOUD_INIT_SECTION};

@@ -8,8 +8,7 @@ use phoenix_types::{ConfSection, GuestConf};
 use serde_json::{Value as Json, json};
 
 use crate::grammar::{PropertyString, parse_property_string};
-use crate::node::{Call, Failure};
-use crate::storage::Format;
+use crate::node::{Call, Failure, Format};
 
 use super::drive::{self, Drive};
 use super::{power, settings, volumes};

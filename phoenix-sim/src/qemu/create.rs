@@ -23,20 +23,10 @@ const CONTROL: &[&str] = &[
     "unique",
 ];
 
-/// The parameters that are settings.
-pub(super) fn settings_of(call: &Call<'_>, control: &[&str]) -> Settings {
-    call.inv
-        .params
-        .iter()
-        .filter(|(key, _)| !control.contains(key))
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
-}
-
 /// Makes a VM.
 pub(super) async fn create(call: &mut Call<'_>) -> Result<(), Failure> {
     let id = call.vmid();
-    let mut settings = settings_of(call, CONTROL);
+    let mut settings = disks::settings_of(call, CONTROL);
     if let Some(keys) = settings.get("sshkeys") {
         disks::check_ssh_keys(keys)?;
     }

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use phoenix_types::GuestKind;
 
-use crate::node::{Call, Failure, Worker};
-use crate::storage::Format;
+use crate::node::{Call, Failure, Format, Worker};
 use crate::world::StorageKind;
 
 use super::drive::{self, Drive, split_volume};

@@ -9,8 +9,7 @@ use phoenix_sim_shell::files::Follow;
 use phoenix_types::{ConfSection, GuestConf};
 
 use crate::grammar::parse_property_string;
-use crate::node::{Call, Failure};
-use crate::storage::{Format, VolumeRef};
+use crate::node::{Call, Failure, Format, VolumeRef};
 
 use super::drive::{self, Drive, NewDisk, cloud_init_key, split_volume};
 use super::settings;
@@ -299,19 +298,17 @@ pub(super) fn check_hook_script(call: &mut Call<'_>, volume: &str) -> Result<(),
 
 /// Checks what the tools check about ssh keys with `ssh-keygen`: every line is a key.
 pub(super) fn check_ssh_keys(encoded: &str) -> Result<(), Failure> {
-    check_public_keys(&phoenix_types::percent_decode(encoded))
+    crate::node::check_public_keys(&phoenix_types::percent_decode(encoded))
 }
 
-/// Refuses a text with a line that is no public key.
-pub(crate) fn check_public_keys(text: &str) -> Result<(), Failure> {
-    let is_key = |line: &str| {
-        let mut words = line
-            .split_whitespace()
-            .skip_while(|word| !word.starts_with("ssh-") && !word.starts_with("ecdsa-") && !word.starts_with("sk-"));
-        words.next().is_some() && words.next().is_some_and(|key| key.len() >= 16)
-    };
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    if lines.all(is_key) { Ok(()) } else { Err(Failure::die("SSH public key validation error")) }
+/// The parameters that are settings.
+pub(super) fn settings_of(call: &Call<'_>, control: &[&str]) -> Settings {
+    call.inv
+        .params
+        .iter()
+        .filter(|(key, _)| !control.contains(key))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// Settings that the node changes before they are stored: network devices, tags, CPU shares, generation ids.

@@ -5,12 +5,15 @@ use std::time::Duration;
 use phoenix_sim_guest::CLOUD_IMAGE;
 use phoenix_types::{ConfSection, GuestKind, Power};
 
-use crate::node::{SimNode, State};
+use crate::node::{Call, SimNode, State};
 
 use super::drive;
 
 /// How long a system takes to shut down.
 const SHUTDOWN: Duration = Duration::from_millis(900);
+
+/// How long a ping of the agent waits.
+pub(super) const PING: Duration = Duration::from_secs(3);
 
 /// The file that marks a disk with a system on it that a VM can boot.
 const KERNEL: &str = "/boot/vmlinuz";
@@ -54,4 +57,12 @@ pub(super) fn is_up(node: &SimNode, id: u32) -> bool {
 /// How long the system takes to power off when it is told to; `None` when it does not react.
 pub(super) fn shutdown_time(node: &SimNode, id: u32) -> Option<Duration> {
     is_up(node, id).then_some(SHUTDOWN)
+}
+
+/// Pings the agent on the way to something else; a silent one leaves a line.
+pub(super) async fn look(call: &mut Call<'_>, id: u32) {
+    if !is_up(call.node, id) {
+        call.node.sleep(PING).await;
+        call.err(&format!("QEMU Guest Agent is not running - VM {id} qga command 'guest-ping' failed - got timeout\n"));
+    }
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use phoenix_types::GuestKind;
 
-use crate::node::{Call, Failure, State, Worker};
-use crate::storage::VolumeRef;
+use crate::node::{Call, Failure, State, VolumeRef, Worker};
 
 use super::volumes::{self, Feature};
 use super::{drive, settings, vm};

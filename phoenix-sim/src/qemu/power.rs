@@ -10,7 +10,7 @@ use phoenix_types::{ConfSection, GuestConf, Power};
 use crate::grammar::parse_property_string;
 use crate::node::{Call, Console, Failure, Worker};
 
-use super::{agent, cloud_init, drive, guest, pending, settings, update, vm, volumes};
+use super::{cloud_init, drive, guest, pending, saved_state, settings, update, vm, volumes};
 
 /// How long QEMU takes to come up.
 const START: Duration = Duration::from_millis(300);
@@ -255,7 +255,7 @@ pub(super) async fn stop_vm(
         Way::Quit => Some(QUIT),
         Way::Shutdown => {
             if settings::agent_enabled(&conf.live) == Some(true) {
-                agent::look(call, id).await;
+                guest::look(call, id).await;
             }
             guest::shutdown_time(call.node, id)
         }
@@ -379,12 +379,12 @@ pub(super) async fn suspend(call: &mut Call<'_>) -> Result<(), Failure> {
     }
     let now = local_time(call.node.unix_time());
     let date = now.split(' ').next().unwrap_or_default();
-    let state_file = super::snapshot::make_state_file(call, id, &conf, wanted.as_deref(), &format!("suspend-{date}"))?;
+    let state_file = saved_state::make_state_file(call, id, &conf, wanted.as_deref(), &format!("suspend-{date}"))?;
     for (key, value) in [
         ("lock", "suspended".to_owned()),
         ("vmstate", state_file),
-        ("runningmachine", super::snapshot::running_machine(&conf)),
-        ("runningcpu", super::snapshot::RUNNING_CPU.to_owned()),
+        ("runningmachine", saved_state::running_machine(&conf)),
+        ("runningcpu", saved_state::RUNNING_CPU.to_owned()),
     ] {
         settings::put(&mut conf.live, key, value);
     }

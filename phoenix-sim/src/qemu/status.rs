@@ -239,6 +239,6 @@ pub(super) fn pending(call: &mut Call<'_>) -> Result<(), Failure> {
 /// `qm listsnapshot`.
 pub(super) fn list_snapshots(call: &mut Call<'_>) -> Result<(), Failure> {
     let conf = call.vm(call.vmid())?;
-    call.out(&crate::lxc::tree(&conf));
+    call.out(&crate::node::snapshot_tree(&conf));
     Ok(())
 }

@@ -34,13 +34,13 @@ struct Change {
 
 /// Changes settings.
 pub(super) async fn set(call: &mut Call<'_>) -> Result<(), Failure> {
-    let params = super::create::settings_of(call, CONTROL);
+    let params = disks::settings_of(call, CONTROL);
     update(call, params).await
 }
 
 /// Takes drives from a VM.
 pub(super) async fn unlink(call: &mut Call<'_>) -> Result<(), Failure> {
-    let mut params = super::create::settings_of(call, CONTROL);
+    let mut params = disks::settings_of(call, CONTROL);
     if let Some(list) = params.remove("idlist") {
         params.insert("delete".to_owned(), list);
     }

@@ -6,8 +6,8 @@
 use phoenix_sim_guest::node_files;
 
 use crate::grammar::format_size;
-use crate::node::{Call, Failure, State};
-use crate::storage::{Format, Storage, VolumeRef, created, formatting};
+use crate::node::{Call, Failure, Format, State, VolumeRef};
+use crate::storage::{Storage, created, formatting};
 use crate::world::StorageKind;
 
 /// The size of a cloud-init drive in bytes.

@@ -1,6 +1,6 @@
 //! Runs that are not compared, and why.
 
-use super::Run;
+use super::record::Run;
 
 /// What a recorded run printed that shows its node to be the cause, and the cause.
 const BY_OUTPUT: [(&str, &str); 5] = [

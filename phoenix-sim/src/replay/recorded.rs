@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Record;
+use super::record::Record;
 use crate::SimNode;
 use crate::grammar::Locale;
 use crate::world::{GuestWorld, ImageWorld, Images, StorageKind, StorageWorld, World};

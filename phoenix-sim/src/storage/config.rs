@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::VolumeRef;
-use crate::node::{Failure, State};
+use crate::node::{Failure, State, VolumeRef};
 use crate::world::{StorageKind, StorageWorld, World};
 
 const FILE: &str = "/etc/pve/storage.cfg";

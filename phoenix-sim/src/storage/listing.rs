@@ -1,7 +1,7 @@
 //! What is on a storage, and how full it is.
 
-use super::{Storage, VolumeRef};
-use crate::node::State;
+use super::Storage;
+use crate::node::{State, VolumeRef};
 
 /// One entry of `pvesm list`.
 #[derive(Debug, Clone)]

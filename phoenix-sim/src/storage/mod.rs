@@ -2,6 +2,7 @@
 
 mod config;
 mod ext4;
+mod held;
 mod listing;
 mod output;
 pub(crate) mod pveam;
@@ -12,4 +13,3 @@ mod volume;
 pub(crate) use self::config::{Storage, set_up};
 pub(crate) use self::ext4::Ext4;
 pub(crate) use self::output::{created, formatting};
-pub(crate) use self::volume::{Format, Volume, VolumeRef};

@@ -1,7 +1,7 @@
 //! What the storages' own tools print when volumes come and go: `qemu-img`, `lvcreate`, `lvremove`, `rbd`.
 
-use super::{Format, Storage, VolumeRef};
-use crate::node::Call;
+use super::Storage;
+use crate::node::{Call, Format, VolumeRef};
 use crate::world::StorageKind;
 
 /// How the space of an image is allocated beforehand (pve-storage `Plugin.pm`, `preallocation_cmd_opt`).

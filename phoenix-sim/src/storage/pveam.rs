@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Storage, VolumeRef};
-use crate::node::{Call, Failure, Worker};
+use super::Storage;
+use crate::node::{Call, Failure, VolumeRef, Worker};
 
 /// What can be downloaded: section, template, architecture (Proxmox's index of November 2026).
 const AVAILABLE: &str = include_str!("../../data/appliances.txt");

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Format, Storage, VolumeRef, created};
+use super::{Storage, created};
 use crate::grammar::parse_size;
-use crate::node::{Call, Failure, Worker};
+use crate::node::{Call, Failure, Format, VolumeRef, Worker};
 use crate::world::StorageKind;
 
 /// Runs a command of `pvesm`.

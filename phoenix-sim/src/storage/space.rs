@@ -3,9 +3,8 @@
 //! What the real tools count as taken is more than this: here a disk that grows as it is written to holds a fixed part of its
 //! size. To fill a storage, give it a size in the world, or put a large disk on it.
 
-use super::volume::Space;
-use super::{Format, Storage, Volume};
-use crate::node::{Failure, SimNode, State};
+use super::Storage;
+use crate::node::{Failure, Format, SimNode, Space, State, Volume};
 use crate::world::StorageKind;
 
 /// The size of a storage that the world says nothing about, in bytes.

@@ -76,7 +76,8 @@ fn imported(module: &Module, text: &str) -> Vec<Module> {
     }
     // What is named where it is used.
     for word in text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
-        if word.starts_with("crate::") || word.starts_with("super::") {
+        // What ends in `::` is the front of a tree, which was read above.
+        if (word.starts_with("crate::") || word.starts_with("super::")) && !word.ends_with("::") {
             paths(word, &[], &mut found);
         }
     }
@@ -184,7 +185,7 @@ fn circles_of_imports_are_few_and_small() {
     }
     let sizes: Vec<usize> = found.iter().map(|(size, _)| *size).collect();
     // Each that is broken up makes this list shorter; none is added.
-    assert_eq!(sizes, [2, 40, 11, 2, 4, 2, 2], "{found:#?}");
+    assert_eq!(sizes, [2, 3, 2], "{found:#?}");
 }
 
 #[test]
@@ -193,7 +194,7 @@ fn a_ring_and_an_import_are_found() {
     let text = "use crate::plan::{Plan, Step};\nuse super::run::Run;\nfn f() { crate::event::say() }";
     let found = imported(&vec!["converge".to_owned(), "guest".to_owned()], text);
     let found: Vec<String> = found.iter().map(|path| path.join("::")).collect();
-    assert_eq!(found, ["plan::Plan", "plan::Step", "converge::run::Run", "plan", "converge::run::Run", "event::say"]);
+    assert_eq!(found, ["plan::Plan", "plan::Step", "converge::run::Run", "converge::run::Run", "event::say"]);
     let ring = Imports::from([
         (module("a"), BTreeSet::from([module("b")])),
         (module("b"), BTreeSet::from([module("a"), module("c")])),

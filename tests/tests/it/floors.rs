@@ -1,23 +1,50 @@
-//! The floors of the engine: a module uses only what lies below it. Read from the paths in the code.
+//! The floors of the engine and of the simulated node: a module uses only what lies below it. Read from the paths in the code.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules of the engine, from the ground up. Each uses itself and the floors below.
-const FLOORS: [&[&str]; 11] = [
-    &["check", "digest"],
-    &["desired"],
-    &["guest"],
-    &["plan"],
-    &["event", "lock", "node", "snippets", "tasks"],
-    &["lock_owner", "observe"],
-    &["decide", "takeover"],
-    &["converge"],
-    &["health", "rehearse"],
-    &["adopt", "status"],
-    &["doctor", "export"],
-];
+/// The modules of a crate, from the ground up. Each uses itself and the floors below.
+struct House {
+    krate: &'static str,
+    floors: &'static [&'static [&'static str]],
+    /// Modules of its program, which stands on the roof.
+    program: &'static [&'static str],
+}
+
+const ENGINE: House = House {
+    krate: "phoenix-engine",
+    floors: &[
+        &["check", "digest"],
+        &["desired"],
+        &["guest"],
+        &["plan"],
+        &["event", "lock", "node", "snippets", "tasks"],
+        &["lock_owner", "observe"],
+        &["decide", "takeover"],
+        &["converge"],
+        &["health", "rehearse"],
+        &["adopt", "status"],
+        &["doctor", "export"],
+    ],
+    program: &[],
+};
+
+const SIMULATED_NODE: House = House {
+    krate: "phoenix-sim",
+    floors: &[
+        &["grammar"],
+        &["check", "world"],
+        &["node"],
+        &["storage"],
+        &["ha"],
+        &["lxc", "qemu"],
+        &["api"],
+        &["entry", "virtual_time"],
+        &["replay"],
+    ],
+    program: &["main", "report", "tool"],
+};
 
 /// What code that only decides has no use for: clocks, runtimes, processes, files, the environment and the node.
 const IMPURE: [&str; 13] = [
@@ -35,10 +62,6 @@ const IMPURE: [&str; 13] = [
     "Instant::now",
     "tokio",
 ];
-
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../phoenix-engine/src")
-}
 
 /// The Rust files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -90,49 +113,80 @@ fn segments(code: &str, prefix: &str) -> BTreeSet<String> {
     found
 }
 
-/// The modules at the root of the engine that a file names. `super` leads to the root from a file that is itself a module there
-/// (`node.rs`, `plan/mod.rs`); a test module in it is one level further down.
-fn used(path: &Path, text: &str) -> BTreeSet<String> {
-    let code = code(text);
-    let mut found = segments(&code, "crate::");
-    let relative = path.strip_prefix(source()).unwrap();
-    let depth = relative.components().count() - usize::from(relative.ends_with("mod.rs"));
-    found.extend(segments(&code, &"super::".repeat(depth)));
-    found
-}
+impl House {
+    fn source(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(self.krate).join("src")
+    }
 
-fn floor_of(module: &str) -> Option<usize> {
-    FLOORS.iter().position(|modules| modules.contains(&module))
-}
+    /// The modules at the root of the crate that a file names. `super` leads to the root from a file that is itself a module there
+    /// (`node.rs`, `plan/mod.rs`); a test module in it is one level further down.
+    fn used(&self, path: &Path, text: &str) -> BTreeSet<String> {
+        let code = code(text);
+        let mut found = segments(&code, "crate::");
+        let relative = path.strip_prefix(self.source()).unwrap();
+        let depth = relative.components().count() - usize::from(relative.ends_with("mod.rs"));
+        found.extend(segments(&code, &"super::".repeat(depth)));
+        found
+    }
 
-/// The first path component of a file below `src`, without `.rs`.
-fn module_of(path: &Path) -> String {
-    let relative = path.strip_prefix(source()).unwrap();
-    relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
-}
+    fn floor_of(&self, module: &str) -> Option<usize> {
+        self.floors.iter().position(|modules| modules.contains(&module))
+    }
 
-/// What a file uses that does not lie below it.
-fn breaches(path: &Path, text: &str) -> Vec<String> {
-    let own = module_of(path);
-    let floor = floor_of(&own).unwrap_or_else(|| panic!("{own} is on no floor"));
-    let above = |module: &String| floor_of(module).is_some_and(|other| *module != own && other >= floor);
-    used(path, text).iter().filter(|module| above(module)).map(|module| format!("{own} uses {module}")).collect()
+    /// The first path component of a file below `src`, without `.rs`.
+    fn module_of(&self, path: &Path) -> String {
+        let relative = path.strip_prefix(self.source()).unwrap();
+        relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+    }
+
+    /// What a file uses that does not lie below it.
+    fn breaches(&self, path: &Path, text: &str) -> Vec<String> {
+        let own = self.module_of(path);
+        let floor = self.floor_of(&own).unwrap_or_else(|| panic!("{own} is on no floor"));
+        let above = |module: &String| self.floor_of(module).is_some_and(|other| *module != own && other >= floor);
+        self.used(path, text)
+            .iter()
+            .filter(|module| above(module))
+            .map(|module| format!("{own} uses {module}"))
+            .collect()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files = files(&self.source());
+        files.retain(|path| {
+            !path.ends_with("src/lib.rs")
+                && !path.ends_with("tests.rs")
+                && !self.program.contains(&self.module_of(path).as_str())
+        });
+        files
+    }
+
+    fn stands(&self) {
+        let files = self.files();
+        assert!(files.len() > 50, "the sources of {} are found", self.krate);
+        let found: Vec<String> =
+            files.iter().flat_map(|path| self.breaches(path, &fs::read_to_string(path).unwrap())).collect();
+        assert_eq!(found, [""; 0]);
+        let modules: BTreeSet<String> = files.iter().map(|path| self.module_of(path)).collect();
+        let floors: BTreeSet<String> =
+            self.floors.iter().flat_map(|floor| floor.iter().map(ToString::to_string)).collect();
+        assert_eq!(modules, floors, "every module is on a floor");
+    }
 }
 
 #[test]
 fn a_module_of_the_engine_uses_only_what_lies_below_it() {
-    let files: Vec<PathBuf> = files(&source()).into_iter().filter(|path| !path.ends_with("src/lib.rs")).collect();
-    assert!(files.len() > 50, "the sources of the engine are found");
-    let found: Vec<String> = files.iter().flat_map(|path| breaches(path, &fs::read_to_string(path).unwrap())).collect();
-    assert_eq!(found, [""; 0]);
-    let modules: BTreeSet<String> = files.iter().map(|path| module_of(path)).collect();
-    let floors: BTreeSet<String> = FLOORS.iter().flat_map(|floor| floor.iter().map(ToString::to_string)).collect();
-    assert_eq!(modules, floors, "every module is on a floor");
+    ENGINE.stands();
+}
+
+#[test]
+fn a_module_of_the_simulated_node_uses_only_what_lies_below_it() {
+    SIMULATED_NODE.stands();
 }
 
 #[test]
 fn deciding_is_pure() {
-    for path in files(&source().join("decide")) {
+    for path in files(&ENGINE.source().join("decide")) {
         let text = fs::read_to_string(&path).unwrap();
         let code = code(&text);
         for word in IMPURE {
@@ -144,18 +198,20 @@ fn deciding_is_pure() {
 #[test]
 fn a_way_up_is_found() {
     let text = "use crate::{digest, converge::run};\nuse super::super::rehearse::x;\nfn f() { crate::adopt::g() } // crate::export";
-    let path = source().join("decide/guest.rs");
-    assert_eq!(breaches(&path, text), ["decide uses adopt", "decide uses converge", "decide uses rehearse"]);
+    let path = ENGINE.source().join("decide/guest.rs");
+    assert_eq!(ENGINE.breaches(&path, text), ["decide uses adopt", "decide uses converge", "decide uses rehearse"]);
     assert_eq!(
-        breaches(&source().join("node.rs"), "use super::converge::x; mod tests { use super::*; }"),
+        ENGINE.breaches(&ENGINE.source().join("node.rs"), "use super::converge::x; mod tests { use super::*; }"),
         ["node uses converge"]
     );
 }
 
 #[test]
 fn faces_of_folders_hold_no_code() {
-    let folders = ["converge", "converge/steps", "decide", "guest", "plan", "rehearse"];
-    for file in folders.map(|folder| source().join(folder).join("mod.rs")) {
+    let engine = ["converge", "converge/steps", "decide", "guest", "plan", "rehearse"].map(|folder| (&ENGINE, folder));
+    let simulated = ["api", "entry", "grammar", "lxc", "node", "qemu", "replay", "storage"];
+    let simulated = simulated.map(|folder| (&SIMULATED_NODE, folder));
+    for file in engine.into_iter().chain(simulated).map(|(house, folder)| house.source().join(folder).join("mod.rs")) {
         let code = code(&fs::read_to_string(&file).unwrap());
         let items = ["fn ", "struct ", "enum ", "impl ", "const ", "trait "];
         assert!(!items.iter().any(|item| code.lines().any(|line| line.contains(item))), "{}", file.display());

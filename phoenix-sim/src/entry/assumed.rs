@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use phoenix_host::{FileKind, FileStat};
 use phoenix_types::GuestKind;
 
-use super::SimNode;
+use crate::node::SimNode;
 use crate::world::Images;
 
 /// The folder of container templates in a storage's folder (pve-storage, `PVE/Storage/Plugin.pm`).

@@ -2,22 +2,13 @@
 
 use phoenix_sim_guest::ground::{NODE, conf_path};
 use phoenix_types::{GuestConf, GuestKind, Power};
-use serde::{Deserialize, Serialize};
 
-use super::{Failure, State};
+use super::failure::Failure;
+use super::mount_points::as_written;
+use super::state::{Guest, State};
 
-/// A guest that runs, or did since the node came up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Guest {
-    /// Whether it runs.
-    pub(crate) power: Power,
-    /// Its process.
-    pub(crate) pid: u32,
-    /// When it was started, on the node's clock.
-    pub(crate) started: std::time::Duration,
-    /// What a VM's monitor says beyond `running`, such as `prelaunch`.
-    pub(crate) status: Option<String>,
-}
+/// The kind of guest that `pct` manages.
+pub(crate) const CT: GuestKind = GuestKind::Container;
 
 /// The error of a guest that is not there.
 pub(crate) fn missing(kind: GuestKind, vmid: u32) -> Failure {
@@ -41,7 +32,7 @@ impl State {
     /// Writes a guest's configuration.
     pub(crate) fn write_conf(&mut self, kind: GuestKind, vmid: u32, conf: &GuestConf) {
         let text = match kind {
-            GuestKind::Container => crate::lxc::as_written(conf).print(kind),
+            GuestKind::Container => as_written(conf).print(kind),
             GuestKind::Vm => conf.print(kind),
         };
         self.write_file(&conf_path(kind, vmid), text.into_bytes());

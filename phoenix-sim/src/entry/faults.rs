@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Console, SimNode};
+use crate::node::{Console, SimNode};
 use crate::world::{Failing, NamedFault};
 
 /// Lets the first fault strike that waits for this command line, and gives the exit status that it leaves.

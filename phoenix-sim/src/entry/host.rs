@@ -9,9 +9,8 @@ use phoenix_sim_guest::{Dialled, Ended, Exec};
 use phoenix_sim_shell::files::{Content, Entry, FileError, FileTree};
 use phoenix_types::redact;
 
-use super::cluster::LIST;
-use super::{Console, SimNode};
 use crate::grammar::Tool;
+use crate::node::{Console, LIST, SimNode};
 
 fn file_error(action: &'static str, path: &Utf8Path, error: FileError) -> HostError {
     HostError::File { action, path: path.to_owned(), source: std::io::Error::new(error.kind(), error.to_string()) }

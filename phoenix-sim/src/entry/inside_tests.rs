@@ -5,7 +5,7 @@ use std::time::Duration;
 use phoenix_host::Host as _;
 use pretty_assertions::assert_eq;
 
-use super::SimNode;
+use crate::node::SimNode;
 use crate::world::{AgentWorld, World};
 
 /// A node with a world and a running container 103 at 10.0.0.103.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use phoenix_sim_guest::{Ended, Exec};
 use test_case::test_case;
 
-use super::{Console, SimNode};
+use crate::node::{Console, SimNode};
 use crate::world::World;
 
 /// Runs a text in a shell of the simulated node: output, errors, status.
