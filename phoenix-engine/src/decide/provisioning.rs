@@ -7,7 +7,7 @@ use phoenix_types::{ConfSection, GuestConf, GuestKind, Power, SnapshotName};
 use super::builder::Builder;
 use super::scripts::{Pending, Provision, pending};
 use super::{differences, vm};
-use crate::desired::{DesiredGuest, Spec};
+use crate::desired::{DesiredGuest, DesiredVm, Spec};
 use crate::guest::{PendingWork, Record, agent_use, awaits_cloud_init, successor};
 use crate::plan::{Effect, SnapshotPurpose, Stage, Step, Work};
 
@@ -43,10 +43,10 @@ impl Standing {
 
 /// The guest's own snapshots.
 #[derive(Default)]
-pub(super) struct Snapshots {
-    pub(super) before: Standing,
-    pub(super) after: Standing,
-    pub(super) template: Standing,
+pub(super) struct Snapshots<T = Standing> {
+    pub(super) before: T,
+    pub(super) after: T,
+    pub(super) template: T,
 }
 
 /// What a guest is before its provisioning.
@@ -74,159 +74,252 @@ pub(super) fn must_be_proven(guest: &DesiredGuest, record: &Record) -> bool {
 
 /// Everything from the start on.
 pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Option<&Pending>, effect: Effect) {
-    let Now { power, have, record, vendor_data, live } = *now;
-    let guest = plan.guest;
-    let makes_snapshots = guest.can_snapshot();
-    let wants = |name: &Option<SnapshotName>, has: Standing| {
-        let has = if has == Standing::Current && pending.is_some() { Standing::Stale } else { has };
-        name.clone().filter(|_| makes_snapshots && has != Standing::Current).map(|name| (name, has))
-    };
-    if !makes_snapshots
-        && [&guest.snapshot_before, &guest.snapshot_after, &guest.template_snapshot].iter().any(|name| name.is_some())
-    {
-        plan.remarks.push(
-            match guest.state {
-                State::Template => "a template has no snapshots: Proxmox cannot convert a guest with snapshots",
-                _ => "no snapshots: Proxmox cannot take them of a container that mounts a directory of the node",
-            }
-            .to_owned(),
-        );
+    let course = Course { guest: plan.guest, now, pending, effect };
+    let Snapshots { before, after, template } = course.snapshots(plan);
+    course.start(plan);
+    course.await_inside(plan);
+    course.identity(plan);
+    course.volumes(plan);
+    course.snapshot(plan, before);
+    course.scripts(plan);
+    if course.goes_on(plan) || template.is_some() || after.is_some() {
+        course.health(plan);
     }
-    // What the guest was before its first provisioning does not come again.
-    let before = pending
-        .filter(|pending| pending.from == 0 && have.before == Standing::Missing)
-        .and_then(|_| wants(&guest.snapshot_before, have.before));
-    let template = wants(&guest.template_snapshot, have.template);
-    let after = wants(&guest.snapshot_after, have.after);
-    let is_vm = guest.kind() == GuestKind::Vm;
-    // Nor has one been anything yet whose making was cut off.
-    let is_new = effect == Effect::Create || record.pending.contains(&PendingWork::Making);
-    // A run that was cut off, or that failed, has left it before its gates passed.
-    let must_be_proven = must_be_proven(guest, record);
-    // A first boot that was never over leaves its work undone.
-    let is_unproven = is_new || (guest.state == State::Template && !record.cleaned) || vendor_data == VendorData::Ours;
-    let has_gates = !guest.health.is_empty() || !guest.wait_for.is_empty();
-    let was_inside = guest.state == State::Template && !guest.scripts.is_empty();
-    let needs_identity = record.pending.contains(&PendingWork::Identity);
-    let needs_inside =
-        pending.is_some() || must_be_proven || needs_identity || (is_unproven && (has_gates || was_inside));
-    // One that nobody works in never boots; whether it has something that its clones must not share, the clones know.
-    let cleans = guest.state == State::Template && (needs_inside || power != Power::Stopped);
-    let must_run = guest.state == State::Running || needs_inside;
+    if course.guest.state == State::Template {
+        course.convert(plan);
+    } else {
+        course.snapshot(plan, template);
+        course.snapshot(plan, after);
+        course.stop(plan, "it should be off");
+    }
+}
 
-    let starts = must_run && power == Power::Stopped;
-    if starts {
-        let reason = if guest.state == State::Running { "it should run" } else { "it is provisioned" };
-        plan.step(Stage::Start, "start", reason, effect.max(Effect::Hot), Work::Start);
+/// The way of a guest from its start to its end state.
+struct Course<'a> {
+    guest: &'a DesiredGuest,
+    now: &'a Now<'a>,
+    pending: Option<&'a Pending>,
+    effect: Effect,
+}
+
+/// A snapshot that is to be taken.
+struct Due {
+    stage: Stage,
+    name: SnapshotName,
+    standing: Standing,
+    reason: &'static str,
+    purpose: SnapshotPurpose,
+}
+
+/// The questions about the guest.
+impl Course<'_> {
+    /// Whether it has not been anything yet: it is created, or creating it was cut off.
+    fn is_new(&self) -> bool {
+        self.effect == Effect::Create || self.now.record.pending.contains(&PendingWork::Making)
     }
-    let works_inside = pending.is_some()
-        || cleans
-        || needs_identity
-        || (must_run && vendor_data == VendorData::Ours)
-        || matches!(&guest.spec, Spec::Vm(spec) if must_run && vm::volumes_reason(spec, record).is_some());
-    if is_vm && (starts || works_inside || must_be_proven) {
+
+    /// Whether a first boot that was never over has left its work undone.
+    fn is_unproven(&self) -> bool {
+        let is_uncleaned = self.guest.state == State::Template && !self.now.record.cleaned;
+        self.is_new() || is_uncleaned || self.now.vendor_data == VendorData::Ours
+    }
+
+    /// Whether a run that was cut off, or that failed, has left it before its gates passed.
+    fn must_be_proven(&self) -> bool {
+        must_be_proven(self.guest, self.now.record)
+    }
+
+    /// Whether it has the identity of its clone source.
+    fn needs_identity(&self) -> bool {
+        self.now.record.pending.contains(&PendingWork::Identity)
+    }
+
+    /// Whether something is to be done or asked inside of it, whatever its end state is.
+    fn needs_inside(&self) -> bool {
+        let has_gates = !self.guest.health.is_empty() || !self.guest.wait_for.is_empty();
+        let was_inside = self.guest.state == State::Template && !self.guest.scripts.is_empty();
+        self.pending.is_some()
+            || self.must_be_proven()
+            || self.needs_identity()
+            || (self.is_unproven() && (has_gates || was_inside))
+    }
+
+    fn must_run(&self) -> bool {
+        self.guest.state == State::Running || self.needs_inside()
+    }
+
+    fn starts(&self) -> bool {
+        self.must_run() && self.now.power == Power::Stopped
+    }
+
+    /// Whether a template loses what its clones must not share. A template that nothing was done in never boots: whether it has
+    /// such things, its clones know.
+    fn cleans(&self) -> bool {
+        self.guest.state == State::Template && (self.needs_inside() || self.now.power != Power::Stopped)
+    }
+
+    fn stops(&self) -> bool {
+        self.guest.state != State::Running && (self.needs_inside() || self.now.power != Power::Stopped)
+    }
+
+    /// The VM and the reason, when its NFS volumes are to be mounted or unmounted.
+    fn changed_volumes(&self) -> Option<(&DesiredVm, &'static str)> {
+        match &self.guest.spec {
+            Spec::Vm(spec) if self.must_run() => Some((spec, vm::volumes_reason(spec, self.now.record)?)),
+            _ => None,
+        }
+    }
+
+    fn works_inside(&self) -> bool {
+        self.pending.is_some()
+            || self.cleans()
+            || self.needs_identity()
+            || (self.must_run() && self.now.vendor_data == VendorData::Ours)
+            || self.changed_volumes().is_some()
+    }
+}
+
+/// The steps, in the order of the plan.
+impl Course<'_> {
+    /// The snapshots that are missing or stale: before the scripts, after them, and the one that clones are made from.
+    fn snapshots(&self, plan: &mut Builder<'_>) -> Snapshots<Option<Due>> {
+        let guest = self.guest;
+        let named = [&guest.snapshot_before, &guest.snapshot_after, &guest.template_snapshot];
+        if !guest.can_snapshot() && named.iter().any(|name| name.is_some()) {
+            plan.remarks.push(
+                match guest.state {
+                    State::Template => "a template has no snapshots: Proxmox cannot convert a guest with snapshots",
+                    _ => "no snapshots: Proxmox cannot take them of a container that mounts a directory of the node",
+                }
+                .to_owned(),
+            );
+        }
+        let due = |stage, name: &Option<SnapshotName>, standing, reason, purpose| {
+            let is_outdated = standing == Standing::Current && self.pending.is_some();
+            let standing = if is_outdated { Standing::Stale } else { standing };
+            let name = name.clone().filter(|_| guest.can_snapshot() && standing != Standing::Current)?;
+            Some(Due { stage, name, standing, reason, purpose })
+        };
+        let have = self.now.have;
+        // What the guest was before its first provisioning does not come again.
+        let is_first = self.pending.is_some_and(|pending| pending.from == 0) && have.before == Standing::Missing;
+        let lifecycle = SnapshotPurpose::Lifecycle;
+        let before = due(Stage::SnapshotBefore, &guest.snapshot_before, have.before, "before provisioning", lifecycle);
+        Snapshots {
+            before: before.filter(|_| is_first),
+            after: due(Stage::SnapshotAfter, &guest.snapshot_after, have.after, "the guest is done", lifecycle),
+            template: due(
+                Stage::Template,
+                &guest.template_snapshot,
+                have.template,
+                "clones are made from it",
+                SnapshotPurpose::Template,
+            ),
+        }
+    }
+
+    fn start(&self, plan: &mut Builder<'_>) {
+        if self.starts() {
+            let reason = if self.guest.state == State::Running { "it should run" } else { "it is provisioned" };
+            plan.step(Stage::Start, "start", reason, self.effect.max(Effect::Hot), Work::Start);
+        }
+    }
+
+    /// A VM that was just started, or that later steps work in, is ready once its agent and cloud-init are.
+    fn await_inside(&self, plan: &mut Builder<'_>) {
+        let starts = self.starts();
+        if self.guest.kind() != GuestKind::Vm || !(starts || self.works_inside() || self.must_be_proven()) {
+            return;
+        }
         let reason = if starts { "it was just started" } else { "later steps need it" };
-        if agent_use(guest, live) != AgentUse::Absent {
+        if agent_use(self.guest, self.now.live) != AgentUse::Absent {
             plan.step(Stage::Agent, "wait for the guest agent", reason, Effect::None, Work::AwaitAgent);
         }
-        if awaits_cloud_init(guest, live) {
+        if awaits_cloud_init(self.guest, self.now.live) {
             plan.step(Stage::CloudInit, "wait for cloud-init", reason, Effect::None, Work::AwaitCloudInit);
         }
     }
-    if needs_identity && !cleans {
-        let summary = match guest.kind() {
-            GuestKind::Vm => "create new ssh host keys and a new machine id, and restart",
-            GuestKind::Container => "create new ssh host keys",
-        };
-        let reason = "inherited from its clone source";
-        plan.step(Stage::Clean, summary, reason, effect, Work::RenewIdentity);
+
+    fn identity(&self, plan: &mut Builder<'_>) {
+        if self.needs_identity() && !self.cleans() {
+            let summary = match self.guest.kind() {
+                GuestKind::Vm => "create new ssh host keys and a new machine id, and restart",
+                GuestKind::Container => "create new ssh host keys",
+            };
+            let reason = "inherited from its clone source";
+            plan.step(Stage::Clean, summary, reason, self.effect, Work::RenewIdentity);
+        }
     }
-    if let Spec::Vm(spec) = &guest.spec
-        && must_run
-        && let Some(reason) = vm::volumes_reason(spec, record)
-    {
+
+    fn volumes(&self, plan: &mut Builder<'_>) {
+        let Some((spec, reason)) = self.changed_volumes() else { return };
         let summary = match spec.volumes.len() {
             0 => "unmount the NFS volumes".to_owned(),
             1 => "mount 1 NFS volume".to_owned(),
             count => format!("mount {count} NFS volumes"),
         };
-        let step = Step::new(Stage::Volumes, summary, reason, effect, Work::Volumes);
-        plan.step_about(differences::volumes(spec, record), step);
+        let step = Step::new(Stage::Volumes, summary, reason, self.effect, Work::Volumes);
+        plan.step_about(differences::volumes(spec, self.now.record), step);
     }
-    if let Some(before) = before {
-        snapshot(plan, Stage::SnapshotBefore, before, "before provisioning", effect, SnapshotPurpose::Lifecycle);
-    }
-    if let Some(pending) = pending {
+
+    fn scripts(&self, plan: &mut Builder<'_>) {
+        let Some(pending) = self.pending else { return };
+        let guest = self.guest;
         if !guest.wait_for.is_empty() {
-            plan.step(
-                Stage::WaitFor,
-                format!("wait for {}", names(&guest.wait_for)),
-                "its scripts need it",
-                Effect::None,
-                Work::WaitFor,
-            );
+            let summary = format!("wait for {}", names(&guest.wait_for));
+            plan.step(Stage::WaitFor, summary, "its scripts need it", Effect::None, Work::WaitFor);
         }
         for (at, script) in guest.scripts.iter().enumerate().skip(pending.from) {
             let reason = if at == pending.from {
                 pending.reason.clone()
-            } else if !record.scripts.iter().any(|ran| ran.name == script.name) {
+            } else if !self.now.record.scripts.iter().any(|ran| ran.name == script.name) {
                 "it has not run yet".to_owned()
             } else {
                 "an earlier script runs again".to_owned()
             };
-            plan.step(Stage::Provision, format!("run {}", script.name), reason, effect, Work::Script(at));
+            plan.step(Stage::Provision, format!("run {}", script.name), reason, self.effect, Work::Script(at));
         }
     }
-    let goes_on = !plan.steps.is_empty() || must_be_proven || template.is_some() || after.is_some();
-    if goes_on && !guest.health.is_empty() && must_run {
-        plan.step(
-            Stage::Health,
-            format!("wait until healthy: {}", names(&guest.health)),
-            "dependants wait for it",
-            Effect::None,
-            Work::Health,
-        );
+
+    /// Whether there is a reason to ask if it is well.
+    fn goes_on(&self, plan: &Builder<'_>) -> bool {
+        !plan.steps.is_empty() || self.must_be_proven()
     }
-    let stops = guest.state != State::Running && (needs_inside || power != Power::Stopped);
-    if guest.state == State::Template {
-        if cleans {
-            let summary = match guest.kind() {
+
+    fn health(&self, plan: &mut Builder<'_>) {
+        if !self.guest.health.is_empty() && self.must_run() {
+            let summary = format!("wait until healthy: {}", names(&self.guest.health));
+            plan.step(Stage::Health, summary, "dependants wait for it", Effect::None, Work::Health);
+        }
+    }
+
+    fn convert(&self, plan: &mut Builder<'_>) {
+        if self.cleans() {
+            let summary = match self.guest.kind() {
                 GuestKind::Vm => "remove cloud-init's state, machine id and ssh host keys",
                 GuestKind::Container => "remove machine id and ssh host keys",
             };
-            plan.step(Stage::Clean, summary, "each clone gets its own", effect, Work::Clean);
+            plan.step(Stage::Clean, summary, "each clone gets its own", self.effect, Work::Clean);
         }
-        if stops {
-            plan.step(Stage::Stop, "stop", "it becomes a template", effect, Work::Stop);
-        }
-        plan.step(Stage::Template, "convert to a template", "it should be one", effect, Work::ConvertToTemplate);
-        return;
+        self.stop(plan, "it becomes a template");
+        plan.step(Stage::Template, "convert to a template", "it should be one", self.effect, Work::ConvertToTemplate);
     }
-    if let Some(template) = template {
-        snapshot(plan, Stage::Template, template, "clones are made from it", effect, SnapshotPurpose::Template);
-    }
-    if let Some(after) = after {
-        snapshot(plan, Stage::SnapshotAfter, after, "the guest is done", effect, SnapshotPurpose::Lifecycle);
-    }
-    if stops {
-        plan.step(Stage::Stop, "stop", "it should be off", effect, Work::Stop);
-    }
-}
 
-fn snapshot(
-    plan: &mut Builder<'_>,
-    stage: Stage,
-    (name, standing): (SnapshotName, Standing),
-    reason: &str,
-    effect: Effect,
-    purpose: SnapshotPurpose,
-) {
-    let effect = effect.min(Effect::Create);
-    if standing == Standing::Stale {
-        let reason = "scripts ran since it was taken";
-        plan.step(stage, format!("replace snapshot {name}"), reason, effect, Work::Replace { name, purpose });
-    } else {
-        plan.step(stage, format!("take snapshot {name}"), reason, effect, Work::Snapshot { name, purpose });
+    fn stop(&self, plan: &mut Builder<'_>, reason: &str) {
+        if self.stops() {
+            plan.step(Stage::Stop, "stop", reason, self.effect, Work::Stop);
+        }
+    }
+
+    fn snapshot(&self, plan: &mut Builder<'_>, due: Option<Due>) {
+        let Some(Due { stage, name, standing, reason, purpose }) = due else { return };
+        let effect = self.effect.min(Effect::Create);
+        if standing == Standing::Stale {
+            let reason = "scripts ran since it was taken";
+            plan.step(stage, format!("replace snapshot {name}"), reason, effect, Work::Replace { name, purpose });
+        } else {
+            plan.step(stage, format!("take snapshot {name}"), reason, effect, Work::Snapshot { name, purpose });
+        }
     }
 }
 

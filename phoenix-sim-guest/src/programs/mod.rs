@@ -4,6 +4,7 @@
 //! once without output, since a guest is taken to have what its scripts use; the world may say otherwise.
 
 mod arguments;
+mod curl;
 mod expression;
 mod files;
 mod grep;
@@ -15,6 +16,7 @@ mod scripts;
 mod sed;
 mod system;
 mod system_trait;
+mod systemctl;
 mod text;
 mod transient;
 mod units;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use phoenix_sim_shell::files::Offset;
-use phoenix_sim_shell::unescape;
 
 use super::arguments::Arguments;
 use super::{Call, Ending};
@@ -11,17 +10,17 @@ use crate::network::{Listener, Reached, reach, reason};
 use crate::world::ResponseWorld;
 
 /// How long a connection to an address without a machine is tried, when nothing else is said.
-const PATIENCE: Duration = Duration::from_secs(130);
+pub(super) const PATIENCE: Duration = Duration::from_secs(130);
 
 /// A URL in its parts.
-struct Url {
-    host: String,
-    port: u16,
-    path: String,
+pub(super) struct Url {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) path: String,
 }
 
 impl Url {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (secure, rest) = if let Some(rest) = text.strip_prefix("https://") {
             (true, rest)
         } else {
@@ -46,25 +45,11 @@ impl Url {
 }
 
 /// How a request went.
-enum Got {
+pub(super) enum Got {
     Answer(ResponseWorld),
     Refused,
     NoAnswer,
     NoName,
-}
-
-/// A name or an address, and a port.
-type Peer<'t> = (&'t str, u16);
-
-/// `--connect-to HOST:PORT:OTHER:PORT` of curl: who is asked in place of whom.
-fn in_place_of(text: &str) -> Option<(Peer<'_>, Peer<'_>)> {
-    let (rest, port) = text.rsplit_once(':')?;
-    let (from, to) = rest.rsplit_once(':').filter(|_| !rest.ends_with(']')).or_else(|| {
-        let at = rest.rfind(":[")?;
-        Some((&rest[..at], &rest[at + 1..]))
-    })?;
-    let (host, from_port) = from.rsplit_once(':')?;
-    Some(((host, from_port.parse().ok()?), (to, port.parse().ok()?)))
 }
 
 impl Call {
@@ -133,7 +118,7 @@ impl Call {
     }
 
     /// Asks for a URL. A name that is no machine here is one of the Internet, which always answers.
-    async fn fetch(&self, url: &Url, patience: Duration) -> Got {
+    pub(super) async fn fetch(&self, url: &Url, patience: Duration) -> Got {
         match reach(&*self.machine().node, self.machine().guest, &url.host, url.port) {
             Reached::Open(listener) => Got::Answer(listener.answer(&*self.machine().node, &url.path)),
             Reached::Refused => Got::Refused,
@@ -144,148 +129,6 @@ impl Call {
             Reached::NoName if url.is_own_network() => Got::NoName,
             Reached::NoName => Got::Answer(ResponseWorld::default()),
         }
-    }
-
-    pub(super) async fn curl(&self) -> Ending {
-        let valued = "oXHdmwueAbcCDEFhKPQrTtUxyYz";
-        let long = [
-            "output",
-            "request",
-            "header",
-            "data",
-            "max-time",
-            "connect-timeout",
-            "write-out",
-            "user",
-            "user-agent",
-            "cacert",
-            "retry",
-            "retry-delay",
-            "retry-max-time",
-            "resolve",
-            "data-raw",
-            "data-binary",
-            "proto",
-            "cert",
-            "key",
-            "output-dir",
-            "unix-socket",
-            "form",
-            "interface",
-            "limit-rate",
-            "url",
-            "connect-to",
-            "noproxy",
-        ];
-        let mut words = self.arguments().to_vec();
-        while let Some(at) = words.iter().position(|word| matches!(word.as_str(), "-K" | "--config")) {
-            let text = match words.get(at + 1) {
-                Some(path) => self.read(path).await.unwrap_or_default(),
-                None => Vec::new(),
-            };
-            words.splice(at..words.len().min(at + 2), configured(&String::from_utf8_lossy(&text)));
-        }
-        let arguments = Arguments::read_long(&words, valued, &long);
-        let Some(target) = arguments.rest.first().map(String::as_str).or(arguments.long_value("url")) else {
-            self.err("curl: try 'curl --help' or 'curl --manual' for more information\n").await;
-            return Ok(2);
-        };
-        let seconds =
-            |text: &str| text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let limit = arguments
-            .value('m')
-            .or(arguments.long_value("max-time"))
-            .or(arguments.long_value("connect-timeout"))
-            .and_then(seconds)
-            .unwrap_or(PATIENCE);
-        let silent = arguments.has('s') || arguments.has_long("silent");
-        let shows = !silent || arguments.has('S') || arguments.has_long("show-error");
-        let fails = arguments.has('f') || arguments.has_long("fail");
-        let write_out = arguments.value('w').or(arguments.long_value("write-out"));
-        let Some(mut url) = Url::parse(target) else { return Ok(0) };
-        if let Some((from, to)) = arguments.long_value("connect-to").and_then(in_place_of)
-            && (url.host.as_str(), url.port) == from
-        {
-            (url.host, url.port) = (to.0.to_owned(), to.1);
-        }
-        let mut tries = arguments.long_value("retry").and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-        let retries_refused = arguments.has_long("retry-connrefused") || arguments.has_long("retry-all-errors");
-        let mut delay = 1;
-        let got = loop {
-            let got = self.fetch(&url, limit).await;
-            let again = match &got {
-                Got::Answer(response) => matches!(response.status, 408 | 429 | 500 | 502 | 503 | 504),
-                Got::Refused => retries_refused,
-                Got::NoAnswer => true,
-                Got::NoName => false,
-            };
-            if !again || tries == 0 {
-                break got;
-            }
-            tries -= 1;
-            let fixed = arguments.long_value("retry-delay").and_then(seconds);
-            self.pause(fixed.unwrap_or(Duration::from_secs(delay))).await;
-            delay = (delay * 2).min(600);
-        };
-        let Url { host, port, .. } = &url;
-        let (code, text, status) = match &got {
-            Got::Answer(response) if fails && response.status >= 400 => {
-                (22, format!("The requested URL returned error: {}", response.status), response.status)
-            }
-            Got::Answer(response) => (0, String::new(), response.status),
-            Got::Refused => {
-                (7, format!("Failed to connect to {host} port {port} after 0 ms: Couldn't connect to server"), 0)
-            }
-            Got::NoAnswer => (28, format!("Connection timed out after {} milliseconds", limit.as_millis()), 0),
-            Got::NoName => (6, format!("Could not resolve host: {host}"), 0),
-        };
-        if let (Got::Answer(response), 0) = (&got, code) {
-            let head = format!(
-                "HTTP/1.1 {} {}\r\ncontent-length: {}\r\n\r\n",
-                response.status,
-                reason(response.status),
-                response.body.len()
-            );
-            let body = match (
-                arguments.has('I') || arguments.has_long("head"),
-                arguments.has('i') || arguments.has_long("include"),
-            ) {
-                (true, _) => head,
-                (_, true) => head + &response.body,
-                _ => response.body.clone(),
-            };
-            let named = arguments.has('O') || arguments.has_long("remote-name");
-            let output = arguments.value('o').or(arguments.long_value("output"));
-            let output = output.or_else(|| if named { url.path.rsplit('/').next() } else { None });
-            match output {
-                Some(path) if path != "-" => {
-                    let absolute = self.absolute(path);
-                    if !absolute.starts_with("/dev/") {
-                        let written =
-                            self.machine().files(|view| view.write(&absolute, body.as_bytes(), Offset::Replace, 0o644));
-                        if written.is_err() {
-                            self.err(&format!("curl: (23) Failure writing output to destination {path}\n")).await;
-                            return Ok(23);
-                        }
-                    }
-                }
-                _ => self.out(body).await?,
-            }
-        }
-        if let Some(format) = write_out {
-            let text = format
-                .replace("%{http_code}", &format!("{status:03}"))
-                .replace("%{response_code}", &format!("{status:03}"))
-                .replace("%{url_effective}", target)
-                .replace("%{time_total}", "0.001000")
-                .replace("%{ssl_verify_result}", "0");
-            let (bytes, _) = unescape(&text, phoenix_sim_shell::Escapes::Format);
-            self.out(bytes).await?;
-        }
-        if code != 0 && shows {
-            self.err(&format!("curl: ({code}) {text}\n")).await;
-        }
-        Ok(code)
     }
 
     pub(super) async fn wget(&self) -> Ending {
@@ -433,33 +276,4 @@ impl Call {
             Reached::NoName => Ok(0),
         }
     }
-}
-
-/// The options in a configuration file of curl: `name = "value"`, `name value` or `name` a line.
-fn configured(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let end = line.find([' ', '\t', '=', ':']).unwrap_or(line.len());
-        let (name, rest) = line.split_at(end);
-        words.push(format!("--{}", name.trim_start_matches('-')));
-        let rest = rest.trim_start_matches([' ', '\t', '=', ':']);
-        match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let mut value = String::new();
-                let mut characters = quoted.chars();
-                while let Some(c) = characters.next().filter(|c| *c != '"') {
-                    match (c, if c == '\\' { characters.next() } else { None }) {
-                        ('\\', Some('n')) => value.push('\n'),
-                        ('\\', Some('t')) => value.push('\t'),
-                        ('\\', Some(escaped)) => value.push(escaped),
-                        (c, _) => value.push(c),
-                    }
-                }
-                words.push(value);
-            }
-            None if !rest.is_empty() => words.push(rest.to_owned()),
-            None => {}
-        }
-    }
-    words
 }
