@@ -3,7 +3,7 @@
 use phoenix_pve::{ConfEdit, GuestError, GuestFiles};
 use phoenix_types::{ConfSection, GuestId, GuestKind};
 
-use super::{Adoptee, Adoption};
+use super::adoption::{Adoptee, Adoption};
 use crate::guest::{Record, is_mark, mark};
 use crate::node::Node;
 

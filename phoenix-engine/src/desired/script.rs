@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use phoenix_config::model::{Guest, ScriptPlace};
 use serde_json::Value;
 
-use super::LowerError;
+use super::error::LowerError;
 use crate::digest::Digest;
 
 /// A provisioning script.

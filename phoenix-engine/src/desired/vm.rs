@@ -9,7 +9,7 @@ use phoenix_pve::InvalidSettings;
 use phoenix_types::{GuestId, Ipv4Setting, SnapshotName, StorageId, VolumeId};
 use phoenix_vm::{Agent, CreateVm, CustomData, Image, IpConfig, VmNet, VmSettings};
 
-use super::LowerError;
+use super::error::LowerError;
 
 /// What only a VM has.
 #[derive(Debug, Clone)]

@@ -9,7 +9,8 @@ use phoenix_lxc::MountSource;
 use phoenix_pve::{DiskFormat, Feature, Storages};
 use phoenix_types::{ConfSection, GuestId, GuestKind, VolumeId};
 
-use super::{Check, Inspection};
+use super::inspection::Inspection;
+use crate::check::Check;
 use crate::desired::{Desired, DesiredGuest, ImageSource, Spec, VmOrigin};
 use crate::observe::Observed;
 

@@ -9,7 +9,8 @@ use phoenix_config::model::{Container, IdMapKind};
 use phoenix_host::{FileKind, HostError};
 use phoenix_types::{Cidr, GuestConf, GuestId};
 
-use super::{Check, Inspection};
+use super::inspection::Inspection;
+use crate::check::Check;
 use crate::decide::removed;
 use crate::observe::{DATACENTER_FIREWALL, Observed};
 

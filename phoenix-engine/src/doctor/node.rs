@@ -5,7 +5,8 @@ use phoenix_config::model::State;
 use phoenix_host::HostError;
 use serde::Deserialize;
 
-use super::{Check, Inspection};
+use super::inspection::Inspection;
+use crate::check::Check;
 use crate::lock;
 
 /// The programs that every run needs.

@@ -7,7 +7,8 @@ use phoenix_config::Severity;
 use phoenix_host::HostError;
 use phoenix_types::{Cidr, GuestId};
 
-use super::{Check, Inspection};
+use super::inspection::Inspection;
+use crate::check::Check;
 use crate::desired::{Desired, NfsServer, Spec};
 
 /// A volume that a VM mounts from this node.

@@ -10,7 +10,9 @@ use phoenix_host::HostError;
 use phoenix_pve::{Storage, Storages};
 use phoenix_types::{DiskSize, GuestId, VolumeId};
 
-use super::{Check, Inspection, features};
+use super::features;
+use super::inspection::Inspection;
+use crate::check::Check;
 use crate::desired::Desired;
 use crate::observe::Observed;
 

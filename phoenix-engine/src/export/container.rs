@@ -6,7 +6,8 @@ use phoenix_lxc::{ContainerSettings, Features, MountPoint, MountSource, Net, Roo
 use phoenix_types::{ConfSection, GuestId};
 
 use super::entry::{Entry, Guest};
-use super::{firewall, linked_to};
+use super::firewall;
+use super::linked::linked_to;
 use crate::guest::is_mark;
 
 /// Stands next to a template that is none.

@@ -7,7 +7,8 @@ use phoenix_types::{ConfSection, GuestId, GuestKind, Hostname, Ipv4Setting};
 use phoenix_vm::{IpConfig, NetModel, VmSettings};
 
 use super::entry::{Entry, Guest};
-use super::{firewall, linked_to};
+use super::firewall;
+use super::linked::linked_to;
 use crate::guest::root_disk;
 
 /// Stands next to an image that is none.
