@@ -27,6 +27,8 @@
 //! [`graph`] who waits for whom, [`rules`] the checks over the whole fleet. Rendering of diagnostics, and everything that
 //! touches a node, is somebody else's.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod diagnostic;
 mod dialect;
 mod expand;

@@ -28,6 +28,8 @@
 //!
 //! What this crate does not do: it reads no configuration and starts or changes no guest.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod attempt;
 mod context;
 mod evidence;

@@ -8,6 +8,8 @@
 //! assert_eq!(classify("VM 100 already running\n"), ErrorClass::AlreadyRunning);
 //! ```
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod adapter;
 mod class;
 mod error;

@@ -16,6 +16,8 @@
 //! | [`services`], `journal`, `shares`, `network`, `cloud_config` | what happens by itself: booting, services, ports, mounts, files that appear |
 //! | [`world`] | the part of `world.json` about guests |
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod agent;
 mod base;
 pub mod calendar;

@@ -1,5 +1,7 @@
 //! Files of the machine that the simulated node runs on: when its tools are programs, what they are given are real paths.
 
+#![cfg_attr(not(test), expect(clippy::disallowed_methods, reason = "files of the machine that the program runs on"))]
+
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, symlink};

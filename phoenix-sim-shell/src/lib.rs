@@ -13,6 +13,8 @@
 //!
 //! Time passes only in programs; a script that does too much without letting time pass is ended ([`System::spend`]).
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod arithmetic;
 mod braces;
 mod builtin_names;

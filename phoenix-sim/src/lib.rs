@@ -37,6 +37,8 @@
 //! What this crate does not do: it knows no other node than the one, so nothing migrates; backups, terminals and the graphical
 //! console are left out; packets are not simulated, only who listens where.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod api;
 pub mod check;
 mod entry;

@@ -1,5 +1,7 @@
 //! The world of a simulated node: what cannot be derived from command lines. Read from `world.json`.
 
+#![cfg_attr(not(test), expect(clippy::disallowed_methods, reason = "`world.json` is read here"))]
+
 use std::collections::BTreeMap;
 use std::io;
 

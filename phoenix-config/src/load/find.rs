@@ -1,5 +1,7 @@
 //! Which files there are.
 
+#![cfg_attr(not(test), expect(clippy::disallowed_methods, reason = "configuration files are read here"))]
+
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,10 @@
 //! Where scripts are looked for.
 
+#![cfg_attr(
+    not(test),
+    expect(clippy::disallowed_methods, reason = "scripts are checked when the configuration is loaded")
+)]
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 

@@ -77,7 +77,7 @@ pub(super) fn provisioning(plan: &mut Builder<'_>, now: &Now<'_>, pending: Optio
     let course = Course { guest: plan.guest, now, pending, effect };
     let Snapshots { before, after, template } = course.snapshots(plan);
     course.start(plan);
-    course.await_inside(plan);
+    course.ready_inside(plan);
     course.identity(plan);
     course.volumes(plan);
     course.snapshot(plan, before);
@@ -226,7 +226,7 @@ impl Course<'_> {
     }
 
     /// A VM that was just started, or that later steps work in, is ready once its agent and cloud-init are.
-    fn await_inside(&self, plan: &mut Builder<'_>) {
+    fn ready_inside(&self, plan: &mut Builder<'_>) {
         let starts = self.starts();
         if self.guest.kind() != GuestKind::Vm || !(starts || self.works_inside() || self.must_be_proven()) {
             return;

@@ -1,5 +1,7 @@
 //! Scripts with their text and digest.
 
+#![cfg_attr(not(test), expect(clippy::disallowed_methods, reason = "scripts are read here"))]
+
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;

@@ -3,6 +3,8 @@
 //! Several processes may use one folder. While a process has a command in flight it holds `DIR/.lock`; when it begins one it
 //! takes over what others have written meanwhile, and when one ends it writes what has changed.
 
+#![cfg_attr(not(test), expect(clippy::disallowed_methods, reason = "the folder that keeps a node"))]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
