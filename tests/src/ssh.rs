@@ -1,7 +1,7 @@
 //! Stands in for `ssh`: the remote line goes to the shell of a simulated node that is kept in `$PHOENIX_SIM_DIR`, as sshd
 //! would give it to the shell of a real one. The node's commands take no time, or with `$PHOENIX_SIM_PACE` their own. With
 //! `$PHOENIX_SIM_CUT` the link breaks after so many bytes of standard input: the node continues with what it got, and nothing comes
-//! back.
+//! back. With `$PHOENIX_SIM_INSIDES` the guests are real systems below that folder: what goes inside goes there.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::{Chunk, Command, Effect, Host, Input, Stream};
+use phoenix_host::{Chunk, Command, Effect, Host, HostError, Input, Output, Stream};
 use phoenix_sim::{Between, SimNode, World};
+use phoenix_tests::real::{Insides, Kinds};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
@@ -51,31 +52,81 @@ fn run() -> Result<u8, Box<dyn std::error::Error>> {
             Ok(0)
         });
     }
+    let insides = std::env::var_os("PHOENIX_SIM_INSIDES").map(|folder| Insides::new(folder.into(), Kinds::All));
     let cut: Option<u64> = std::env::var("PHOENIX_SIM_CUT").ok().map(|bytes| bytes.parse()).transpose()?;
     let mut stdin = Vec::new();
     io::stdin().take(cut.unwrap_or(u64::MAX)).read_to_end(&mut stdin)?;
-    runtime.block_on(async {
-        let node = SimNode::kept(&folder, world, Between::RunsOn)?;
-        let (tap, mut chunks) = mpsc::unbounded_channel();
-        let mut command = Command::new("sh", Effect::Change, DEADLINE).args(["-c", &line]);
-        command.stdin = Some(Input::Bytes(stdin));
-        command.tap = Some(tap);
-        let running = node.clone();
-        let work = async move { Host::run(&running, command).await };
-        let show = async {
-            while let Some(chunk) = chunks.recv().await {
-                if cut.is_none() {
-                    show(&chunk);
-                }
-            }
-        };
-        let (output, ()) = tokio::join!(work, show);
-        node.settle(DEADLINE).await;
-        if cut.is_some() {
-            return Err("Connection to node closed by remote host.".into());
+    let asked = insides.and_then(|insides| Some((insides, asked(&line, &stdin)?)));
+    if let Some((insides, command)) = &asked {
+        if let Some(answer) = real()?.block_on(insides.answer(command)) {
+            return match answer {
+                Err(HostError::Deadline { .. }) => Ok(told(&Output { status: Some(124), ..Output::default() })),
+                answer => Ok(told(&answer?)),
+            };
         }
-        Ok(output?.status.and_then(|status| u8::try_from(status).ok()).unwrap_or(255))
-    })
+        insides.before(&command.argv());
+    }
+    runtime
+        .block_on(async {
+            let node = SimNode::kept(&folder, world, Between::RunsOn)?;
+            let (tap, mut chunks) = mpsc::unbounded_channel();
+            let mut command = Command::new("sh", Effect::Change, DEADLINE).args(["-c", &line]);
+            command.stdin = Some(Input::Bytes(stdin));
+            command.tap = Some(tap);
+            let running = node.clone();
+            let work = async move { Host::run(&running, command).await };
+            let show = async {
+                while let Some(chunk) = chunks.recv().await {
+                    if cut.is_none() {
+                        show(&chunk);
+                    }
+                }
+            };
+            let (output, ()) = tokio::join!(work, show);
+            node.settle(DEADLINE).await;
+            if cut.is_some() {
+                return Err("Connection to node closed by remote host.".into());
+            }
+            Ok(output?)
+        })
+        .and_then(|output: Output| {
+            // The wrapper's own status is that of the last command in it, which tells the status of the tool.
+            if let Some((insides, command)) = &asked
+                && String::from_utf8_lossy(&output.stderr).trim_end().ends_with("phoenix-status 0")
+            {
+                real()?.block_on(insides.after(&command.argv()))?;
+            }
+            Ok(output.status.and_then(|status| u8::try_from(status).ok()).unwrap_or(255))
+        })
+}
+
+/// A runtime whose clock is the real one.
+fn real() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// The command in a line of the ssh host: behind its own program, and the seconds that the command may take.
+fn asked(line: &str, stdin: &[u8]) -> Option<Command> {
+    let words = shell_words::split(line).ok()?;
+    let [shell, _, _, _, seconds, program, args @ ..] = words.as_slice() else { return None };
+    if shell != "sh" {
+        return None;
+    }
+    let deadline = Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?;
+    let mut command = Command::new(program.as_str(), Effect::Change, deadline).args(args);
+    command.output_limit = 64 << 20;
+    command.stdin = Some(Input::Bytes(stdin.to_vec()));
+    Some(command)
+}
+
+/// Shows the output of a command as the ssh host's own program does.
+fn told(output: &Output) -> u8 {
+    for (stream, bytes) in [(Stream::Stdout, &output.stdout), (Stream::Stderr, &output.stderr)] {
+        show(&Chunk { stream, bytes: bytes.clone() });
+    }
+    let mark = format!("\nphoenix-status {}\n", output.status.unwrap_or(137));
+    show(&Chunk { stream: Stream::Stderr, bytes: mark.into_bytes() });
+    0
 }
 
 /// Where a line leads that connects standard input and output with a socket of the node.

@@ -17,12 +17,12 @@ use phoenix_health::{
 use phoenix_host::{Command, Effect, Inside, Layered, LocalSecrets};
 use phoenix_lxc::Pct;
 use phoenix_pve::Guests as _;
+use phoenix_tests::real::Kind;
 use phoenix_types::{GuestId, GuestKind, KnownSecrets};
 use phoenix_vm::Qm;
 use serde_json::{Map, Value, json};
 
 use super::node::RealNode;
-use super::system::Kind;
 
 const CLEAN: &str = include_str!("../../../phoenix-engine/src/converge/steps/clean.sh");
 const RENEW: &str = include_str!("../../../phoenix-engine/src/converge/steps/renew.sh");

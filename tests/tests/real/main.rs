@@ -5,12 +5,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a case that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
-mod agent;
 mod cases;
 mod node;
-mod system;
 
 use std::process::ExitCode;
+
+use phoenix_tests::real;
 
 fn main() -> ExitCode {
     // As a test of the harness: asked for the list, there is nothing to choose from.
@@ -22,10 +22,10 @@ fn main() -> ExitCode {
         let required = std::env::var_os("PHOENIX_REAL").is_some_and(|value| value == "required");
         ExitCode::from(u8::from(required))
     };
-    if let Some(reason) = system::missing() {
+    if let Some(reason) = real::missing() {
         return not_run(format!("this machine {reason}"));
     }
-    let built = match system::build_all() {
+    let built = match real::build_all() {
         Ok(built) => built,
         Err(error) => return not_run(format!("they cannot be built: {error}")),
     };

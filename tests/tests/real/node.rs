@@ -1,49 +1,39 @@
 //! A simulated node whose guests have real insides.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use camino::Utf8Path;
 use phoenix_host::{ByteStream, Command, Created, FileStat, Host, HostError, Output};
 use phoenix_sim::{SimNode, World};
+use phoenix_tests::real::{CACHE, Insides, Kind, Kinds, System};
 use tokio::time::Instant;
-
-use super::agent;
-use super::system::{Kind, System};
-
-/// How long a system may take to boot.
-const BOOT: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
 pub(crate) struct RealNode {
     sim: SimNode,
-    kinds: BTreeMap<u32, Kind>,
-    systems: Mutex<BTreeMap<u32, Arc<System>>>,
+    insides: Insides,
 }
 
 impl RealNode {
     /// A node on which guests with these ids are systems of these kinds, as soon as they are made.
     pub(crate) fn new(kinds: &[(u32, Kind)]) -> Self {
-        Self { sim: SimNode::new(World::default()), kinds: kinds.iter().copied().collect(), systems: Mutex::default() }
+        let ids: Vec<String> = kinds.iter().map(|(id, _)| id.to_string()).collect();
+        let folder = Path::new(CACHE).join(format!("run-{}-{}", std::process::id(), ids.join("-")));
+        let kinds = Kinds::Listed(kinds.iter().copied().collect());
+        Self { sim: SimNode::new(World::default()), insides: Insides::new(folder, kinds) }
     }
 
-    /// The inside of a guest; it is made when it is first asked for.
-    pub(crate) fn system(&self, id: u32) -> Arc<System> {
-        let mut systems = self.systems.lock().unwrap_or_else(PoisonError::into_inner);
-        let kind = self.kinds[&id];
-        Arc::clone(systems.entry(id).or_insert_with(|| Arc::new(System::new(kind, id).expect("files for a system"))))
+    /// The inside of a guest.
+    pub(crate) fn system(&self, id: u32) -> System {
+        self.insides.system(id)
     }
+}
 
-    async fn boot(&self, id: u32) {
-        let system = self.system(id);
-        system.start().expect("systemd-nspawn");
-        let deadline = Instant::now() + BOOT;
-        while !system.is_up().await {
-            assert!(Instant::now() < deadline, "{id} does not boot");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+impl Drop for RealNode {
+    fn drop(&mut self) {
+        self.insides.remove();
     }
 }
 
@@ -55,37 +45,16 @@ impl Host for RealNode {
 
     async fn run(&self, command: Command) -> Result<Output, HostError> {
         let begun = Instant::now();
-        let argv = command.argv();
-        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        let id = |at: usize| {
-            words.get(at).and_then(|word| word.parse::<u32>().ok()).filter(|id| self.kinds.contains_key(id))
-        };
-        let input = command.stdin.as_ref().map(|input| input.as_bytes().to_vec());
-        let mut output = match words.as_slice() {
-            ["pct", "exec", ..] if let Some(id) = id(2) => {
-                let inside = argv.iter().position(|word| word == "--").map_or(&[][..], |at| &argv[at + 1..]);
-                let inside = inside.to_vec();
-                self.system(id).enter(&inside, command).await?
+        let mut output = if let Some(answer) = self.insides.answer(&command).await {
+            answer?
+        } else {
+            let argv = command.argv();
+            self.insides.before(&argv);
+            let output = Host::run(&self.sim, command).await?;
+            if output.succeeded() {
+                self.insides.after(&argv).await.expect("a system that boots");
             }
-            ["qm", "guest", "exec", ..] if let Some(id) = id(3) => {
-                agent::exec(&self.system(id).agent(), &argv[4..], input.as_deref()).await
-            }
-            ["qm", "guest", "exec-status", _, pid] if let Some(id) = id(3) => {
-                agent::exec_status(&self.system(id).agent(), pid).await
-            }
-            ["qm", "guest", "cmd", _, "ping"] if let Some(id) = id(3) => agent::ping(&self.system(id).agent()).await,
-            ["pct" | "qm", "start", ..] if let Some(id) = id(2) => {
-                let output = Host::run(&self.sim, command).await?;
-                if output.succeeded() {
-                    self.boot(id).await;
-                }
-                output
-            }
-            ["pct" | "qm", "stop" | "shutdown" | "destroy", ..] if let Some(id) = id(2) => {
-                self.system(id).stop();
-                Host::run(&self.sim, command).await?
-            }
-            _ => Host::run(&self.sim, command).await?,
+            output
         };
         output.elapsed = begun.elapsed();
         Ok(output)

@@ -4,18 +4,19 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use phoenix_host::{Command, Host as _, HostError, Local, Output};
 
 /// Where root file systems are kept from run to run. It is outside of the repository.
-const CACHE: &str = "/var/cache/phoenix-real";
+pub const CACHE: &str = "/var/cache/phoenix-real";
+/// How long a system may take to boot.
+const BOOT: Duration = Duration::from_secs(120);
 const MIRROR: &str = "http://deb.debian.org/debian";
 
 /// A kind of system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Debian 12 with systemd, cloud-init and the guest agent: the inside of a VM.
     Bookworm,
     /// Debian 13 with systemd: the inside of a container.
@@ -25,9 +26,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Bookworm, Self::Trixie, Self::Busybox];
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Bookworm, Self::Trixie, Self::Busybox];
 
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Bookworm => "debian 12 in a vm",
             Self::Trixie => "debian 13",
@@ -35,7 +39,9 @@ impl Kind {
         }
     }
 
-    pub(crate) fn has_systemd(self) -> bool {
+    /// Whether systemd is its first process.
+    #[must_use]
+    pub fn has_systemd(self) -> bool {
         self != Self::Busybox
     }
 
@@ -112,7 +118,8 @@ fn run(process: &mut Process) -> io::Result<()> {
 }
 
 /// What this machine lacks for real systems.
-pub(crate) fn missing() -> Option<String> {
+#[must_use]
+pub fn missing() -> Option<String> {
     let user = Process::new("id").arg("-u").output().ok()?;
     if user.stdout.trim_ascii() != b"0" {
         return Some("needs root".to_owned());
@@ -127,7 +134,10 @@ pub(crate) fn missing() -> Option<String> {
 }
 
 /// Makes all root file systems; how long that took.
-pub(crate) fn build_all() -> io::Result<Duration> {
+///
+/// # Errors
+/// When a package cannot be fetched, or a file not written.
+pub fn build_all() -> io::Result<Duration> {
     let begun = Instant::now();
     fs::create_dir_all(CACHE)?;
     let lock = File::create(Path::new(CACHE).join(".lock"))?;
@@ -138,23 +148,32 @@ pub(crate) fn build_all() -> io::Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// A system that was booted. It ends, and its files go, when this is dropped.
-#[derive(Debug)]
-pub(crate) struct System {
+/// A system with files of its own, in a folder. What runs of it is found from there, so that one process boots it and another one
+/// enters it.
+#[derive(Debug, Clone)]
+pub struct System {
     kind: Kind,
     folder: PathBuf,
-    nspawn: Mutex<Option<std::process::Child>>,
 }
 
 impl System {
-    /// A system with files of its own, switched off.
-    pub(crate) fn new(kind: Kind, id: u32) -> io::Result<Self> {
-        let folder = Path::new(CACHE).join(format!("run-{}-{id}", std::process::id()));
-        fs::create_dir_all(folder.join("shared"))?;
-        run(Process::new("cp").args(["-a", "--reflink=auto"]).arg(kind.root()).arg(folder.join("root")))?;
-        let system = Self { kind, folder, nspawn: Mutex::default() };
-        system.furnish()?;
-        Ok(system)
+    /// The system in a folder.
+    #[must_use]
+    pub fn new(kind: Kind, folder: PathBuf) -> Self {
+        Self { kind, folder }
+    }
+
+    /// Gives it its files, unless it has them: those of its kind, or those of another system.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn make(&self, from: Option<&Path>) -> io::Result<()> {
+        if self.root().exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(self.folder.join("shared"))?;
+        copy(from.unwrap_or(&self.kind.root()), &self.root())?;
+        self.furnish()
     }
 
     fn furnish(&self) -> io::Result<()> {
@@ -176,76 +195,138 @@ impl System {
             fs::write(units.join("qemu-guest-agent.service"), unit)?;
             fs::create_dir_all(units.join("multi-user.target.wants"))?;
             let wanted = units.join("multi-user.target.wants/qemu-guest-agent.service");
+            let _ = fs::remove_file(&wanted);
             std::os::unix::fs::symlink("/etc/systemd/system/qemu-guest-agent.service", wanted)?;
         }
         Ok(())
     }
 
-    pub(crate) fn root(&self) -> PathBuf {
+    /// Its files.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
         self.folder.join("root")
     }
 
+    fn snapshot(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("snapshot-{name}"))
+    }
+
+    /// Keeps the files as they are now.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn take_snapshot(&self, name: &str) -> io::Result<()> {
+        copy(&self.root(), &self.snapshot(name))
+    }
+
+    /// Goes back to kept files. The system is off.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn roll_back(&self, name: &str) -> io::Result<()> {
+        fs::remove_dir_all(self.root())?;
+        copy(&self.snapshot(name), &self.root())
+    }
+
+    /// Forgets kept files.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn delete_snapshot(&self, name: &str) -> io::Result<()> {
+        fs::remove_dir_all(self.snapshot(name))
+    }
+
+    /// The files that a clone begins with.
+    #[must_use]
+    pub fn files(&self, snapshot: Option<&str>) -> PathBuf {
+        snapshot.map_or_else(|| self.root(), |name| self.snapshot(name))
+    }
+
+    /// Switches it off and removes its files.
+    pub fn remove(&self) {
+        self.stop();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
     /// The socket of the guest agent.
-    pub(crate) fn agent(&self) -> PathBuf {
+    #[must_use]
+    pub fn agent(&self) -> PathBuf {
         self.folder.join("shared/agent")
     }
 
-    fn process(&self) -> std::sync::MutexGuard<'_, Option<std::process::Child>> {
-        self.nspawn.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// The process that keeps it running.
+    fn keeper(&self) -> Option<u32> {
+        let pid: u32 = fs::read_to_string(self.folder.join("pid")).ok()?.trim().parse().ok()?;
+        // A process that ended may wait to be reaped, and another one may have got its number: then there is no such line.
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let folder = self.folder.to_str()?;
+        String::from_utf8_lossy(&line).contains(folder).then_some(pid)
     }
 
     /// Boots it.
-    pub(crate) fn start(&self) -> io::Result<()> {
-        let mut process = self.process();
-        if process.is_some() {
+    ///
+    /// # Errors
+    /// When it has no files, or the program that boots it does not start.
+    pub fn start(&self) -> io::Result<()> {
+        if self.keeper().is_some() {
             return Ok(());
         }
-        let name = format!(
-            "rig{}",
-            self.folder.file_name().map(|name| name.to_string_lossy().replace("run-", "")).unwrap_or_default()
-        );
+        self.make(None)?;
+        let _ = fs::remove_file(self.folder.join("pid"));
+        let words: Vec<String> =
+            self.folder.iter().rev().take(2).map(|word| word.to_string_lossy().into_owned()).collect();
         let console = File::create(self.folder.join("console"))?;
-        let mut nspawn = Process::new("systemd-nspawn");
+        // In a session of its own: the system goes on when the one who switched it on ends.
+        let mut nspawn = Process::new("setsid");
         nspawn
-            .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--private-network", "--console=pipe"])
-            .arg(format!("--machine={name}"))
+            .args(["--fork", "sh", "-c", "echo $$ > \"$1.part\"; mv \"$1.part\" \"$1\"; shift; exec \"$@\"", "sh"])
+            .arg(self.folder.join("pid"))
+            .args(["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--private-network"])
+            .args(["--console=pipe", &format!("--machine=rig-{}", words.join("-"))])
             .arg(format!("--directory={}", self.root().display()))
             .arg(format!("--bind={}:/run/rig", self.folder.join("shared").display()))
             .stdin(Stdio::null())
             .stdout(console.try_clone()?)
             .stderr(console);
-        *process = Some(nspawn.spawn()?);
+        if !nspawn.status()?.success() {
+            return Err(io::Error::other("systemd-nspawn does not start"));
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.folder.join("pid").exists() {
+            if Instant::now() > deadline {
+                return Err(io::Error::other("systemd-nspawn does not start"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Ok(())
     }
 
     /// Switches it off.
-    pub(crate) fn stop(&self) {
-        let leader = self.leader();
-        let Some(mut nspawn) = self.process().take() else { return };
-        if let Some(leader) = leader {
-            let _ = Process::new("kill").args(["-KILL", &leader.to_string()]).status();
+    pub fn stop(&self) {
+        let Some(keeper) = self.keeper() else { return };
+        let kill = |pid: u32| Process::new("kill").args(["-KILL", &pid.to_string()]).status();
+        if let Some(leader) = self.leader() {
+            let _ = kill(leader);
         }
         // It ends with its leader; one that has none yet is ended itself.
         let deadline = Instant::now() + Duration::from_secs(10);
-        while matches!(nspawn.try_wait(), Ok(None)) {
+        while self.keeper() == Some(keeper) {
             if Instant::now() > deadline {
-                let _ = nspawn.kill();
-                break;
+                let _ = kill(keeper);
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        let _ = nspawn.wait();
     }
 
     /// The first process inside, by its number outside.
     fn leader(&self) -> Option<u32> {
-        let nspawn = self.process().as_ref()?.id();
-        let children = fs::read_to_string(format!("/proc/{nspawn}/task/{nspawn}/children")).ok()?;
+        let keeper = self.keeper()?;
+        let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).ok()?;
         children.split_whitespace().next()?.parse().ok()
     }
 
     /// Whether programs can be run inside.
-    pub(crate) async fn is_up(&self) -> bool {
+    pub async fn is_up(&self) -> bool {
         let probe: &[&str] = if self.kind.has_systemd() {
             &["sh", "-c", "case $(systemctl is-system-running) in running|degraded) ;; *) exit 1 ;; esac"]
         } else {
@@ -256,8 +337,27 @@ impl System {
         self.enter(&argv, command).await.is_ok_and(|output| output.succeeded())
     }
 
+    /// Boots it and waits until programs can be run inside.
+    ///
+    /// # Errors
+    /// When it does not boot.
+    pub async fn boot(&self) -> io::Result<()> {
+        self.start()?;
+        let deadline = Instant::now() + BOOT;
+        while !self.is_up().await {
+            if Instant::now() > deadline {
+                return Err(io::Error::other(format!("{} does not boot", self.folder.display())));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+
     /// Runs a program inside, as `pct exec` does: with the limits, the input and the listener of a command.
-    pub(crate) async fn enter(&self, argv: &[String], mut command: Command) -> Result<Output, HostError> {
+    ///
+    /// # Errors
+    /// When the program does not end in time.
+    pub async fn enter(&self, argv: &[String], mut command: Command) -> Result<Output, HostError> {
         let Some(leader) = self.leader() else {
             return Ok(Output { status: Some(255), stderr: b"it is off".to_vec(), ..Output::default() });
         };
@@ -271,9 +371,11 @@ impl System {
     }
 }
 
-impl Drop for System {
-    fn drop(&mut self) {
-        self.stop();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
+/// Copies files with all that belongs to them.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let part = to.with_extension("part");
+    let _ = fs::remove_dir_all(&part);
+    // A file that goes while it is copied is no fault: the system may be running.
+    let _ = Process::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(&part).stderr(Stdio::null()).status()?;
+    fs::rename(part, to)
 }

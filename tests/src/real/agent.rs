@@ -33,7 +33,7 @@ fn printed(answer: &Value) -> Output {
     Output { status: Some(0), stdout: answer.to_string().into_bytes(), ..Output::default() }
 }
 
-pub(crate) async fn ping(socket: &Path) -> Output {
+pub(super) async fn ping(socket: &Path) -> Output {
     match ask(socket, "guest-ping", &json!({})).await {
         Some(answer) if answer.get("return").is_some() => Output { status: Some(0), ..Output::default() },
         _ => silent(),
@@ -75,7 +75,7 @@ async fn status(socket: &Path, pid: u64) -> Result<Value, Output> {
 }
 
 /// `qm guest exec`, with what stands behind its id.
-pub(crate) async fn exec(socket: &Path, words: &[String], stdin: Option<&[u8]>) -> Output {
+pub(super) async fn exec(socket: &Path, words: &[String], stdin: Option<&[u8]>) -> Output {
     let at = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let (options, argv) = (&words[..at], words.get(at + 1..).unwrap_or_default());
     let value = |name: &str| options.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
@@ -100,7 +100,7 @@ pub(crate) async fn exec(socket: &Path, words: &[String], stdin: Option<&[u8]>) 
 }
 
 /// `qm guest exec-status`.
-pub(crate) async fn exec_status(socket: &Path, pid: &str) -> Output {
+pub(super) async fn exec_status(socket: &Path, pid: &str) -> Output {
     match status(socket, pid.parse().unwrap_or(0)).await {
         Ok(answer) => printed(&answer),
         Err(output) => output,

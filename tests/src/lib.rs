@@ -1,0 +1,3 @@
+//! What several programs and tests of this crate share.
+
+pub mod real;
