@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use phoenix_types::{GuestId, KnownSecrets, StorageId};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, SetOnce, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -95,7 +95,7 @@ pub async fn converge(
             .collect(),
         storages: storages(&desired, options.jobs_per_storage),
         urgency: urgency(&plan),
-        outcomes: plan.guests.iter().map(|guest| (guest.id, watch::Sender::new(None))).collect(),
+        outcomes: plan.guests.iter().map(|guest| (guest.id, SetOnce::new())).collect(),
         gates: Gates::Asked,
     });
     let mut tasks = JoinSet::new();

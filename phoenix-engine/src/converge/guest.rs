@@ -40,8 +40,9 @@ pub(super) async fn run(
         GuestOutcome::Blocked { by } => DependencyOutcome::Bad(*by),
         _ => DependencyOutcome::Bad(events.guest),
     };
-    if let Some(sender) = run.outcomes.get(&events.guest) {
-        sender.send_replace(Some(word));
+    if let Some(known) = run.outcomes.get(&events.guest) {
+        // It is set here alone.
+        let _ = known.set(word);
     }
     outcome
 }
@@ -198,23 +199,21 @@ async fn wait_for_needs(run: &Run, plan: &GuestPlan, events: &EventSender) -> Re
         .needs
         .iter()
         .copied()
-        .filter(|id| run.outcomes.get(id).is_some_and(|word| word.borrow().is_none()))
+        .filter(|id| run.outcomes.get(id).is_some_and(|known| !known.initialized()))
         .collect();
     if !open.is_empty() {
         events.send(EventKind::GuestWaiting { on: open });
     }
     for need in &plan.needs {
-        let Some(word) = run.outcomes.get(need) else { continue };
-        let mut heard = word.subscribe();
-        let said = tokio::select! {
+        let Some(known) = run.outcomes.get(need) else { continue };
+        let outcome = tokio::select! {
             biased;
-            said = heard.wait_for(Option::is_some) => said.ok().and_then(|word| *word),
+            outcome = known.wait() => outcome,
             () = run.cancel.cancelled() => return Err(GuestOutcome::Cancelled),
         };
-        match said {
-            Some(DependencyOutcome::Good) => {}
-            Some(DependencyOutcome::Bad(by)) => return Err(GuestOutcome::Blocked { by }),
-            None => return Err(GuestOutcome::Blocked { by: *need }),
+        match outcome {
+            DependencyOutcome::Good => {}
+            DependencyOutcome::Bad(by) => return Err(GuestOutcome::Blocked { by: *by }),
         }
     }
     Ok(())

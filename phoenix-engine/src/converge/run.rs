@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use phoenix_types::{FleetName, GuestId};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, SetOnce};
 use tokio_util::sync::CancellationToken;
 
 use super::error::StepError;
@@ -48,7 +48,8 @@ pub(crate) struct Run {
     pub(super) storages: BTreeMap<GuestId, Arc<PrioritySemaphore>>,
     /// How long a way hangs on each guest: the steps of the longest chain from it to a guest that nobody waits for.
     pub(super) urgency: BTreeMap<GuestId, usize>,
-    pub(super) outcomes: BTreeMap<GuestId, watch::Sender<Option<DependencyOutcome>>>,
+    /// How each guest ended. Those that wait for it go on in the order in which they came: a run can be repeated exactly.
+    pub(super) outcomes: BTreeMap<GuestId, SetOnce<DependencyOutcome>>,
     pub(super) gates: Gates,
 }
 

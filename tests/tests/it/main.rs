@@ -55,6 +55,8 @@ mod statuses;
 #[cfg(test)]
 mod step_ca;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod terminal;
