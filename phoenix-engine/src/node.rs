@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phoenix_health::{CustomProbe, CustomProbes};
-use phoenix_host::{Host, Layered, LocalSecrets, Recorder, Secrets};
+use phoenix_host::{Glanced, Host, HostError, Layered, LocalSecrets, Recorder, Secrets, Wanted};
 use phoenix_lxc::{Containers, Pct};
 use phoenix_pve::{GuestError, Guests};
 use phoenix_types::{GuestId, GuestKind, KnownSecrets, Power};
@@ -137,8 +137,28 @@ impl Node {
     /// The node for work that is about no guest in particular.
     #[must_use]
     pub fn labelled(&self, guest: Option<GuestId>, label: &'static str) -> Site {
-        let host: Arc<dyn Host> = Arc::new(self.host.scoped(guest, label));
-        Site { containers: (self.containers)(host.clone()), machines: (self.machines)(host.clone()), host }
+        let adapters = Adapters { containers: self.containers.clone(), machines: self.machines.clone() };
+        adapters.over(Arc::new(self.host.scoped(guest, label)))
+    }
+}
+
+/// What makes the adapters over a host.
+#[derive(Clone)]
+struct Adapters {
+    containers: Arc<MakeContainers>,
+    machines: Arc<MakeMachines>,
+}
+
+impl fmt::Debug for Adapters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Adapters")
+    }
+}
+
+impl Adapters {
+    fn over(self, host: Arc<dyn Host>) -> Site {
+        let (containers, machines) = ((self.containers)(host.clone()), (self.machines)(host.clone()));
+        Site { host, containers, machines, adapters: self }
     }
 }
 
@@ -151,9 +171,15 @@ pub struct Site {
     pub containers: Arc<dyn Containers>,
     /// Its VMs.
     pub machines: Arc<dyn VirtualMachines>,
+    adapters: Adapters,
 }
 
 impl Site {
+    /// The same at this moment: files are answered from one look at them.
+    pub(crate) async fn glanced(&self, wanted: &[Wanted]) -> Result<Self, HostError> {
+        Ok(self.adapters.clone().over(Arc::new(Glanced::at(self.host.clone(), wanted).await?)))
+    }
+
     /// Its guests of one kind.
     #[must_use]
     pub fn guests(&self, kind: GuestKind) -> &dyn Guests {

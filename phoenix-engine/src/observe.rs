@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use phoenix_host::{FileStat, Host, HostError};
-use phoenix_pve::{GuestError, ObservedGuest, Storages};
+use phoenix_host::{FileStat, Host, HostError, Wanted};
+use phoenix_pve::{FIREWALL, GuestError, ObservedGuest, Storages};
 use phoenix_types::{FirewallText, FleetName, GuestConf, GuestId, GuestKind, NodeName, Power, VolumeId};
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::guest::{Proof, Record, check_value};
 use crate::node::Site;
 use crate::plan::Obstacle;
-use crate::snippets::AgentSnippet;
+use crate::snippets::{self, AgentSnippet};
 use crate::tasks::TasksError;
 
 /// The node cannot be observed.
@@ -119,11 +119,38 @@ fn present_guest(kind: GuestKind, guest: ObservedGuest, fleet: &FleetName) -> Pr
     Present { kind, conf, digest, power, firewall, fleet: fleet.clone() }
 }
 
-/// Looks at the node: two processes (`pct list`, `qm list`), everything else is read from files.
+/// Where Proxmox VE keeps the list of all guests of a cluster.
+const CLUSTER_LIST: &str = "/etc/pve/.vmlist";
+
+/// The options and rules of the datacenter's firewall.
+const DATACENTER: &str = "/etc/pve/firewall/cluster.fw";
+
+/// What shows which node it is.
+const IDENTITY: [&str; 2] = ["/etc/hostname", "/etc/machine-id"];
+
+/// The files that are looked at, as far as they are known beforehand: over ssh they are read by one process.
+fn files(desired: &Desired) -> Vec<Wanted> {
+    let folder = |kind: GuestKind| Utf8PathBuf::from("/etc/pve").join(kind.conf_folder());
+    let guests =
+        [GuestKind::Container, GuestKind::Vm].map(|kind| Wanted::Files { folder: folder(kind), suffix: ".conf" });
+    let single = [CLUSTER_LIST, DATACENTER].into_iter().chain(IDENTITY).map(Utf8PathBuf::from);
+    let single = single.chain([Storages::path().to_owned(), snippets::likely_file()]);
+    let paths = needed(desired).into_iter().cloned().chain([snippets::likely_folder()]);
+    let firewalls = Wanted::Files { folder: FIREWALL.into(), suffix: ".fw" };
+    guests.into_iter().chain([firewalls]).chain(single.map(Wanted::File)).chain(paths.map(Wanted::Stat)).collect()
+}
+
+/// The paths of the node that guests need.
+fn needed(desired: &Desired) -> BTreeSet<&Utf8PathBuf> {
+    desired.guests.values().flat_map(|guest| guest.spec.paths()).collect()
+}
+
+/// Looks at the node: two processes (`pct list`, `qm list`), everything else is read from files, over ssh by a third.
 ///
 /// # Errors
 /// When the tools or the files cannot be read.
 pub async fn observe(site: &Site, desired: &Desired) -> Result<Observed, ObserveError> {
+    let site = site.glanced(&files(desired)).await?;
     let host = &*site.host;
     let (containers, machines) = (site.guests(GuestKind::Container), site.guests(GuestKind::Vm));
     let (lxc, qemu) = tokio::try_join!(containers.observe(), machines.observe())?;
@@ -133,8 +160,7 @@ pub async fn observe(site: &Site, desired: &Desired) -> Result<Observed, Observe
     }
     let elsewhere = elsewhere(host, &present).await?;
     let mut paths = BTreeMap::new();
-    let needed: BTreeSet<&Utf8PathBuf> = desired.guests.values().flat_map(|guest| guest.spec.paths()).collect();
-    for path in needed {
+    for path in needed(desired) {
         if let Some(stat) = host.stat(path).await? {
             paths.insert(path.clone(), stat);
         }
@@ -143,7 +169,7 @@ pub async fn observe(site: &Site, desired: &Desired) -> Result<Observed, Observe
         |guest: &DesiredGuest| matches!(&guest.spec, Spec::Vm(vm) if matches!(vm.origin, VmOrigin::Image(_)));
     let storages = Storages::read(host).await?;
     let agent_snippet = match desired.guests.values().any(from_image) {
-        true => crate::snippets::find(host, &storages).await?,
+        true => snippets::find(host, &storages).await?,
         false => None,
     };
     let node = identity(host).await?;
@@ -164,7 +190,7 @@ pub async fn observe(site: &Site, desired: &Desired) -> Result<Observed, Observe
 /// The node's name and machine id, as far as its files have them.
 async fn identity(host: &dyn Host) -> Result<Option<String>, HostError> {
     let mut words = Vec::new();
-    for path in ["/etc/hostname", "/etc/machine-id"] {
+    for path in IDENTITY {
         match host.read(Utf8Path::new(path), 256).await {
             Ok(text) => words.push(String::from_utf8_lossy(&text).trim().to_owned()),
             Err(error) if error.is_not_found() => {}
@@ -181,8 +207,7 @@ pub(crate) const DATACENTER_FIREWALL: &str =
 
 /// Whether `cluster.fw` turns the firewall on: it is off by default (pve-firewall, `Firewall.pm`).
 async fn datacenter_firewall(host: &dyn Host) -> Result<bool, HostError> {
-    let path = Utf8Path::new("/etc/pve/firewall/cluster.fw");
-    let text = match host.read(path, 1 << 20).await {
+    let text = match host.read(Utf8Path::new(DATACENTER), 1 << 20).await {
         Ok(bytes) => bytes,
         Err(error) if error.is_not_found() => return Ok(false),
         Err(error) => return Err(error),
@@ -206,11 +231,11 @@ async fn elsewhere(
     struct Entry {
         node: NodeName,
     }
-    let path = Utf8Path::new("/etc/pve/.vmlist");
-    if host.stat(path).await?.is_none() {
-        return Ok(BTreeMap::new());
-    }
-    let text = host.read(path, 16 << 20).await?;
+    let text = match host.read(Utf8Path::new(CLUSTER_LIST), 16 << 20).await {
+        Ok(text) => text,
+        Err(error) if error.is_not_found() => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error),
+    };
     let Ok(list) = serde_json::from_slice::<List>(&text) else { return Ok(BTreeMap::new()) };
     Ok(list
         .ids

@@ -18,6 +18,16 @@ pub struct AgentSnippet {
     pub is_written: bool,
 }
 
+/// The folder for snippets of the storage `local` of a node as it is installed.
+pub(crate) fn likely_folder() -> Utf8PathBuf {
+    "/var/lib/vz/snippets".into()
+}
+
+/// The file in it.
+pub(crate) fn likely_file() -> Utf8PathBuf {
+    likely_folder().join(VENDOR_DATA_NAME)
+}
+
 /// Looks for a storage that holds snippets, `local` before others, in the order of the list. Reads files only.
 pub(crate) async fn find(host: &dyn Host, storages: &Storages) -> Result<Option<AgentSnippet>, HostError> {
     for (storage, folder) in folders(storages) {
@@ -27,9 +37,10 @@ pub(crate) async fn find(host: &dyn Host, storages: &Storages) -> Result<Option<
             continue;
         }
         let path = folder.join(VENDOR_DATA_NAME);
-        let is_written = match host.stat(&path).await? {
-            Some(_) => host.read(&path, 1 << 16).await? == VENDOR_DATA.as_bytes(),
-            None => false,
+        let is_written = match host.read(&path, 1 << 16).await {
+            Ok(text) => text == VENDOR_DATA.as_bytes(),
+            Err(error) if error.is_not_found() => false,
+            Err(error) => return Err(error),
         };
         return Ok(Some(AgentSnippet { volume, path, is_written }));
     }

@@ -5,41 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Command, HostError, Output};
+use crate::{Command, FileStat, Glance, HostError, Output, Wanted};
 
 /// A byte stream to a socket on the node's network.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug> ByteStream for T {}
-
-/// What kind of thing a path is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FileKind {
-    /// A regular file.
-    File,
-    /// A folder.
-    Folder,
-    /// Anything else: device, socket, pipe.
-    Other,
-}
-
-/// What is known of a path, links followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileStat {
-    /// What it is.
-    pub kind: FileKind,
-    /// Bytes of a regular file.
-    pub size: u64,
-    /// Permission bits.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-}
 
 /// Whether [`Host::create_new`] made the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,11 +80,54 @@ pub trait Host: fmt::Debug + Send + Sync {
     /// When it cannot be read.
     async fn list(&self, path: &Utf8Path) -> Result<Vec<String>, HostError>;
 
+    /// Looks at many files, in one question where the way to the node is long. What cannot be read is left out.
+    ///
+    /// # Errors
+    /// When the node cannot be reached.
+    async fn read_many(&self, wanted: &[Wanted]) -> Result<Glance, HostError> {
+        Ok(one_by_one(self, wanted).await)
+    }
+
     /// Connects to a TCP port, from the node's side. `address` is a name or an IP address.
     ///
     /// # Errors
     /// When nothing answers within `deadline`, or the connection is refused.
     async fn dial(&self, address: &str, port: u16, deadline: Duration) -> Result<Box<dyn ByteStream>, HostError>;
+}
+
+/// The largest file that is read along with others.
+const LARGEST: u64 = 16 << 20;
+
+/// Looks at one thing after the other.
+async fn one_by_one<H: Host + ?Sized>(host: &H, wanted: &[Wanted]) -> Glance {
+    let mut glance = Glance::default();
+    for wanted in wanted {
+        match wanted {
+            Wanted::Stat(path) => {
+                if let Ok(stat) = host.stat(path).await {
+                    glance.stats.insert(path.clone(), stat);
+                }
+            }
+            Wanted::File(path) => read_along(host, path.clone(), &mut glance).await,
+            Wanted::Files { folder, suffix } => {
+                let Ok(names) = host.list(folder).await else { continue };
+                for name in names.iter().filter(|name| name.ends_with(suffix)) {
+                    read_along(host, folder.join(name), &mut glance).await;
+                }
+                glance.folders.insert(folder.clone(), names);
+            }
+        }
+    }
+    glance
+}
+
+/// Reads a file, unless that fails.
+async fn read_along<H: Host + ?Sized>(host: &H, path: Utf8PathBuf, glance: &mut Glance) {
+    match host.read(&path, LARGEST).await {
+        Ok(bytes) => _ = glance.files.insert(path, Some(bytes)),
+        Err(error) if error.is_not_found() => _ = glance.files.insert(path, None),
+        Err(_) => {}
+    }
 }
 
 /// How much of an answer is read that must be read whole: 64 MiB.
@@ -163,6 +180,10 @@ impl<T: Host + ?Sized> Host for Arc<T> {
 
     async fn list(&self, path: &Utf8Path) -> Result<Vec<String>, HostError> {
         (**self).list(path).await
+    }
+
+    async fn read_many(&self, wanted: &[Wanted]) -> Result<Glance, HostError> {
+        (**self).read_many(wanted).await
     }
 
     async fn dial(&self, address: &str, port: u16, deadline: Duration) -> Result<Box<dyn ByteStream>, HostError> {

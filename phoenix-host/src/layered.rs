@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use phoenix_types::{GuestId, mask_secrets};
 use serde::Serialize;
 
-use crate::{ByteStream, Command, Created, Effect, FileStat, Host, HostError, Output, Scope};
+use crate::{ByteStream, Command, Created, Effect, FileStat, Glance, Host, HostError, Output, Scope, Wanted};
 
 /// Whether changing commands and writes go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -169,6 +169,10 @@ impl Host for Layered {
 
     async fn list(&self, path: &Utf8Path) -> Result<Vec<String>, HostError> {
         self.inner.list(path).await
+    }
+
+    async fn read_many(&self, wanted: &[Wanted]) -> Result<Glance, HostError> {
+        self.inner.read_many(wanted).await
     }
 
     async fn dial(&self, address: &str, port: u16, deadline: Duration) -> Result<Box<dyn ByteStream>, HostError> {

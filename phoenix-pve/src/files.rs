@@ -285,7 +285,7 @@ impl GuestFiles {
 }
 
 /// Where the firewall files of guests are.
-const FIREWALL: &str = "/etc/pve/firewall";
+pub const FIREWALL: &str = "/etc/pve/firewall";
 
 /// Where a guest's firewall file is.
 #[must_use]

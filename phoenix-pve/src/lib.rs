@@ -27,7 +27,7 @@ pub use adapter::{Adapter, Dialect};
 pub use class::{ErrorClass, classify};
 pub use error::{Failure, GuestError, InvalidSettings, Unverified};
 pub use fake::FakeGuests;
-pub use files::{ConfEdit, ConfFile, GuestFiles, firewall_path};
+pub use files::{ConfEdit, ConfFile, FIREWALL, GuestFiles, firewall_path};
 pub use guests::{CloneGuest, CloneMode, Guests, ObservedGuest, Purge};
 pub use push::{Push, push};
 pub use reader::{PropertyReader, PropertyWriter};

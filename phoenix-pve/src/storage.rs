@@ -18,6 +18,12 @@ const LIMIT: u64 = 1 << 20;
 pub struct Storages(Vec<Storage>);
 
 impl Storages {
+    /// Where the list is.
+    #[must_use]
+    pub fn path() -> &'static Utf8Path {
+        Utf8Path::new(PATH)
+    }
+
     /// Reads the node's list. Without a file there are none.
     ///
     /// # Errors

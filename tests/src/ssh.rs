@@ -1,7 +1,8 @@
 //! Stands in for `ssh`: the remote line goes to the shell of a simulated node that is kept in `$PHOENIX_SIM_DIR`, as sshd
 //! would give it to the shell of a real one. The node's commands take no time, or with `$PHOENIX_SIM_PACE` their own. With
 //! `$PHOENIX_SIM_CUT` the link breaks after so many bytes of standard input: the node continues with what it got, and nothing comes
-//! back. With `$PHOENIX_SIM_INSIDES` the guests are real systems below that folder: what goes inside goes there.
+//! back. With `$PHOENIX_SIM_INSIDES` the guests are real systems below that folder: what goes inside goes there. With
+//! `$PHOENIX_SIM_LINES` each line is added to that file.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -32,6 +33,10 @@ fn main() -> ExitCode {
 fn run() -> Result<u8, Box<dyn std::error::Error>> {
     let line = std::env::args().next_back().ok_or("no remote line")?;
     let folder = Utf8PathBuf::from(std::env::var("PHOENIX_SIM_DIR")?);
+    if let Some(path) = std::env::var_os("PHOENIX_SIM_LINES") {
+        let mut lines = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+        writeln!(lines, "{line:?}")?;
+    }
     let takes_time = std::env::var_os("PHOENIX_SIM_PACE").is_some();
     let world = world(&folder)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(!takes_time).build()?;

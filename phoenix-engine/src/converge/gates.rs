@@ -109,7 +109,7 @@ impl WhereItIs {
 
 /// What the gates of a guest are asked with. Their commands are labelled as a gate's.
 pub(crate) fn probe_context(node: &Node, guest: &DesiredGuest) -> ProbeContext {
-    let Site { host, containers, machines } = node.at(guest.id, Stage::Health);
+    let Site { host, containers, machines, .. } = node.at(guest.id, Stage::Health);
     let kind = guest.kind();
     let inside = match kind {
         GuestKind::Container => containers.inside(guest.id),

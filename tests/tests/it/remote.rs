@@ -156,6 +156,16 @@ impl Remote {
         self.place.commands(log).into_iter().filter(|command| command["effect"] == "change").collect()
     }
 
+    /// What ssh was called for while the program ran.
+    fn lines_of(&self, args: &[&str]) -> Vec<String> {
+        let log = self.place.beside("lines");
+        let output = self.command(args).env("PHOENIX_SIM_LINES", &log).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
+        fs::remove_file(log).unwrap();
+        lines
+    }
+
     /// A path next to the configuration.
     pub(crate) fn beside(&self, name: &str) -> String {
         self.place.beside(name).to_str().unwrap().to_owned()
@@ -312,6 +322,30 @@ fn a_node_that_cannot_be_reached_is_a_failure_with_its_cause() {
     let run = remote.phoenix(&["status"]);
     assert_eq!(run.exit, Some(1), "{}", run.all());
     assert!(run.stderr.contains("`ssh`"), "{}", run.all());
+}
+
+/// The list of containers, that of VMs, and one look at all files.
+#[test]
+fn a_plan_costs_three_processes_of_the_node_whatever_the_size_of_the_fleet() {
+    let remote = Remote::new(&json!({}));
+    for count in [2, 12] {
+        let container = |n: usize| {
+            let guest = json!({
+                "name": format!("c{n}"), "template": "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
+                "storage_pool": "local-zfs", "storage_size_gb": 8, "start_at_boot": true,
+                "mount_points": [{"host_path": format!("/srv/c{n}"), "container_path": "/data"}],
+                "network_config": {"name": "eth0", "bridge": "vmbr0", "ip": format!("10.0.0.{n}/24"), "gw": "10.0.0.254", "firewall": true},
+                "firewall": {"enabled": true},
+            });
+            ((100 + n).to_string(), guest)
+        };
+        let guests: serde_json::Map<String, Value> = (1..=count).map(container).collect();
+        remote.write("phoenix_lxc_configs.json", &json!({"lxc_configs": guests}).to_string());
+        let up = remote.phoenix(&["up", "--yes"]);
+        assert_eq!(up.exit, Some(0), "{}", up.all());
+        let lines = remote.lines_of(&["plan", "--exit-code"]);
+        assert_eq!(lines.len(), 3, "{lines:#?}");
+    }
 }
 
 /// Gates that are asked at once need more files than the process may open: they wait for each other, and none is taken for a no.
