@@ -62,8 +62,14 @@ pub(super) fn write(to: &Utf8Path, acceptance: &Acceptance, variant: Variant) ->
         json!({"lxc_configs": {ca.to_string(): authority, web.to_string(): server, clone.to_string(): copy}});
     fs::create_dir_all(to.join("features"))?;
     fs::write(to.join("phoenix_lxc_configs.json"), format!("{containers:#}\n"))?;
-    fs::write(to.join("features/authority.sh"), "#!/bin/sh\nset -eu\nsleep 2\ntouch /srv/ca.ready\n")?;
-    fs::write(to.join("features/server.sh"), "#!/bin/sh\nset -eu\necho 'web: $$ ${HOME} %n'\ntouch /srv/web.ready\n")?;
+    fs::write(
+        to.join("features/authority.sh"),
+        "#!/bin/sh\nset -eu\necho ran >> /srv/ran\nsleep 3\ntouch /srv/ca.ready\n",
+    )?;
+    fs::write(
+        to.join("features/server.sh"),
+        "#!/bin/sh\nset -eu\necho ran >> /srv/ran\nsleep 3\necho 'web: $$ ${HOME} %n'\ntouch /srv/web.ready\n",
+    )?;
     if let Some(image) = &acceptance.image {
         let vm: Value = json!({"vms": [{
             "vmid": vm, "name": "acceptance-vm", "template_image": image, "storage_pool": acceptance.storage,

@@ -4,12 +4,13 @@
 
 mod fleet;
 mod record;
+mod stories;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -84,6 +85,11 @@ impl Acceptance {
         (first + 3, first + 1, first + 2, first + 11)
     }
 
+    /// A container that somebody makes by hand.
+    fn foreign(&self) -> u32 {
+        self.ids.0 + 4
+    }
+
     /// Runs the suite; the table that it prints, and whether all is well.
     pub(crate) fn run(&self) -> Result<(String, bool), String> {
         let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
@@ -141,17 +147,18 @@ fn built() -> Result<Utf8PathBuf, String> {
 
 impl Suite<'_> {
     fn command(&self, args: &[&str]) -> Command {
+        self.command_in("config", args)
+    }
+
+    /// Phoenix with one of the configurations.
+    fn command_in(&self, config: &str, args: &[&str]) -> Command {
         let mut path = OsString::from(self.folder.join("bin"));
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         let mut command = Command::new(self.phoenix.as_str());
-        command.args(["-C", self.folder.join("config").as_str(), "--host", &self.acceptance.host]).args(args);
+        command.args(["-C", self.folder.join(config).as_str(), "--host", &self.acceptance.host]).args(args);
         command.env("PATH", path).stdin(Stdio::null());
         command
-    }
-
-    fn phoenix(&self, args: &[&str]) -> Result<Output, String> {
-        self.command(args).output().map_err(|error| format!("{}: {error}", self.phoenix))
     }
 
     /// Runs a command of the node's tools by hand, the way a person would.
@@ -183,8 +190,13 @@ impl Suite<'_> {
     }
 
     fn expect_one_of(&mut self, what: &str, args: &[&str], expected: &[i32], words: &[&str]) -> Result<(), String> {
+        let command = self.command(args);
+        self.expect_of(what, command, expected, words)
+    }
+
+    fn expect_of(&mut self, what: &str, mut command: Command, expected: &[i32], words: &[&str]) -> Result<(), String> {
         let begun = Instant::now();
-        let output = self.phoenix(args)?;
+        let output = command.output().map_err(|error| format!("{}: {error}", self.phoenix))?;
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let missing: Vec<&str> = words.iter().copied().filter(|word| !text.contains(word)).collect();
         let fault =
@@ -220,6 +232,11 @@ impl Suite<'_> {
         }
         // Whatever happened, nothing of it stays.
         self.write(Variant::WELL)?;
+        if self.taken()?.contains(&self.acceptance.foreign()) {
+            let foreign = self.acceptance.foreign().to_string();
+            self.by_hand(&["pct", "set", &foreign, "--protection", "0"])?;
+            self.by_hand(&["pct", "destroy", &foreign, "--force", "1"])?;
+        }
         self.expect("everything is removed", &["down", "--yes"], 0, &[])?;
         let begun = Instant::now();
         let left = self.taken()?;
@@ -237,62 +254,6 @@ impl Suite<'_> {
             self.by_hand(&["pveam", "download", storage, name])?;
         }
         self.row("the template is on the node", begun, None);
-        Ok(())
-    }
-
-    fn stories(&mut self, transcript: &Utf8Path) -> Result<(), String> {
-        let (ca, web, _, _) = self.acceptance.guests();
-        let (ca_id, web_id) = (ca.to_string(), web.to_string());
-        self.expect("the configuration is valid", &["validate"], 0, &[])?;
-        // What it finds is for the person who runs the suite.
-        self.expect_one_of("doctor looks", &["doctor"], &[0, 1], &[])?;
-        self.killed(transcript)?;
-        self.expect("the run after a killed one", &["up", "--yes"], 0, &[])?;
-        self.expect("a plan of nothing", &["plan", "--exit-code"], 0, &[])?;
-        self.expect("a second run", &["up", "--yes"], 0, &[])?;
-        self.expect("status", &["status"], 0, &["acceptance-ca", "acceptance-web"])?;
-        self.expect("health", &["health"], 0, &[])?;
-        self.expect("stop", &["stop", "--yes", &web_id], 0, &[])?;
-        self.expect("start", &["start", "--yes", &web_id], 0, &[])?;
-        self.expect("restart", &["restart", "--yes", &web_id], 0, &[])?;
-
-        self.by_hand(&["pct", "set", &web_id, "--memory", "300"])?;
-        self.expect("a change by hand is seen", &["plan", "--exit-code"], 3, &["memory"])?;
-        self.expect("and undone", &["up", "--yes"], 0, &[])?;
-        self.expect("nothing is left to do", &["plan", "--exit-code"], 0, &[])?;
-
-        self.write(Variant { web_goes_back: true, web_memory: 320, ..Variant::WELL })?;
-        self.expect("a change that fails is rolled back", &["up", "--yes", &web_id], 1, &["rolled back"])?;
-        self.write(Variant::WELL)?;
-        self.expect("the run after a rollback", &["up", "--yes"], 0, &[])?;
-
-        self.write(Variant { ca_fails: true, ..Variant::WELL })?;
-        self.expect("a CA that is not healthy", &["up", "--yes"], 1, &["CA ready"])?;
-        self.write(Variant::WELL)?;
-        self.expect("and is again", &["up", "--yes"], 0, &[])?;
-
-        self.expect("delete", &["delete", "--yes", &web_id], 0, &[])?;
-        self.expect("what was deleted is made again", &["up", "--yes"], 0, &[])?;
-        let begun = Instant::now();
-        let record = self.by_hand(&["pct", "config", &ca_id]).map(|text| text.contains("phoenix"));
-        self.row("the record is in the notes", begun, (record != Ok(true)).then(|| format!("{record:?}")));
-        Ok(())
-    }
-
-    /// A run that is killed in the middle.
-    fn killed(&mut self, transcript: &Utf8Path) -> Result<(), String> {
-        let begun = Instant::now();
-        let lines = || fs::read_to_string(transcript).map_or(0, |text| text.lines().count());
-        let until = lines() + 8;
-        let mut run = self.command(&["up", "--yes"]);
-        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
-        while lines() < until && run.try_wait().map_err(|error| error.to_string())?.is_none() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let ended = run.try_wait().map_err(|error| error.to_string())?;
-        let _ = run.kill();
-        let _ = run.wait();
-        self.row("a run is killed in the middle", begun, ended.map(|status| format!("it had ended before: {status}")));
         Ok(())
     }
 }
