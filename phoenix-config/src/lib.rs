@@ -35,6 +35,7 @@ mod expand;
 pub mod graph;
 mod load;
 pub mod model;
+pub mod proxmox;
 mod resolve;
 pub mod rules;
 pub mod schema;

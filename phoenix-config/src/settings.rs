@@ -148,35 +148,8 @@ impl Table<'_> {
             self.limit("cloud_init", json!(cloud_init));
         }
         self.plain("dependencies", json!(guest.dependencies), &[]);
-        if let Some(network) = &guest.network {
-            let at = |key: &str| ["network_config".into(), key.into()] as [Segment; 2];
-            let bridge = [Fallback::File(&["vm_defaults", "network_bridge"])];
-            let fallbacks: &[Fallback<'_>] = if guest.vm().is_some() { &bridge } else { &[] };
-            self.add(
-                "network_config.bridge",
-                json!(network.bridge),
-                &[&at("bridge"), &["network_bridge".into()]],
-                fallbacks,
-            );
-            self.add("network_config.ip", json!(network.ipv4), &[&at("ip")], &[]);
-            self.add("network_config.gw", json!(network.gateway), &[&at("gw")], &[Fallback::Nobody]);
-            self.add("network_config.vlan", json!(network.vlan), &[&at("vlan")], &[Fallback::Nobody]);
-            self.add("network_config.mtu", json!(network.mtu), &[&at("mtu")], &[]);
-            let servers = if network.nameservers.is_empty() { Value::Null } else { json!(network.nameservers) };
-            self.add(
-                "network_config.nameservers",
-                servers,
-                &[&at("nameservers"), &at("nameserver")],
-                &[Fallback::Source],
-            );
-            // Only VMs take the hypervisor file's domain.
-            let domain = [Fallback::Hypervisor(&["domain_name"])];
-            let domain =
-                if guest.vm().is_some() && network.search_domain.is_some() { domain } else { [Fallback::Source] };
-            self.add("network_config.searchdomain", json!(network.search_domain), &[&at("searchdomain")], &domain);
-            self.add("network_config.firewall", json!(network.firewall), &[&at("firewall"), &["firewall".into()]], &[]);
-            self.plain("mac_address", json!(network.mac), &[]);
-        }
+        self.networks();
+        self.proxmox();
         self.plain("features", json!(guest.features.iter().map(|script| &script.name).collect::<Vec<_>>()), &[]);
         self.plain(
             "application_script",
@@ -212,6 +185,68 @@ impl Table<'_> {
         self.plain("description", json!(guest.description), &[Fallback::Nobody]);
     }
 
+    fn networks(&mut self) {
+        let guest = self.guest;
+        for network in guest.networks.iter().flatten() {
+            let is_first = guest.network() == Some(network);
+            let name = |key: &str| dotted(&network.at(key));
+            let is_vm = guest.vm().is_some();
+            let usual = [Fallback::File(&["vm_defaults", "network_bridge"])];
+            let fallbacks: &[Fallback<'_>] = if is_vm { &usual } else { &[] };
+            let bridge = [network.at("bridge"), vec!["network_bridge".into()]];
+            self.add(name("bridge"), json!(network.bridge), &[&bridge[0], &bridge[1]], fallbacks);
+            let none = &[Fallback::Nobody];
+            self.add(name("ip"), json!(network.ipv4), &[&network.at("ip")], &[]);
+            self.add(name("gw"), json!(network.gateway), &[&network.at("gw")], none);
+            self.add(name("ip6"), json!(network.ipv6), &[&network.at("ip6")], none);
+            self.add(name("gw6"), json!(network.gateway6), &[&network.at("gw6")], none);
+            self.add(name("vlan"), json!(network.vlan), &[&network.at("vlan")], none);
+            let trunks: Vec<String> = network.trunks.iter().map(ToString::to_string).collect();
+            self.add(name("trunks"), json!(trunks), &[&network.at("trunks")], &[]);
+            self.add(name("mtu"), json!(network.mtu), &[&network.at("mtu")], &[]);
+            self.add(name("rate"), json!(network.rate), &[&network.at("rate")], none);
+            self.add(name("link_down"), json!(network.link_down), &[&network.at("link_down")], &[]);
+            if is_vm {
+                self.add(
+                    name("model"),
+                    json!(network.model.as_deref().unwrap_or("virtio")),
+                    &[&network.at("model")],
+                    &[],
+                );
+                self.add(name("queues"), json!(network.queues), &[&network.at("queues")], none);
+            } else {
+                self.add(name("host_managed"), json!(network.host_managed), &[&network.at("host_managed")], &[]);
+            }
+            let servers = if network.nameservers.is_empty() { Value::Null } else { json!(network.nameservers) };
+            let places = [network.at("nameservers"), network.at("nameserver")];
+            self.add(name("nameservers"), servers, &[&places[0], &places[1]], &[Fallback::Source]);
+            // Only VMs take the hypervisor file's domain.
+            let domain = match is_vm && network.search_domain.is_some() {
+                true => Fallback::Hypervisor(&["domain_name"]),
+                false => Fallback::Source,
+            };
+            self.add(name("searchdomain"), json!(network.search_domain), &[&network.at("searchdomain")], &[domain]);
+            let places = [network.at("firewall"), vec!["firewall".into()]];
+            self.add(name("firewall"), json!(network.firewall), &[&places[0], &places[1]], &[]);
+            let mac = [network.at("mac_address"), vec!["mac_address".into()]];
+            let (key, places) =
+                if is_first { ("mac_address".to_owned(), &mac[..]) } else { (name("mac_address"), &mac[..1]) };
+            let places: Vec<&[Segment]> = places.iter().map(Vec::as_slice).collect();
+            self.add(key, json!(network.mac), &places, &[]);
+        }
+    }
+
+    fn proxmox(&mut self) {
+        let guest = self.guest;
+        for (key, value) in &guest.proxmox {
+            let (tool, usual) = match &guest.kind {
+                Kind::Container(_) => ("pct", Fallback::Hypervisor(&["proxmox_defaults", "lxc", "pct"])),
+                Kind::Vm(_) => ("qm", Fallback::File(&["vm_defaults", "qm"])),
+            };
+            self.add(format!("{tool}.{key}"), json!(value), &[&[tool.into(), key.as_str().into()]], &[usual]);
+        }
+    }
+
     fn container(&mut self) {
         let guest = self.guest;
         let Some(container) = guest.container() else { return };
@@ -221,7 +256,8 @@ impl Table<'_> {
             ContainerSource::Clone => json!(guest.clone_from.as_ref().map(|source| source.id)),
         };
         self.add("template", source, &[&["template".into()], &["clone_from_ctid".into()]], &[]);
-        self.plain("cores", json!(guest.cores), &[Fallback::Hypervisor(&["proxmox_defaults", "lxc", "cores"])]);
+        let cores = guest.cores.map_or_else(|| json!("all"), |cores| json!(cores));
+        self.plain("cores", cores, &[Fallback::Hypervisor(&["proxmox_defaults", "lxc", "cores"])]);
         self.plain(
             "memory_mb",
             json!(guest.memory),
@@ -230,7 +266,7 @@ impl Table<'_> {
         self.plain("swap_mb", json!(container.swap), &[Fallback::Source]);
         self.plain("storage_pool", json!(guest.storage), &[Fallback::Source]);
         // A container from a template has a size of its own, a clone that of its source.
-        self.plain("storage_size_gb", json!(guest.disk), &[Fallback::Source]);
+        self.plain("storage_size_gb", json!(guest.first_disk()), &[Fallback::Source]);
         self.plain("unprivileged", json!(container.unprivileged), &[Fallback::Source]);
         let options: Vec<String> =
             container.features.iter().map(|(key, value)| format!("{}={value}", key.word())).collect();
@@ -343,6 +379,19 @@ impl Table<'_> {
             }
         }
     }
+}
+
+/// A path as people write it: `network_config[0].ip`.
+fn dotted(path: &[Segment]) -> String {
+    let mut text = String::new();
+    for segment in path {
+        match segment {
+            Segment::Key(key) if text.is_empty() => text.push_str(key),
+            Segment::Key(key) => text.extend([".", key]),
+            Segment::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
 }
 
 /// Where the value at `path` stands, when it is there.

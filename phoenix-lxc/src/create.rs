@@ -66,7 +66,12 @@ impl CreateContainer {
     /// Its settings with its root file system, as keys and values.
     pub(crate) fn keys(&self) -> Result<BTreeMap<String, String>, InvalidSettings> {
         let mut keys = self.settings.keys()?;
-        keys.insert("rootfs".to_owned(), self.rootfs.print("rootfs")?);
+        let rootfs = self.rootfs.print("rootfs")?;
+        let rootfs = match keys.get("rootfs") {
+            Some(options) => format!("{rootfs},{options}"),
+            None => rootfs,
+        };
+        keys.insert("rootfs".to_owned(), rootfs);
         keys.entry("unprivileged".to_owned()).or_insert_with(|| "1".to_owned());
         Ok(keys)
     }

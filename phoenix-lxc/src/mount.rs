@@ -80,6 +80,10 @@ pub struct VolumeOptions {
     pub no_replication: bool,
     /// The same path is there on every node.
     pub shared: bool,
+    /// A mount point keeps its owner and mode when it is made.
+    pub keep_attributes: bool,
+    /// Its own identity map.
+    pub id_map: Option<String>,
 }
 
 /// The root file system.
@@ -117,8 +121,8 @@ pub(crate) const RULES: PropertyRules = PropertyRules {
         ItemRule { key: "size", value: ItemValue::Size, absent: Absent::Kept },
         ItemRule { key: "acl", value: ItemValue::Flag, absent: Absent::Unset },
         ItemRule { key: "backup", value: ItemValue::Flag, absent: Absent::Is("0") },
-        ItemRule { key: "keepattrs", value: ItemValue::Flag, absent: Absent::Kept },
-        ItemRule { key: "idmap", value: ItemValue::Text, absent: Absent::Kept },
+        ItemRule { key: "keepattrs", value: ItemValue::Flag, absent: Absent::Is("0") },
+        ItemRule { key: "idmap", value: ItemValue::Text, absent: Absent::Unset },
         ItemRule { key: "mountoptions", value: ItemValue::Set, absent: Absent::Unset },
         ItemRule { key: "quota", value: ItemValue::Flag, absent: Absent::Is("0") },
         ItemRule { key: "ro", value: ItemValue::Flag, absent: Absent::Is("0") },
@@ -136,6 +140,8 @@ impl VolumeOptions {
             return Err(InvalidSettings::value(key, option, rule));
         }
         text.put_flag("acl", self.acl)?
+            .put_some("idmap", self.id_map.as_ref())?
+            .put_flag("keepattrs", self.keep_attributes.then_some(true))?
             .put_list("mountoptions", &self.mount_options)?
             .put_flag("quota", self.quota.then_some(true))?
             .put_flag("replicate", self.no_replication.then_some(false))?
@@ -152,6 +158,8 @@ impl VolumeOptions {
             read_only: items.flag("ro")?.unwrap_or_default(),
             no_replication: !items.flag("replicate")?.unwrap_or(true),
             shared: items.flag("shared")?.unwrap_or_default(),
+            keep_attributes: items.flag("keepattrs")?.unwrap_or_default(),
+            id_map: items.text("idmap"),
         })
     }
 }
@@ -205,7 +213,6 @@ impl Rootfs {
             size: items.take("size")?,
             options: VolumeOptions::read(&mut items)?,
         };
-        items.text("idmap");
         items.finish()?;
         Ok(rootfs)
     }
@@ -237,8 +244,6 @@ impl MountPoint {
             backup: items.flag("backup")?.unwrap_or_default(),
             options: VolumeOptions::read(&mut items)?,
         };
-        items.text("idmap");
-        items.text("keepattrs");
         items.finish()?;
         Ok(mount)
     }

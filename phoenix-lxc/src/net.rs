@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use phoenix_pve::{InvalidSettings, PropertyReader, PropertyWriter, check_item, check_net};
 use phoenix_types::{
-    Absent, BridgeName, InterfaceName, Ipv4Setting, Ipv6Setting, ItemRule, ItemValue, Mac, PropertyRules,
+    Absent, BridgeName, InterfaceName, Ipv4Setting, Ipv6Setting, ItemRule, ItemValue, Mac, PropertyRules, VlanRange,
 };
 
 /// A network interface. Without a MAC address Proxmox makes one up, and it is kept from then on.
@@ -30,7 +30,7 @@ pub struct Net {
     /// The VLAN, 1 to 4094.
     pub tag: Option<u16>,
     /// VLANs that are let through.
-    pub trunks: BTreeSet<u16>,
+    pub trunks: BTreeSet<VlanRange>,
     /// The most that it may send, in megabytes a second.
     pub rate: Option<f64>,
     /// The size of its packets, 64 to 65535.
@@ -48,6 +48,8 @@ pub(crate) const RULES: PropertyRules = PropertyRules {
     items: &[
         ItemRule { key: "hwaddr", value: ItemValue::AnyCase, absent: Absent::Kept },
         ItemRule { key: "type", value: ItemValue::Text, absent: Absent::Ignored },
+        // An address that nobody sets is the guest's own matter.
+        ItemRule { key: "ip", value: ItemValue::Text, absent: Absent::Is("manual") },
         ItemRule { key: "firewall", value: ItemValue::Flag, absent: Absent::Is("0") },
         ItemRule { key: "link_down", value: ItemValue::Flag, absent: Absent::Is("0") },
         ItemRule { key: "host-managed", value: ItemValue::Flag, absent: Absent::Is("0") },
@@ -79,7 +81,10 @@ impl Net {
     }
 
     pub(crate) fn print(&self, key: &str) -> Result<String, InvalidSettings> {
-        check_net(key, self.tag, &self.trunks, self.rate)?;
+        check_net(key, self.tag, self.rate)?;
+        if let Some(range) = self.trunks.iter().find(|range| !range.is_single()) {
+            return Err(InvalidSettings::value(key, range.to_string(), "a container lets single VLANs through"));
+        }
         check_item(key, "mtu", self.mtu, 64..=65535)?;
         let mut text = PropertyWriter::new(key);
         text.put("name", &self.name)?

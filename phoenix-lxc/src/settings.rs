@@ -52,6 +52,9 @@ pub struct ContainerSettings {
     pub timezone: Option<String>,
     /// A script of type `snippets` that the node runs around its life.
     pub hookscript: Option<VolumeId>,
+    /// Further keys with their values, as `pct` takes them. They win over the fields; `rootfs` without a volume are options of
+    /// the one that is there.
+    pub further: BTreeMap<String, String>,
     /// Further keys that must not be there, such as `net1` or `mp0`. Removing a mount point keeps its volume as `unusedN`.
     pub absent: BTreeSet<String>,
 }
@@ -109,6 +112,9 @@ impl ContainerSettings {
         put("tags", self.tags.as_ref().map(tags).transpose()?.flatten())?;
         put("timezone", self.timezone.as_deref().map(timezone).transpose()?)?;
         put("hookscript", self.hookscript.as_ref().map(ToString::to_string))?;
+        for (key, value) in &self.further {
+            put(key, Some(value.clone()))?;
+        }
         for key in &self.absent {
             if ["rootfs", "memory", "ostype", "arch", "unprivileged"].contains(&key.as_str()) {
                 return Err(InvalidSettings::Key { key: key.clone(), why: "a container always has it".to_owned() });

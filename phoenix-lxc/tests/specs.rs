@@ -62,7 +62,7 @@ fn net() -> impl Strategy<Value = Net> {
             gw6: gw6.map(|last| format!("fd00::{last:x}").parse().unwrap()),
             firewall,
             tag,
-            trunks,
+            trunks: trunks.iter().map(|vlan: &u16| vlan.to_string().parse().unwrap()).collect(),
             rate: rate.map(|rate| f64::from(rate) / 8.0),
             mtu,
             link_down,
@@ -100,6 +100,8 @@ fn mount() -> impl Strategy<Value = MountPoint> {
                 read_only,
                 no_replication,
                 shared,
+                keep_attributes: false,
+                id_map: None,
             },
         },
     )
@@ -163,6 +165,7 @@ fn settings() -> impl Strategy<Value = ContainerSettings> {
                 tags: tags.map(|tags| tags.iter().map(|tag| tag.parse().unwrap()).collect()),
                 timezone: None,
                 hookscript: None,
+                further: BTreeMap::new(),
                 absent: std::collections::BTreeSet::new(),
             }
         },

@@ -132,20 +132,12 @@ pub fn check_item(
     }
 }
 
-/// Checks what a network interface of a container and of a VM both have: its VLANs and its rate.
+/// Checks what a network interface of a container and of a VM both have: its VLAN and its rate.
 ///
 /// # Errors
-/// When a VLAN is not from 1 to 4094, or the rate is no number.
-pub fn check_net(
-    key: &str,
-    tag: Option<u16>,
-    trunks: &BTreeSet<u16>,
-    rate: Option<f64>,
-) -> Result<(), InvalidSettings> {
+/// When the VLAN is not from 1 to 4094, or the rate is no number.
+pub fn check_net(key: &str, tag: Option<u16>, rate: Option<f64>) -> Result<(), InvalidSettings> {
     check_item(key, "tag", tag.map(u32::from), 1..=4094)?;
-    for trunk in trunks {
-        check_item(key, "trunks", Some(u32::from(*trunk)), 1..=4094)?;
-    }
     match rate.filter(|rate| !rate.is_finite() || *rate < 0.0) {
         Some(rate) => Err(InvalidSettings::value(key, rate.to_string(), "`rate` is a number of megabytes a second")),
         None => Ok(()),

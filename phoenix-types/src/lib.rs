@@ -36,8 +36,8 @@ pub use id::{
     InvalidTag, InvalidVolumeId, NodeName, SnapshotName, StorageId, Tag, VolumeId,
 };
 pub use net::{
-    Cidr, InvalidCidr, InvalidIpv4Setting, InvalidIpv6Setting, InvalidMac, Ipv4Setting, Ipv6Setting, Mac, ipv4_pattern,
-    parse_ipv4,
+    Cidr, InvalidCidr, InvalidIpv4Setting, InvalidIpv6Setting, InvalidMac, InvalidVlanRange, Ipv4Setting, Ipv6Setting,
+    Mac, VlanRange, ipv4_pattern, ipv6_pattern, parse_ipv4, parse_ipv6,
 };
 pub use power::Power;
 pub use property::{InvalidProperty, PropertyString};
@@ -47,7 +47,7 @@ pub use secret::{
 };
 pub use setting::{
     Absent, Change, EffectRule, ItemRule, ItemValue, KeyChange, KeyEffect, KeyForm, KeyRule, PropertyAlias,
-    PropertyRules, ValueRule, difference, parse_flag, rule_of,
+    PropertyRules, ValueRule, difference, is_volume_size, parse_flag, rule_of,
 };
 pub use size::{DiskSize, InvalidDiskSize, MemoryMib};
 pub use span::{InvalidSpan, Span};

@@ -1,7 +1,7 @@
 //! Addresses: MAC, interface address with prefix.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -211,6 +211,8 @@ impl FromStr for Ipv6Setting {
             "auto" => Ok(Self::Auto),
             "dhcp" => Ok(Self::Dhcp),
             "manual" => Ok(Self::Manual),
+            // IPv4 inside IPv6 is another form of the same address.
+            _ if text.contains('.') => Err(invalid()),
             _ => {
                 let cidr: Cidr = text.parse().map_err(|_| invalid())?;
                 // Proxmox takes prefixes 8 to 128 for IPv6 (pve-common JSONSchema, `CIDRv6`).
@@ -283,6 +285,76 @@ string_serde!(
         "examples": ["10.0.0.10/24", "dhcp"],
     })
 );
+
+const IPV6: &str = r"(([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}|([0-9A-Fa-f]{1,4}:){1,7}:|([0-9A-Fa-f]{1,4}:){1,6}:[0-9A-Fa-f]{1,4}|([0-9A-Fa-f]{1,4}:){1,5}(:[0-9A-Fa-f]{1,4}){2}|([0-9A-Fa-f]{1,4}:){1,4}(:[0-9A-Fa-f]{1,4}){3}|([0-9A-Fa-f]{1,4}:){1,3}(:[0-9A-Fa-f]{1,4}){4}|([0-9A-Fa-f]{1,4}:){1,2}(:[0-9A-Fa-f]{1,4}){5}|[0-9A-Fa-f]{1,4}:(:[0-9A-Fa-f]{1,4}){6}|:(:[0-9A-Fa-f]{1,4}){1,7}|::)";
+
+string_serde!(
+    Ipv6Setting,
+    serde_json::json!({
+        "type": "string",
+        "description": "An IPv6 address with prefix length (8 to 128), or `auto`, `dhcp`, or `manual`.",
+        "errorMessage": "an IPv6 address with prefix length (8 to 128) such as `fd00::10/64`, or `auto`, `dhcp`, or `manual`",
+        "pattern": format!("^(auto|dhcp|manual|{IPV6}/([89]|[1-9][0-9]|1[01][0-9]|12[0-8]))$"),
+        "examples": ["fd00::10/64", "auto"],
+    })
+);
+
+/// The JSON Schema pattern of a plain IPv6 address, without `^` and `$`. An address that holds an IPv4 address is not one.
+#[must_use]
+pub fn ipv6_pattern() -> &'static str {
+    IPV6
+}
+
+/// Parses a plain IPv6 address with the strictness of [`ipv6_pattern`].
+#[must_use]
+pub fn parse_ipv6(text: &str) -> Option<Ipv6Addr> {
+    text.parse().ok().filter(|_| !text.contains('.'))
+}
+
+/// VLANs that a network card lets through: one, or a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VlanRange {
+    first: u16,
+    last: u16,
+}
+
+/// Why a text is no VLAN or range of VLANs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a VLAN: write a number from 1 to 4094, or two joined by `-`, the smaller one first")]
+pub struct InvalidVlanRange(pub String);
+
+impl VlanRange {
+    /// Whether it is one VLAN.
+    #[must_use]
+    pub fn is_single(self) -> bool {
+        self.first == self.last
+    }
+}
+
+impl FromStr for VlanRange {
+    type Err = InvalidVlanRange;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let vlan = |text: &str| {
+            let plain = !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+            plain.then(|| text.parse().ok()).flatten().filter(|vlan| (1..=4094).contains(vlan))
+        };
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        match (vlan(first), vlan(last)) {
+            (Some(first), Some(last)) if first <= last => Ok(Self { first, last }),
+            _ => Err(InvalidVlanRange(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for VlanRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_single() {
+            true => write!(f, "{}", self.first),
+            false => write!(f, "{}-{}", self.first, self.last),
+        }
+    }
+}
 
 /// The JSON Schema pattern of a plain IPv4 address.
 #[must_use]

@@ -350,15 +350,20 @@ impl PropertyRules {
             return wanted.to_owned();
         };
         for rule in self.items.iter().filter(|rule| rule.value == ItemValue::Volume) {
-            if let (Some(new), Some(old)) = (named.get(rule.key), present.get(rule.key))
-                && is_same_new_volume(new, old)
-            {
-                // It came out of a property string, so it can be written into one.
-                if merged.bare() == Some(new) {
+            let Some(old) = present.get(rule.key) else { continue };
+            // It came out of a property string, so it can be written into one.
+            match named.get(rule.key) {
+                // Options alone are those of the volume that is there.
+                None if merged.bare().is_none() && self.default_key == Some(rule.key) => {
                     let _ = merged.set_bare(old);
-                } else {
+                }
+                Some(new) if is_same_new_volume(new, old) && merged.bare() == Some(new) => {
+                    let _ = merged.set_bare(old);
+                }
+                Some(new) if is_same_new_volume(new, old) => {
                     let _ = merged.set(rule.key, old);
                 }
+                Some(_) | None => {}
             }
         }
         for rule in self.items.iter().filter(|rule| rule.absent == Absent::Kept && !named.contains_key(rule.key)) {
@@ -370,9 +375,10 @@ impl PropertyRules {
     }
 }
 
-/// Whether `new` asks for a new volume of some size on the storage that `old` is on.
+/// Whether `new` asks for a new volume of some size, or for one of cloud-init, on the storage that `old` is on.
 fn is_same_new_volume(new: &str, old: &str) -> bool {
     match (new.split_once(':'), old.split_once(':')) {
+        (Some((storage, "cloudinit")), Some((there, name))) => storage == there && name.contains("cloudinit"),
         (Some((storage, size)), Some((there, name))) => {
             storage == there && is_volume_size(size) && !is_volume_size(name)
         }
@@ -381,7 +387,8 @@ fn is_same_new_volume(new: &str, old: &str) -> bool {
 }
 
 /// Whether what is behind a storage's name is the size of a volume to be made.
-fn is_volume_size(text: &str) -> bool {
+#[must_use]
+pub fn is_volume_size(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 

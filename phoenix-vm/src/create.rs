@@ -21,15 +21,17 @@ impl CreateVm {
         Self { settings, description: None }
     }
 
-    /// A VM whose disk is a copy of a cloud image: the disk at `scsi0`, a cloud-init drive at `ide2`, a serial console (cloud
+    /// A VM whose disk is a copy of a cloud image: the disk at its [`root_slot`](VmSettings::root_slot), a cloud-init drive at `ide2`, a serial console (cloud
     /// images write to one), the guest agent, and what else such an image expects. What the settings say already, stays.
     #[must_use]
     pub fn from_cloud_image(storage: StorageId, image: Image, mut settings: VmSettings) -> Self {
-        if let (Ok(disk), Ok(cloud_init)) = (DriveSlot::new(DriveBus::Scsi, 0), DriveSlot::new(DriveBus::Ide, 2)) {
-            let source = DriveSource::Import { storage: storage.clone(), image };
-            settings.drives.entry(disk).or_insert_with(|| Drive { discard: true, ..Drive::new(source) });
-            settings.drives.entry(cloud_init).or_insert_with(|| Drive::new(DriveSource::CloudInit { storage }));
-            settings.boot.get_or_insert_with(|| vec![disk.to_string()]);
+        let disk = settings.root_slot();
+        let source = DriveSource::Import { storage: storage.clone(), image };
+        settings.drives.entry(disk).or_insert_with(|| Drive { discard: true, ..Drive::new(source) });
+        settings.boot.get_or_insert_with(|| vec![disk.to_string()]);
+        let has_cloud_init = settings.further.values().any(|value| value.contains(":cloudinit"));
+        if let (Ok(slot), false) = (DriveSlot::new(DriveBus::Ide, 2), has_cloud_init) {
+            settings.drives.entry(slot).or_insert_with(|| Drive::new(DriveSource::CloudInit { storage }));
         }
         settings.scsi_controller.get_or_insert(ScsiController::VirtioPci);
         settings.os_type.get_or_insert(OsType::Linux26);

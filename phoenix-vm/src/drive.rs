@@ -38,6 +38,9 @@ impl DriveBus {
 }
 
 impl DriveSlot {
+    /// `scsi0`, where the disk of a new VM is unless something else is said.
+    pub const FIRST: Self = Self { bus: DriveBus::Scsi, index: 0 };
+
     /// The place with this number on a bus.
     ///
     /// # Errors

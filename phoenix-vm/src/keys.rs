@@ -21,6 +21,19 @@ const fn properties(default_key: &'static str) -> PropertyRules {
     PropertyRules { default_key: Some(default_key), alias: None, items: &[] }
 }
 
+const PLAIN: PropertyRules = PropertyRules { default_key: None, alias: None, items: &[] };
+/// A VM keeps the number by which its system knows it.
+const SMBIOS: PropertyRules = PropertyRules {
+    default_key: None,
+    alias: None,
+    items: &[ItemRule { key: "uuid", value: ItemValue::AnyCase, absent: Absent::Kept }],
+};
+const TYPE: PropertyRules = properties("type");
+const USB: PropertyRules = PropertyRules {
+    default_key: Some("host"),
+    alias: None,
+    items: &[ItemRule { key: "usb3", value: ItemValue::Flag, absent: Absent::Is("0") }],
+};
 const STARTUP: PropertyRules = properties("order");
 const VGA: PropertyRules = properties("type");
 const MACHINE: PropertyRules = properties("type");
@@ -36,16 +49,18 @@ const MEMORY: PropertyRules = PropertyRules {
 /// `QemuServer.pm`: `$confdesc`, `vmconfig_hotplug_pending`; hot-plugging of network, disk and USB is Proxmox's default).
 pub const KEYS: &[KeyRule] = &[
     single("acpi", ValueRule::Flag, Some("1"), RESTART),
+    single("affinity", ValueRule::List, None, RESTART),
+    single("allow-ksm", ValueRule::Flag, Some("1"), RESTART),
+    single("amd-sev", ValueRule::Properties(&TYPE), None, RESTART),
+    single("arch", ValueRule::Text, None, RESTART),
+    single("args", ValueRule::Text, None, RESTART),
+    single("audio0", ValueRule::Properties(&PLAIN), None, RESTART),
+    single("autostart", ValueRule::Flag, Some("0"), RESTART),
     single("agent", ValueRule::Properties(&devices::AGENT_RULES), Some("enabled=0"), RESTART),
     single("balloon", ValueRule::Number, None, HOT),
     single("bios", ValueRule::Text, Some("seabios"), RESTART),
     single("boot", ValueRule::Properties(&BOOT), None, RESTART),
-    single(
-        "cicustom",
-        ValueRule::Properties(&PropertyRules { default_key: None, alias: None, items: &[] }),
-        None,
-        CLOUD_INIT,
-    ),
+    single("cicustom", ValueRule::Properties(&PLAIN), None, CLOUD_INIT),
     single("citype", ValueRule::Text, None, CLOUD_INIT),
     single("ciupgrade", ValueRule::Flag, Some("1"), CLOUD_INIT),
     single("ciuser", ValueRule::Text, None, CLOUD_INIT),
@@ -57,6 +72,25 @@ pub const KEYS: &[KeyRule] = &[
     single("efidisk0", ValueRule::Properties(&drive::RULES), None, RESTART),
     single("hookscript", ValueRule::Text, None, HOT),
     indexed("hostpci", 15, ValueRule::Properties(&devices::PCI_RULES), RESTART),
+    single("hugepages", ValueRule::Text, None, RESTART),
+    single("intel-tdx", ValueRule::Properties(&TYPE), None, RESTART),
+    single("ivshmem", ValueRule::Properties(&PLAIN), None, RESTART),
+    single("keephugepages", ValueRule::Flag, Some("0"), RESTART),
+    single("keyboard", ValueRule::Text, None, RESTART),
+    single("localtime", ValueRule::Flag, None, RESTART),
+    single("migrate_downtime", ValueRule::Number, Some("0.1"), HOT),
+    single("migrate_speed", ValueRule::Number, Some("0"), HOT),
+    indexed("numa", 7, ValueRule::Properties(&PLAIN), RESTART),
+    indexed("parallel", 2, ValueRule::Text, RESTART),
+    single("reboot", ValueRule::Flag, Some("1"), RESTART),
+    single("smbios1", ValueRule::Properties(&SMBIOS), None, RESTART),
+    single("spice_enhancements", ValueRule::Properties(&PLAIN), None, RESTART),
+    single("startdate", ValueRule::Text, Some("now"), RESTART),
+    single("tdf", ValueRule::Flag, Some("0"), RESTART),
+    indexed("usb", 13, ValueRule::Properties(&USB), HOT),
+    indexed("virtiofs", 9, ValueRule::Properties(&properties("dirid")), RESTART),
+    single("vmstatestorage", ValueRule::Text, None, HOT),
+    single("watchdog", ValueRule::Properties(&properties("model")), None, RESTART),
     single("hotplug", ValueRule::Set, Some("network,disk,usb"), RESTART),
     indexed("ide", 3, ValueRule::Properties(&drive::RULES), RESTART),
     indexed("ipconfig", 31, ValueRule::Properties(&net::IP_RULES), CLOUD_INIT),

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use phoenix_pve::{InvalidSettings, PropertyReader, PropertyWriter, check_item, check_net};
 use phoenix_types::{
-    Absent, BridgeName, Ipv4Setting, Ipv6Setting, ItemRule, ItemValue, Mac, PropertyAlias, PropertyRules,
+    Absent, BridgeName, Ipv4Setting, Ipv6Setting, ItemRule, ItemValue, Mac, PropertyAlias, PropertyRules, VlanRange,
 };
 
 use crate::NetModel;
@@ -24,7 +24,7 @@ pub struct VmNet {
     /// The VLAN, 1 to 4094.
     pub tag: Option<u16>,
     /// VLANs that are let through.
-    pub trunks: BTreeSet<u16>,
+    pub trunks: BTreeSet<VlanRange>,
     /// The most that it may send, in megabytes a second.
     pub rate: Option<f64>,
     /// The size of its packets, 1 to 65520; 1 is the bridge's. VirtIO only.
@@ -88,7 +88,7 @@ impl VmNet {
     }
 
     pub(crate) fn print(&self, key: &str) -> Result<String, InvalidSettings> {
-        check_net(key, self.tag, &self.trunks, self.rate)?;
+        check_net(key, self.tag, self.rate)?;
         check_item(key, "mtu", self.mtu, 1..=65520)?;
         check_item(key, "queues", self.queues.map(u32::from), 0..=64)?;
         let mut text = match self.mac {

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use phoenix_pve::{InvalidSettings, blanks, check_ssh_keys, check_value, index, list, tags, typed, within, yes_or_no};
 use phoenix_types::{
-    ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, Startup, Tag, VolumeId, difference, percent_decode,
+    ConfSection, Hostname, KeyChange, KeyEffect, MemoryMib, PropertyString, Startup, Tag, VolumeId, difference,
+    percent_decode,
 };
 
 use crate::{Agent, Bios, Cpu, CustomData, Drive, DriveSlot, HostPci, IpConfig, KEYS, OsType, ScsiController, VmNet};
@@ -78,6 +79,9 @@ pub struct VmSettings {
     pub tags: Option<BTreeSet<Tag>>,
     /// A script of type `snippets` that the node runs around its life.
     pub hookscript: Option<VolumeId>,
+    /// Further keys with their values, as `qm` takes them. They win over the fields; a drive without `file` adds its options to
+    /// the drive of the fields, or to the one that is there.
+    pub further: BTreeMap<String, String>,
     /// Further keys that must not be there, such as `net1`. Removing a drive keeps its volume as `unusedN`.
     pub absent: BTreeSet<String>,
 }
@@ -149,7 +153,22 @@ impl VmSettings {
         put("protection", flag(self.protection))?;
         put("tags", self.tags.as_ref().map(tags).transpose()?.flatten())?;
         put("hookscript", self.hookscript.as_ref().map(ToString::to_string))?;
+        for (key, value) in &self.further {
+            check_value(key, value)?;
+            let value = match (keys.get(key), key.parse::<DriveSlot>()) {
+                (Some(drive), Ok(_)) if !names_file(value) => with_options(key, drive, value)?,
+                _ => value.clone(),
+            };
+            keys.insert(key.clone(), value);
+        }
         Ok(keys)
+    }
+
+    /// The place of the root disk of a new VM: that of the further keys that has options only, else `scsi0`.
+    #[must_use]
+    pub fn root_slot(&self) -> DriveSlot {
+        let only_options = |(key, value): (&String, &String)| key.parse().ok().filter(|_| !names_file(value));
+        self.further.iter().find_map(only_options).unwrap_or(DriveSlot::FIRST)
     }
 
     /// The keys that must not be set.
@@ -261,6 +280,10 @@ impl VmSettings {
                 Some(value.trim_start_matches("file=").to_owned()).filter(|file| file.contains(':'))
             };
             let drive = change.key.parse::<DriveSlot>().is_ok();
+            if drive && change.from.is_none() && change.to.as_deref().is_some_and(|to| !names_file(to)) {
+                let why = "there is no disk at this place, whose options it could change; add `file` for a new one";
+                change.effect = KeyEffect::Impossible { why };
+            }
             if drive && change.from.is_some() && change.to.is_some() && file(&change.from) != file(&change.to) {
                 let why = "the drive has another volume, whose data would stay behind; move it with `qm disk move`";
                 change.effect = KeyEffect::Impossible { why };
@@ -268,6 +291,22 @@ impl VmSettings {
         }
         Ok(changes)
     }
+}
+
+/// Whether a drive says what it holds, and not only options.
+fn names_file(value: &str) -> bool {
+    value.parse::<PropertyString>().is_ok_and(|drive| drive.get_default("file").is_some())
+}
+
+/// A drive with the options of another value.
+fn with_options(key: &str, drive: &str, options: &str) -> Result<String, InvalidSettings> {
+    let invalid = |error: phoenix_types::InvalidProperty| InvalidSettings::value(key, options, error.to_string());
+    let mut drive: PropertyString = drive.parse().map_err(invalid)?;
+    let options: PropertyString = options.parse().map_err(invalid)?;
+    for (name, value) in options.items() {
+        drive.set(name, value).map_err(invalid)?;
+    }
+    Ok(drive.to_string())
 }
 
 /// Whether nothing but the trimming of cloned disks changes, which needs no restart (qemu-server, `vmconfig_hotplug_pending`).

@@ -32,7 +32,7 @@ fn net() -> impl Strategy<Value = VmNet> {
             mac,
             firewall,
             tag,
-            trunks,
+            trunks: trunks.iter().map(|vlan: &u16| vlan.to_string().parse().unwrap()).collect(),
             rate: rate.map(|rate| f64::from(rate) / 8.0),
             mtu: None,
             queues,
@@ -170,6 +170,7 @@ fn settings() -> impl Strategy<Value = VmSettings> {
             protection,
             tags: tags.map(|tags| tags.iter().map(|tag| tag.parse().unwrap()).collect()),
             hookscript: None,
+            further: std::collections::BTreeMap::new(),
             absent: BTreeSet::new(),
         },
     )

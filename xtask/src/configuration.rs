@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use phoenix_config::proxmox::overview;
 use phoenix_config::schema::{SchemaKind, schema};
 use phoenix_config::{Code, Loaded, load};
+use phoenix_types::GuestKind;
 use serde_json::Value;
 
 use crate::reference::MADE;
@@ -38,6 +40,28 @@ pub(crate) fn keys() -> String {
     }
     page
 }
+
+/// The page of Proxmox's own keys.
+pub(crate) fn proxmox_keys() -> String {
+    let mut page = format!("{MADE}\n# Proxmox's keys\n\n");
+    page.push_str(include_str!("proxmox-keys.md"));
+    for (kind, title, tool) in [(GuestKind::Container, "Containers", "pct"), (GuestKind::Vm, "VMs", "qm")] {
+        let _ = write!(page, "\n## {title}\n\n| Proxmox | Phoenix | value | default |\n| --- | --- | --- | --- |\n");
+        for row in overview(kind) {
+            let ours = row.word.map_or_else(|| format!("`{tool}.{}`", row.key), |word| format!("`{word}`"));
+            let value = match row.items.as_slice() {
+                [] => row.value.replace('|', "\\|"),
+                items => items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", "),
+            };
+            let default = row.default.map_or_else(String::new, |default| format!("`{default}`"));
+            let _ = writeln!(page, "| `{}` | {ours} | {value} | {default} |", row.key);
+        }
+    }
+    page
+}
+
+/// Objects with a page of their own.
+const PAGES: [&str; 2] = ["#/$defs/PctKeys", "#/$defs/QmKeys"];
 
 /// Objects that are at several places: each has a section of its own.
 const SECTIONS: [(&str, &str); 3] = [("GateEntry", "Gates"), ("ProbeEntry", "Probes"), ("FirewallEntry", "Firewalls")];
@@ -102,7 +126,7 @@ impl Table<'_> {
     /// The keys of the objects that a value may hold.
     fn inside(&mut self, schema: &Value, path: &str, part: Part) {
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-            if section(reference).is_some() {
+            if section(reference).is_some() || PAGES.contains(&reference) {
                 return;
             }
             let Some(target) = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)) else {
@@ -113,8 +137,12 @@ impl Table<'_> {
         }
         // What stands next to an object's keys only says which of them go together.
         let choices = ["anyOf", "oneOf", "allOf"].into_iter().filter(|_| schema.get("properties").is_none());
-        for choice in choices.filter_map(|word| schema.get(word)?.as_array()).flatten() {
-            self.inside(choice, path, part);
+        for choices in choices.filter_map(|word| schema.get(word)?.as_array()) {
+            // The keys of a list of objects are those of the one object.
+            let is_list_of_another = |choice: &Value| choice.get("items").is_some_and(|items| choices.contains(items));
+            for choice in choices.iter().filter(|choice| !is_list_of_another(choice)) {
+                self.inside(choice, path, part);
+            }
         }
         if let Some(items) = schema.get("items") {
             self.inside(items, &format!("{path}[]"), part);
@@ -131,6 +159,10 @@ impl Table<'_> {
     }
 
     fn words(&self, schema: &Value, words: &mut Vec<String>) {
+        if schema.get("$ref").and_then(Value::as_str).is_some_and(|reference| PAGES.contains(&reference)) {
+            words.push("[keys of Proxmox](proxmox-keys.md)".to_owned());
+            return;
+        }
         if let Some(title) = schema.get("$ref").and_then(Value::as_str).and_then(section) {
             words.push(format!("[{}](#{})", title.trim_end_matches('s').to_lowercase(), title.to_lowercase()));
             return;

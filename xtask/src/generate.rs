@@ -75,6 +75,7 @@ fn files() -> Result<BTreeMap<Utf8PathBuf, String>, String> {
     files.extend(man_pages()?);
     files.extend(completions()?);
     files.insert("docs/reference/configuration.md".into(), configuration::keys());
+    files.insert("docs/reference/proxmox-keys.md".into(), configuration::proxmox_keys());
     files.insert("docs/reference/diagnostics.md".into(), configuration::codes()?);
     files.insert("docs/reference/command-line.md".into(), reference::command_line());
     files.insert("docs/reference/exit-status.md".into(), reference::exit_status());

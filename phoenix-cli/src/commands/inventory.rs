@@ -33,7 +33,7 @@ fn chosen<'a>(configuration: &'a Configuration, selectors: &[String]) -> Result<
 }
 
 fn address(guest: &Guest) -> Option<IpAddr> {
-    guest.network.as_ref().and_then(phoenix_config::model::Network::address)
+    guest.network().and_then(phoenix_config::model::Network::address)
 }
 
 /// The inventory of Ansible: every guest with its variables, in groups by kind, state, tag and profile.

@@ -74,6 +74,8 @@ codes! {
     NotUtf8 = "PHX0111", "the file is not UTF-8";
     /// The folder has a file with a name like a configuration file, but Phoenix does not read it.
     StrayFile = "PHX0112", "unused file";
+    /// Phoenix does not know this key of Proxmox and passes it on as it is. A newer Proxmox may have it.
+    UnknownProxmoxKey = "PHX0113", "a key of Proxmox is not known";
 
     /// Each guest of the cycle waits for the next one, so none of them can start.
     Cycle = "PHX0201", "dependency cycle";
@@ -157,6 +159,10 @@ codes! {
     UnknownSharer = "PHX0608", "a shared volume names a guest that is not defined";
     /// An NFS volume needs a server.
     NoServer = "PHX0609", "an NFS volume has no server";
+    /// One volume cannot be two disks of a guest.
+    DiskTwice = "PHX0610", "a volume is two disks of a guest";
+    /// A VM with OVMF needs an EFI disk, or it loses its boot entries when it stops.
+    NoEfiDisk = "PHX0611", "a VM with OVMF has no EFI disk";
 
     /// The model servers together need more memory than the GPU has.
     GpuShare = "PHX0701", "a GPU is overcommitted";
@@ -166,6 +172,8 @@ codes! {
     PrivilegeOfClone = "PHX0703", "the clone and its source differ in `unprivileged`";
     /// The ranges overlap, so one number would be mapped twice.
     IdMapOverlap = "PHX0704", "identity maps overlap";
+    /// Only one running guest can have a device of the node.
+    DeviceTwice = "PHX0705", "a device of the node is passed to two guests";
 
     /// The script is in none of the places where Phoenix looks for it.
     NoScript = "PHX0801", "a script is not found";

@@ -10,8 +10,9 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use super::firewall::RuleEntry;
 use super::list::Members;
 use super::network::{Address, Addresses};
-use super::number::Whole;
+use super::number::{Cores, Whole};
 use super::object::{Key, Opaque, USER_PREFIX, closed};
+use super::proxmox::{Pct, ProxmoxKeys, Qm};
 use super::secret::SecretEntry;
 use super::service::TestEntry;
 use super::text::{AbsolutePath, Line, NodePath, Remark, UserName, WebAddress};
@@ -55,6 +56,8 @@ object! {
         "storage_pool" => storage_pool: Option<StorageId>,
         /// The bridge on the node.
         "network_bridge" => network_bridge: Option<BridgeName>,
+        /// Proxmox's own keys for every VM, as `qm set` takes them.
+        "qm" => qm: Option<ProxmoxKeys<Qm>>,
     }
 }
 
@@ -316,10 +319,12 @@ object! {
 object! {
     /// Defaults of containers.
     LxcDefaultsEntry {
-        /// CPU cores.
-        "cores" => cores: Option<Whole<1, 8192>>,
+        /// CPU cores: a number, or `"all"` cores of the node.
+        "cores" => cores: Option<Cores>,
         /// Memory in MiB.
         "memory_mb" => memory_mb: Option<Whole<16, 67_108_864>>,
+        /// Proxmox's own keys for every container, as `pct set` takes them.
+        "pct" => pct: Option<ProxmoxKeys<Pct>>,
         /// The predecessor's network. Handed to scripts: an address is never a default.
         "network_config" => network_config: Option<Line>,
         /// The predecessor's features. Handed to scripts.

@@ -11,7 +11,21 @@ use super::object::{self, Key, Opaque, USER_PREFIX};
 
 /// One `T`, or a list of them. `T` is an object or a text, never a list.
 #[derive(Debug, Clone)]
-pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
+pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>, Form);
+
+/// How a list of one is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Alone,
+    List,
+}
+
+impl<T> OneOrMany<T> {
+    /// Whether it is written as a list.
+    pub(crate) fn is_list(&self) -> bool {
+        self.1 == Form::List
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -24,11 +38,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                object::from_str(text).map(|one| OneOrMany(vec![one]))
+                object::from_str(text).map(|one| OneOrMany(vec![one], Form::Alone))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                object::from_map(map).map(|one| OneOrMany(vec![one]))
+                object::from_map(map).map(|one| OneOrMany(vec![one], Form::Alone))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
@@ -36,7 +50,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
                 while let Some(one) = seq.next_element()? {
                     many.push(one);
                 }
-                Ok(OneOrMany(many))
+                Ok(OneOrMany(many, Form::List))
             }
         }
         deserializer.deserialize_any(ListVisitor(PhantomData))

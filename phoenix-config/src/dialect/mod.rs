@@ -9,14 +9,16 @@ mod gate;
 mod hypervisor;
 mod limits;
 mod list;
+mod mount;
 mod network;
 mod number;
+mod proxmox;
 mod secret;
 mod service;
 mod text;
 mod vm;
 
-pub(crate) use container::{ContainerEntry, IdMapEntry, LxcOption, MountPointEntry, TemplateRef, VolumeEntry};
+pub(crate) use container::{ContainerEntry, IdMapEntry, LxcOption, TemplateRef};
 pub(crate) use firewall::{FirewallEntry, RuleEntry};
 pub(crate) use gate::{
     CommandEntry, FileEntry, GateEntries, GateEntry, HttpEntry, ProbeEntry, SchemeEntry, StatusEntry, StatusItem,
@@ -25,9 +27,11 @@ pub(crate) use gate::{
 pub(crate) use hypervisor::{HypervisorEntry, LxcFrame, VmDefaultsEntry, VmFrame};
 pub(crate) use limits::{LimitsEntry, Seconds, VmLimitsEntry};
 pub(crate) use list::OneOrMany;
+pub(crate) use mount::{MountOption, MountOptionsEntry, MountPointEntry, VolumeEntry};
 pub(crate) use network::{NetworkEntry, VmNetworkEntry};
-pub(crate) use number::{Real, Whole};
+pub(crate) use number::{Cores, Real, Whole};
 pub(crate) use object::{Key, USER_PREFIX};
+pub(crate) use proxmox::{ProxmoxKeys, Setting, Tool};
 pub(crate) use secret::{HeaderValue, SecretEntry, SecretPlace, SecretReference};
 pub(crate) use text::{FeatureName, FileName, Notes, Tag};
 pub(crate) use vm::{ImageRef, NfsVolumeEntry, SnapshotsEntry, UserEntry, VmEntry};

@@ -70,6 +70,63 @@ impl<const MIN: u32, const MAX: u32> schemars::JsonSchema for Whole<MIN, MAX> {
     }
 }
 
+/// How many cores a container may use: a number from 1 to 8192, or `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cores {
+    /// So many.
+    Count(Whole<1, 8192>),
+    /// All that the node has.
+    All,
+}
+
+impl<'de> Deserialize<'de> for Cores {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CoresVisitor;
+        impl Visitor<'_> for CoresVisitor {
+            type Value = Cores;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number from 1 to 8192, or `all`")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Cores, E> {
+                Whole::deserialize(de::value::U64Deserializer::new(number)).map(Cores::Count)
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Cores, E> {
+                Whole::deserialize(de::value::F64Deserializer::new(number)).map(Cores::Count)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Cores, E> {
+                match text {
+                    "all" => Ok(Cores::All),
+                    _ if text.parse::<f64>().is_ok() => Err(E::invalid_type(de::Unexpected::Str(text), &self)),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(CoresVisitor)
+    }
+}
+
+impl schemars::JsonSchema for Cores {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Cores".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let count = generator.subschema_for::<Whole<1, 8192>>();
+        schemars::json_schema!({
+            "errorMessage": "a whole number from 1 to 8192, or `all`",
+            "anyOf": [count, {"const": "all"}],
+        })
+    }
+}
+
 /// A number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub(crate) struct Real<const MIN: u32, const MAX: u32>(f64);

@@ -253,6 +253,9 @@ impl Loader {
             crate::resolve::lxc_frame(frame, &mut findings);
         }
         let (vm_frame, vm_frame_holes) = frame::<VmFrame>(vm_file.as_ref(), unread(FileKind::Vm), &mut findings);
+        if let Some(frame) = &vm_frame {
+            crate::resolve::vm_frame(frame, &mut findings);
+        }
 
         // Guests below a key that is misspelt are not known.
         if !lxc_frame_holes.spare(&["lxc_configs".into()]) || !vm_frame_holes.spare(&["vms".into()]) {

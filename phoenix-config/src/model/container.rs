@@ -100,7 +100,7 @@ impl fmt::Display for RawLine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MountPoint {
-    /// The directory on the node.
+    /// The directory on the node, or a device below `/dev`.
     pub host_path: Utf8PathBuf,
     /// Where it is seen inside.
     pub container_path: Utf8PathBuf,
@@ -108,6 +108,36 @@ pub struct MountPoint {
     pub owner: Option<Owner>,
     /// Whether it cannot be written from inside.
     pub read_only: bool,
+    /// Its further options.
+    pub options: MountOptions,
+}
+
+impl MountPoint {
+    /// Whether it is a device of the node with a file system, such as `/dev/disk/by-uuid/…`, and not a directory.
+    #[must_use]
+    pub fn is_device(&self) -> bool {
+        self.host_path.starts_with("/dev")
+    }
+}
+
+/// Options of a mount, as Proxmox has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct MountOptions {
+    /// Whether it has access control lists. Absent: as the storage has it.
+    pub acl: Option<bool>,
+    /// Whether it keeps its owner and mode when it is made.
+    pub keep_attributes: bool,
+    /// Options of `mount`, such as `noatime`.
+    pub mount_options: Vec<&'static str>,
+    /// Whether it has quotas for users.
+    pub quota: bool,
+    /// Whether replication leaves it out.
+    pub no_replication: bool,
+    /// Whether every node has it under the same path.
+    pub shared: bool,
+    /// Its own identity map.
+    pub id_map: Option<String>,
 }
 
 /// An owner in a container's own numbers; in an unprivileged container the node sees them 100000 higher, unless mapped.
@@ -133,6 +163,10 @@ pub struct Volume {
     pub mount_point: Utf8PathBuf,
     /// Whether backups include it.
     pub backup: bool,
+    /// Whether it cannot be written from inside.
+    pub read_only: bool,
+    /// Its further options.
+    pub options: MountOptions,
 }
 
 /// What an identity map is about.

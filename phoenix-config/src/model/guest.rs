@@ -1,12 +1,14 @@
 //! A guest: what containers and VMs have in common.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_types::gate::Gate;
 use phoenix_types::{DiskSize, GuestId, GuestKind, Hostname, MemoryMib, SnapshotName, Span, StorageId};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Container, Context, Firewall, Network, Script, Vm};
+use crate::model::{Container, ContainerSource, Context, Firewall, Network, Script, Vm};
+use crate::resolve::defaults::CONTAINER_DISK_GIB;
+use crate::source::Segment;
 
 /// One guest, fully resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,16 +24,18 @@ pub struct Guest {
     pub dependencies: BTreeSet<GuestId>,
     /// The guest that this one is cloned from; its provider must be finished too.
     pub clone_from: Option<CloneSource>,
-    /// CPU cores.
-    pub cores: u32,
+    /// CPU cores. Absent: all of the node, which only a container can have.
+    pub cores: Option<u32>,
     /// Memory.
     pub memory: MemoryMib,
-    /// The size of the root disk. Absent for a clone that keeps its source's size.
+    /// The size of the root disk, where it is written. See also [`first_disk`](Self::first_disk).
     pub disk: Option<DiskSize>,
     /// The storage of the root disk. Absent for a clone that stays on its source's storage.
     pub storage: Option<StorageId>,
-    /// The network interface. Absent when nothing is written: a clone keeps its source's.
-    pub network: Option<Network>,
+    /// The network interfaces, in order: `net0`, `net1` and so on. Absent when nothing is written: a clone keeps its source's.
+    pub networks: Option<Vec<Network>>,
+    /// Proxmox's own keys that the files set, as its tools take them.
+    pub proxmox: BTreeMap<String, String>,
     /// What it should be in the end.
     pub state: State,
     /// Whether the node starts it when it boots (`onboot`).
@@ -93,6 +97,34 @@ impl Guest {
         match &self.kind {
             Kind::Vm(vm) => Some(vm),
             Kind::Container(_) => None,
+        }
+    }
+
+    /// The size that its root disk is made with, where that is known: what is written, and 8 GiB for a container from a template.
+    /// A disk that is there keeps its size unless another one is written.
+    #[must_use]
+    pub fn first_disk(&self) -> Option<DiskSize> {
+        let usual = match &self.kind {
+            Kind::Container(container) if container.source != ContainerSource::Clone => {
+                Some(DiskSize::from_gib(CONTAINER_DISK_GIB))
+            }
+            Kind::Container(_) | Kind::Vm(_) => None,
+        };
+        self.disk.or(usual)
+    }
+
+    /// The first network interface.
+    #[must_use]
+    pub fn network(&self) -> Option<&Network> {
+        self.networks.as_ref()?.first()
+    }
+
+    /// Where the MAC address of one of its interfaces is written: the guest itself can have that of the first.
+    #[must_use]
+    pub fn mac_place(&self, network: &Network) -> Vec<Segment> {
+        match self.network() {
+            Some(first) if first == network && self.context.writes(&["mac_address"]) => vec!["mac_address".into()],
+            _ => network.at("mac_address"),
         }
     }
 

@@ -11,7 +11,9 @@ mod network;
 mod script;
 mod vm;
 
-pub use container::{Container, ContainerSource, IdMap, IdMapKind, MountPoint, Owner, PctFeature, RawLine, Volume};
+pub use container::{
+    Container, ContainerSource, IdMap, IdMapKind, MountOptions, MountPoint, Owner, PctFeature, RawLine, Volume,
+};
 pub use context::Context;
 pub use firewall::Firewall;
 pub use fleet::Fleet;

@@ -3,13 +3,16 @@
 use phoenix_types::{DiskSize, GuestId, GuestKind, MemoryMib, Span};
 
 use super::{
-    Draft, ResolveContext, application, defaults, dependencies, either, features, firewall, gate, health, limits,
-    notes, raw, state, tags,
+    Draft, ResolveContext, application, defaults, dependencies, features, firewall, gate, health, limits, network,
+    notes, proxmox, raw, state, tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::{ContainerEntry, IdMapEntry, MountPointEntry, NetworkEntry, TemplateRef, VolumeEntry, Whole};
+use crate::dialect::{
+    ContainerEntry, Cores, IdMapEntry, MountOption, MountOptionsEntry, MountPointEntry, TemplateRef, VolumeEntry, Whole,
+};
 use crate::model::{
-    CloneSource, Container, ContainerSource, Context, Guest, IdMap, Kind, Lifecycle, MountPoint, Network, Owner, Volume,
+    CloneSource, Container, ContainerSource, Context, Guest, IdMap, Kind, Lifecycle, MountOptions, MountPoint, Owner,
+    Volume,
 };
 
 pub(crate) fn container(
@@ -23,18 +26,12 @@ pub(crate) fn container(
     let lxc_defaults = inputs.hypervisor_entry.and_then(|file| file.proxmox_defaults.as_ref()?.lxc.as_ref());
     let cores = entry.cores.or(lxc_defaults.and_then(|lxc| lxc.cores));
     let memory = entry.memory_mb.or(lxc_defaults.and_then(|lxc| lxc.memory_mb));
-    let disk = match (entry.storage_size_gb, entry.clone_from_ctid) {
-        (Some(size), _) => Some(size.get()),
-        (None, Some(_)) => None,
-        (None, None) => Some(defaults::CONTAINER_DISK_GIB),
-    };
+    let disk = entry.storage_size_gb.map(Whole::get);
     let source = source(entry.template.as_ref(), entry.clone_from_ctid, target, findings);
     let guest_firewall = entry.firewall.map(|entry| firewall::firewall(entry, target, findings));
     let firewalled = guest_firewall.as_ref().is_some_and(|firewall| firewall.enabled);
-    let network = match (entry.network_config, entry.mac_address) {
-        (None, None) => None,
-        (config, mac) => Some(network(config, mac, firewalled, target, findings)),
-    };
+    let networks = network::of_container(entry.network_config, entry.mac_address, firewalled, target, findings);
+    let proxmox = proxmox::settings(entry.pct, lxc_defaults.and_then(|lxc| lxc.pct.as_ref()), target, findings);
     let mut mount_points: Vec<MountPoint> =
         entry.mount_points.unwrap_or_default().into_iter().map(mount_point).collect();
     for shared in inputs.shared_mounts.get(&id).into_iter().flatten() {
@@ -70,11 +67,16 @@ pub(crate) fn container(
         name: entry.name,
         dependencies: dependencies(entry.dependencies.unwrap_or_default(), target, findings),
         clone_from: entry.clone_from_ctid.map(|id| CloneSource { id, snapshot: None }),
-        cores: cores.map_or(defaults::CORES, Whole::get),
+        cores: match cores {
+            None => Some(defaults::CORES),
+            Some(Cores::Count(count)) => Some(count.get()),
+            Some(Cores::All) => None,
+        },
         memory: MemoryMib(memory.map_or(defaults::MEMORY_MIB, Whole::get)),
         disk: disk.map(DiskSize::from_gib),
         storage: entry.storage_pool,
-        network,
+        networks,
+        proxmox,
         state: state(entry.state, entry.is_template, entry.start_at_boot, target, findings),
         start_at_boot: entry.start_at_boot.unwrap_or(false),
         boot_order: entry.boot_order.map(Whole::get),
@@ -138,50 +140,6 @@ fn source(
     }
 }
 
-fn network(
-    config: Option<NetworkEntry>,
-    mac: Option<phoenix_types::Mac>,
-    firewall: bool,
-    target: Target,
-    findings: &mut Vec<Finding>,
-) -> Network {
-    let (name, bridge, ip, gw, nameservers, searchdomain, vlan, mtu, own_firewall) = match config {
-        Some(config) => {
-            let nameservers = either(
-                ("nameservers", config.nameservers),
-                ("nameserver", config.nameserver),
-                target,
-                &["network_config".into()],
-                findings,
-            );
-            (
-                config.name,
-                config.bridge,
-                config.ip,
-                config.gw,
-                nameservers,
-                config.searchdomain,
-                config.vlan,
-                config.mtu,
-                config.firewall,
-            )
-        }
-        None => (None, None, None, None, None, None, None, None, None),
-    };
-    Network {
-        interface: name.map_or_else(|| defaults::INTERFACE.to_owned(), String::from),
-        bridge: bridge.unwrap_or_else(defaults::bridge),
-        ipv4: ip.unwrap_or(phoenix_types::Ipv4Setting::Dhcp),
-        gateway: gw.map(|address| address.0),
-        nameservers: nameservers.map_or_else(Vec::new, |list| list.0),
-        search_domain: searchdomain,
-        mac,
-        vlan: vlan.and_then(|vlan| u16::try_from(vlan.get()).ok()),
-        mtu: mtu.and_then(|mtu| u16::try_from(mtu.get()).ok()),
-        firewall: own_firewall.unwrap_or(firewall),
-    }
-}
-
 fn mount_point(entry: MountPointEntry) -> MountPoint {
     let owner = match (entry.owner_uid, entry.owner_gid) {
         (None, None) => None,
@@ -192,6 +150,20 @@ fn mount_point(entry: MountPointEntry) -> MountPoint {
         container_path: String::from(entry.container_path).into(),
         owner,
         read_only: entry.read_only.unwrap_or(false),
+        options: mount_options(entry.options),
+    }
+}
+
+fn mount_options(entry: Option<MountOptionsEntry>) -> MountOptions {
+    let Some(entry) = entry else { return MountOptions::default() };
+    MountOptions {
+        acl: entry.acl,
+        keep_attributes: entry.keepattrs.unwrap_or(false),
+        mount_options: entry.mountoptions.into_iter().flatten().map(MountOption::word).collect(),
+        quota: entry.quota.unwrap_or(false),
+        no_replication: entry.replicate == Some(false),
+        shared: entry.shared.unwrap_or(false),
+        id_map: entry.idmap.map(String::from),
     }
 }
 
@@ -202,6 +174,8 @@ fn volume(entry: VolumeEntry) -> Volume {
         size: DiskSize::from_gib(entry.size_gb.get()),
         mount_point: String::from(entry.mount_point).into(),
         backup: entry.backup.unwrap_or(false),
+        read_only: entry.read_only.unwrap_or(false),
+        options: mount_options(entry.options),
     }
 }
 

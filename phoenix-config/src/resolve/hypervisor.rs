@@ -7,9 +7,10 @@ use phoenix_types::{Cidr, GuestId, MemoryMib};
 use serde_json::Value;
 
 use super::defaults;
+use super::proxmox::check_defaults;
 use crate::diagnostic::{Code, FileKind, Finding, Target};
-use crate::dialect::{HypervisorEntry, LxcFrame, SecretEntry};
-use crate::model::{Hypervisor, MountPoint, NfsExport, NodeNetwork, OnFailure, SECRETS, without_secrets};
+use crate::dialect::{HypervisorEntry, LxcFrame, SecretEntry, VmFrame};
+use crate::model::{Hypervisor, MountOptions, MountPoint, NfsExport, NodeNetwork, OnFailure, SECRETS, without_secrets};
 use crate::rules::secrets::{ELSEWHERE, in_text};
 
 const TARGET: Target = Target::File(FileKind::Hypervisor);
@@ -60,6 +61,9 @@ pub(crate) fn hypervisor(
         context: without_fleet(without_secrets(settings)),
     };
     secrets(entry, findings);
+    if let Some(pct) = entry.proxmox_defaults.as_ref().and_then(|usual| usual.lxc.as_ref()?.pct.as_ref()) {
+        check_defaults(pct, TARGET, &["proxmox_defaults", "lxc"], findings);
+    }
     (resolved, shared_mounts(entry, findings))
 }
 
@@ -99,6 +103,13 @@ pub(crate) fn lxc_frame(frame: &LxcFrame, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The defaults of VMs.
+pub(crate) fn vm_frame(frame: &VmFrame, findings: &mut Vec<Finding>) {
+    if let Some(qm) = frame.vm_defaults.as_ref().and_then(|usual| usual.qm.as_ref()) {
+        check_defaults(qm, Target::File(FileKind::Vm), &["vm_defaults"], findings);
+    }
+}
+
 fn shared_mounts(entry: &HypervisorEntry, findings: &mut Vec<Finding>) -> BTreeMap<GuestId, Vec<MountPoint>> {
     let mut mounts: BTreeMap<GuestId, Vec<MountPoint>> = BTreeMap::new();
     let volumes = entry.shared_volumes.iter().flat_map(|shared| &shared.volumes);
@@ -110,6 +121,7 @@ fn shared_mounts(entry: &HypervisorEntry, findings: &mut Vec<Finding>) -> BTreeM
                     container_path: path.as_str().into(),
                     owner: None,
                     read_only: false,
+                    options: MountOptions::default(),
                 }),
                 Err(_) => findings.push(
                     Finding::error(Code::InvalidId, TARGET, format!("`{id}` is not a guest id"))

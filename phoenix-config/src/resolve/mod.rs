@@ -6,6 +6,8 @@ mod firewall;
 mod gate;
 mod hypervisor;
 mod limits;
+mod network;
+mod proxmox;
 mod raw;
 mod scripts;
 mod vm;
@@ -17,7 +19,7 @@ use phoenix_types::{GuestId, Hostname};
 use serde_json::Value;
 
 pub(crate) use container::container;
-pub(crate) use hypervisor::{hypervisor, lxc_frame};
+pub(crate) use hypervisor::{hypervisor, lxc_frame, vm_frame};
 pub(crate) use scripts::Scripts;
 pub(crate) use vm::vm;
 

@@ -1,17 +1,17 @@
 //! VMs.
 
-use phoenix_types::{DiskSize, GuestKind, Ipv4Setting, Mac, MemoryMib, Span, is_ssh_key};
+use phoenix_types::{DiskSize, GuestKind, MemoryMib, Span, is_ssh_key};
 
 use super::scripts::text_of;
 use super::{
-    Draft, ResolveContext, application, defaults, dependencies, either, features, firewall, gate, health, limits,
-    notes, state, tags,
+    Draft, ResolveContext, application, defaults, dependencies, features, firewall, gate, health, limits, network,
+    notes, proxmox, state, tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::{FileName, ImageRef, NfsVolumeEntry, UserEntry, VmEntry, VmNetworkEntry, Whole};
+use crate::dialect::{FileName, ImageRef, NfsVolumeEntry, UserEntry, VmEntry, Whole};
 use crate::model::{
-    AgentUse, CloneSource, CloudImage, CloudUser, Context, Guest, KeyFile, Kind, Lifecycle, Network, NfsVolume, State,
-    Vm, VmSource,
+    AgentUse, CloneSource, CloudImage, CloudUser, Context, Guest, KeyFile, Kind, Lifecycle, NfsVolume, State, Vm,
+    VmSource,
 };
 
 pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, findings: &mut Vec<Finding>) -> Draft {
@@ -27,18 +27,10 @@ pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, 
     let source = source(&entry, inputs, target, findings);
     let guest_firewall = entry.firewall.map(|entry| firewall::firewall(entry, target, findings));
     let firewalled = guest_firewall.as_ref().is_some_and(|firewall| firewall.enabled);
-    let bridge = entry
-        .network_config
-        .as_ref()
-        .and_then(|config| config.bridge.clone())
-        .or(entry.network_bridge)
-        .or_else(|| usual.and_then(|usual| usual.network_bridge.clone()));
-    let own_firewall = entry.network_config.as_ref().and_then(|config| config.firewall);
-    let network = Network {
-        firewall: own_firewall.unwrap_or(firewalled),
-        bridge: bridge.unwrap_or_else(defaults::bridge),
-        ..network(entry.network_config, entry.mac_address, inputs, target, findings)
-    };
+    let bridge = entry.network_bridge.or_else(|| usual.and_then(|usual| usual.network_bridge.clone()));
+    let networks =
+        network::of_vm(entry.network_config, bridge, entry.mac_address, firewalled, inputs, target, findings);
+    let proxmox = proxmox::settings(entry.qm, usual.and_then(|usual| usual.qm.as_ref()), target, findings);
     let agent = entry.guest_agent.map(|agent| agent.0);
     let inside = [
         ("features", entry.features.as_ref().is_some_and(|features| !features.is_empty())),
@@ -67,11 +59,12 @@ pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, 
         name: entry.name,
         dependencies: dependencies(entry.dependencies.unwrap_or_default(), target, findings),
         clone_from: entry.clone_from_vmid.map(|id| CloneSource { id, snapshot: None }),
-        cores: cores.map_or(defaults::CORES, Whole::get),
+        cores: Some(cores.map_or(defaults::CORES, Whole::get)),
         memory: MemoryMib(memory.map_or(defaults::MEMORY_MIB, Whole::get)),
         disk: disk.map(|size| DiskSize::from_gib(size.get())),
         storage: entry.storage_pool.or_else(|| usual.and_then(|usual| usual.storage_pool.clone())),
-        network: Some(network),
+        networks: Some(networks),
+        proxmox,
         state,
         start_at_boot: entry.start_at_boot.unwrap_or(false),
         boot_order: entry.boot_order.map(Whole::get),
@@ -188,43 +181,6 @@ fn distributor(name: &str, release: &str) -> Option<String> {
     let is_release = word != "ubuntu" && word.bytes().all(|byte| byte.is_ascii_lowercase());
     let release = if is_release { word } else { release };
     Some(format!("https://cloud-images.ubuntu.com/{release}/current/{name}"))
-}
-
-fn network(
-    config: Option<VmNetworkEntry>,
-    mac: Option<Mac>,
-    inputs: &ResolveContext<'_>,
-    target: Target,
-    findings: &mut Vec<Finding>,
-) -> Network {
-    let mut network = Network {
-        interface: defaults::INTERFACE.to_owned(),
-        bridge: defaults::bridge(),
-        ipv4: Ipv4Setting::Dhcp,
-        gateway: None,
-        nameservers: Vec::new(),
-        search_domain: inputs.domain(),
-        mac,
-        vlan: None,
-        mtu: None,
-        firewall: false,
-    };
-    if let Some(config) = config {
-        let servers = either(
-            ("nameserver", config.nameserver),
-            ("nameservers", config.nameservers),
-            target,
-            &["network_config".into()],
-            findings,
-        );
-        network.ipv4 = config.ip.unwrap_or(network.ipv4);
-        network.gateway = config.gw.map(|address| address.0);
-        network.nameservers = servers.map_or_else(Vec::new, |list| list.0);
-        network.search_domain = config.searchdomain.or(network.search_domain);
-        network.vlan = config.vlan.and_then(|vlan| u16::try_from(vlan.get()).ok());
-        network.mtu = config.mtu.and_then(|mtu| u16::try_from(mtu.get()).ok());
-    }
-    network
 }
 
 fn volume(

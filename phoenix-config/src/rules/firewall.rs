@@ -18,7 +18,7 @@ impl Rule for FirewallRules {
         for (id, guest) in view.guests {
             if let Some(firewall) = &guest.firewall {
                 for (index, rule) in firewall.rules.iter().enumerate() {
-                    if view.reads_element(*id, &path(index)) {
+                    if view.reads_place(*id, &path(index)) {
                         findings.extend(alone(*id, index, rule));
                     }
                     findings.extend(after(*id, index, rule, &firewall.rules));

@@ -20,7 +20,7 @@ impl Rule for Implicit {
         let mut by_name: BTreeMap<String, GuestId> = BTreeMap::new();
         for guest in view.guests.values() {
             by_name.insert(guest.name.to_string(), guest.id);
-            let address = guest.network.as_ref().and_then(crate::model::Network::address);
+            let address = guest.network().and_then(crate::model::Network::address);
             by_name.extend(address.map(|address| (address.to_string(), guest.id)));
         }
         for guest in view.guests.values().filter(|guest| view.reads(guest.id, &["dependencies"])) {

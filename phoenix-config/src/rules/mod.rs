@@ -33,6 +33,7 @@ mod identity;
 mod implicit;
 mod network;
 mod order;
+mod proxmox;
 mod resources;
 pub(crate) mod secrets;
 mod storage;
@@ -80,8 +81,8 @@ impl View<'_> {
         self.holes.guests.get(&id).is_none_or(|holes| spared(holes, path))
     }
 
-    /// Whether the element of a list of a guest is as it is written.
-    pub(crate) fn reads_element(&self, id: GuestId, path: &[Segment]) -> bool {
+    /// [`reads`](Self::reads) for a place, which may be an element of a list.
+    pub(crate) fn reads_place(&self, id: GuestId, path: &[Segment]) -> bool {
         self.holes.guests.get(&id).is_none_or(|holes| holes.spare(&holes.original(path)))
     }
 
@@ -150,6 +151,7 @@ pub(crate) fn all() -> Vec<Box<dyn Rule>> {
         Box::new(implicit::Implicit),
         Box::new(identity::Identity),
         Box::new(network::Addresses),
+        Box::new(proxmox::ProxmoxKeys),
         Box::new(firewall::FirewallRules),
         Box::new(gates::Gates),
         Box::new(storage::Volumes),

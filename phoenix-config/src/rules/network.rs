@@ -15,7 +15,7 @@ pub(super) struct Addresses;
 impl Rule for Addresses {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         for guest in view.guests.values() {
-            if let Some(network) = &guest.network {
+            for network in guest.networks.iter().flatten() {
                 check(view, guest, network, findings);
             }
         }
@@ -25,7 +25,7 @@ impl Rule for Addresses {
 /// The network behind the node's bridge, when it is known.
 fn bridge_network(view: &View<'_>, guest: &Guest, network: &Network) -> Option<IpNet> {
     let node = view.hypervisor.network.as_ref()?;
-    let known = view.reads_node(&["network"]) && reads_link(view, guest);
+    let known = view.reads_node(&["network"]) && reads_link(view, guest, network);
     if !known || node.bridge != network.bridge || network.vlan.is_some() {
         return None;
     }
@@ -33,19 +33,19 @@ fn bridge_network(view: &View<'_>, guest: &Guest, network: &Network) -> Option<I
 }
 
 /// Whether it is known which network a guest's interface is plugged into.
-pub(super) fn reads_link(view: &View<'_>, guest: &Guest) -> bool {
-    let places: [&[&str]; 3] = [&["network_config", "bridge"], &["network_config", "vlan"], &["network_bridge"]];
-    places.iter().all(|place| view.reads(guest.id, place))
+pub(super) fn reads_link(view: &View<'_>, guest: &Guest, network: &Network) -> bool {
+    let places = [network.at("bridge"), network.at("vlan"), vec!["network_bridge".into()]];
+    places.iter().all(|place| view.reads_place(guest.id, place))
 }
 
 fn check(view: &View<'_>, guest: &Guest, network: &Network, findings: &mut Vec<Finding>) {
     let target = Target::Guest(guest.id);
     let Some(own) = network.ipv4.address() else {
-        if network.gateway.is_some() && view.reads(guest.id, &["network_config", "ip"]) {
+        if network.gateway.is_some() && view.reads_place(guest.id, &network.at("ip")) {
             findings.push(
                 Finding::warning(Code::Conflict, target, "without a fixed address the gateway has no effect")
-                    .at(["network_config", "gw"])
-                    .label(target, ["network_config", "ip"], "the address comes from elsewhere")
+                    .at(network.at("gw"))
+                    .label(target, network.at("ip"), "the address comes from elsewhere")
                     .help("remove `gw`, or give the guest an address"),
             );
         }
@@ -59,7 +59,7 @@ fn check(view: &View<'_>, guest: &Guest, network: &Network, findings: &mut Vec<F
                 target,
                 format!("{address} is the first or the last address of {}", own.network()),
             )
-            .at(["network_config", "ip"])
+            .at(network.at("ip"))
             .expected("an address of a machine")
             .help("choose one in between"),
         );
@@ -70,22 +70,22 @@ fn check(view: &View<'_>, guest: &Guest, network: &Network, findings: &mut Vec<F
                 target,
                 format!("{address} is outside {bridge}, the network of the bridge `{}`", network.bridge),
             )
-            .at(["network_config", "ip"])
+            .at(network.at("ip"))
             .expected(format!("an address in {bridge}"))
             .help("choose another address, or another bridge"),
         );
     }
     if let Some(gateway) = network.gateway {
-        findings.extend(gateway_finding(guest, own, gateway));
+        findings.extend(gateway_finding(guest, network, own, gateway));
     }
 }
 
-fn gateway_finding(guest: &Guest, own: phoenix_types::Cidr, gateway: IpAddr) -> Option<Finding> {
+fn gateway_finding(guest: &Guest, network: &Network, own: phoenix_types::Cidr, gateway: IpAddr) -> Option<Finding> {
     let target = Target::Guest(guest.id);
     if gateway == own.address() {
-        let finding = Finding::error(Code::OwnGateway, target, format!("the gateway {gateway} is the guest itself"))
-            .at(["network_config", "gw"])
-            .help("name the router");
+        let finding = Finding::warning(Code::OwnGateway, target, format!("the gateway {gateway} is the guest itself"))
+            .at(network.at("gw"))
+            .help("name the router; a guest that is the router itself needs no gateway");
         return Some(finding);
     }
     // A network of one address has no room for a gateway: the route to it is then made by itself, as hosters want it.
@@ -94,8 +94,8 @@ fn gateway_finding(guest: &Guest, own: phoenix_types::Cidr, gateway: IpAddr) -> 
     }
     let finding =
         Finding::warning(Code::GatewayOutside, target, format!("the gateway {gateway} is outside {}", own.network()))
-            .at(["network_config", "gw"])
-            .label(target, ["network_config", "ip"], "the guest's network")
+            .at(network.at("gw"))
+            .label(target, network.at("ip"), "the guest's network")
             .expected(format!("an address in {}", own.network()))
             .help("fix the gateway, or the prefix length of the address");
     Some(finding)

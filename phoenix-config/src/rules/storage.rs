@@ -114,7 +114,7 @@ fn exported(guest: &Guest, index: usize, volume: &NfsVolume, hypervisor: &Hyperv
             .help("choose such a directory, or export this one");
         return Some(finding);
     }
-    let address = guest.network.as_ref().and_then(crate::model::Network::address)?;
+    let address = guest.network().and_then(crate::model::Network::address)?;
     if exports.iter().any(|export| lets_in(export, address, guest)) {
         return None;
     }
@@ -180,7 +180,7 @@ impl Rule for Disks {
                     .help("disks cannot shrink: enlarge this disk, or reduce the disk of the source"),
                 );
             }
-            if let Some(size) = guest.disk.or(inherited) {
+            if let Some(size) = guest.first_disk().or(inherited) {
                 sizes.insert(guest.id, size);
             }
         }

@@ -2,11 +2,13 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
+use phoenix_types::GuestKind;
 use serde_json::Value;
 
 use super::foreign::{Foreign, foreign};
 use super::{Part, compiled};
 use crate::diagnostic::{Code, FileKind, Finding, Target, nearest};
+use crate::proxmox;
 use crate::source::Segment;
 
 /// What faults are explained with.
@@ -99,12 +101,18 @@ impl Explanation<'_> {
             .at(path.iter().cloned())
             .at([key])
             .on_key();
+        if let Some(help) = of_proxmox(key, &known) {
+            return finding.help(help);
+        }
         let meant = foreign(key);
         let named = match meant {
             Some(Foreign::Keys(keys)) => keys.iter().find(|word| known.contains(word)).copied(),
             Some(Foreign::NoKey) => None,
             None => nearest(key, known.iter().copied()),
         };
+        if let Some(tool @ ("pct" | "qm")) = named {
+            return finding.help(format!("write Proxmox's own key for it below `{tool}`"));
+        }
         if let Some(near) = named {
             return finding.expected(format!("`{near}`")).help(format!("did you mean `{near}`?"));
         }
@@ -368,4 +376,21 @@ fn quoted(words: &[&str]) -> String {
 fn lower_case(sentence: &str) -> String {
     let mut chars = sentence.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// What to do with a key of Proxmox that is written beside the keys of a guest.
+fn of_proxmox(key: &str, known: &[&str]) -> Option<String> {
+    let tools = [("pct", GuestKind::Container), ("qm", GuestKind::Vm)];
+    let (tool, kind) = tools.into_iter().find(|(tool, _)| known.contains(tool))?;
+    match proxmox::word(kind, key) {
+        Some(proxmox::Word::Key(ours)) => Some(format!("did you mean `{ours}`?")),
+        Some(proxmox::Word::Own) => None,
+        None if proxmox::find(kind, key).is_some() => {
+            Some(format!("it is a key of Proxmox: write it below `{tool}`"))
+        }
+        None => tools
+            .into_iter()
+            .find(|(_, other)| proxmox::find(*other, key).is_some() && proxmox::word(*other, key).is_none())
+            .map(|(tool, _)| format!("Proxmox has it for the other kind of guest only, where it is written below `{tool}`")),
+    }
 }

@@ -231,18 +231,11 @@ fn settings_of_a_vm(members: &str, expected: &str) {
 #[test_case("startup", "{}", "did you mean `boot_order`?")]
 #[test_case("net0", r#""x""#, "did you mean `network_config`?")]
 #[test_case("network_config", r#"{"tag": 20}"#, "did you mean `vlan`?" ; "a tag")]
-#[test_case("network_config", r#"{"hwaddr": "02:00:00:00:00:01"}"#, "`mac_address` belongs to a container; else remove it: your own keys start with `x-`" ; "hwaddr")]
+#[test_case("network_config", r#"{"hwaddr": "02:00:00:00:00:01"}"#, "did you mean `mac_address`?" ; "hwaddr")]
 #[test_case("health_check", r#"{"test": ["true"], "retries": 1}"#, "did you mean `command`?" ; "a test")]
-#[test_case(
-    "numa",
-    "1",
-    "Phoenix has no key for `numa` yet: set it on the node, where Phoenix leaves it alone, and remove it here"
-)]
-#[test_case(
-    "hostpci0",
-    r#""x""#,
-    "Phoenix has no key for `hostpci0` yet: set it on the node, where Phoenix leaves it alone, and remove it here"
-)]
+#[test_case("numa", "1", "Proxmox has it for the other kind of guest only, where it is written below `qm`")]
+#[test_case("timezone", r#""host""#, "it is a key of Proxmox: write it below `pct`")]
+#[test_case("devices", "[]", "write Proxmox's own key for it below `pct`")]
 #[test_case("health_check", r#"{"tcp": {"port": 1}, "retries": 1, "start_interval": "1s"}"#, "Phoenix has no key for `start_interval` yet: set it on the node, where Phoenix leaves it alone, and remove it here" ; "start_interval")]
 fn words_of_other_tools(key: &str, value: &str, help: &str) {
     let lxc = format!(r#"{{"lxc_configs": {{"101": {{"name": "web", "template": "local:a", "{key}": {value}}}}}}}"#);

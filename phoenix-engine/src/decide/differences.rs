@@ -1,17 +1,13 @@
 //! The differences between a guest and its configuration.
 
 use phoenix_config::model::State;
-use phoenix_lxc::{MountPoint, MountSource};
-use phoenix_types::{
-    DiskSize, FirewallFile, FirewallText, GuestKind, KeyChange, KeyEffect, Power, PropertyString, mask_setting,
-    percent_decode,
-};
+use phoenix_types::{FirewallFile, FirewallText, GuestKind, KeyChange, KeyEffect, Power, mask_setting, percent_decode};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::scripts::{Provision, pending};
 use crate::desired::{Desired, DesiredContainer, DesiredGuest, DesiredVm, Spec};
 use crate::digest::Digest;
-use crate::guest::{Record, UNDO, changes, is_mark, line_digest, mounts, root_disk, with_managed_text};
+use crate::guest::{Record, UNDO, changes, is_mark, line_digest, mounts, root_disk, sized_disks, with_managed_text};
 use crate::observe::Present;
 use crate::plan::{Difference, Effect};
 
@@ -83,7 +79,6 @@ pub(super) fn settings(guest: &DesiredGuest, present: &Present, record: &Record)
     }
     if let Spec::Container(spec) = &guest.spec {
         found.extend(raw_lines(spec, present, record));
-        found.extend(volume_sizes(guest, spec, present));
     }
     found.extend(notes(guest, present, record));
     Ok(found)
@@ -104,26 +99,6 @@ fn waiting(guest: &DesiredGuest, present: &Present, record: &Record) -> Vec<Diff
             Difference { effect: Effect::Restart, ..difference }.because("set, and pending until the next start")
         })
         .collect()
-}
-
-/// The sizes of mounted volumes, which stay what they were made with.
-fn volume_sizes(guest: &DesiredGuest, spec: &DesiredContainer, present: &Present) -> Vec<Difference> {
-    let live = &present.conf.live;
-    let mounted = live.keys.iter().filter(|(key, _)| key.starts_with("mp"));
-    let mounted: Vec<(&String, PropertyString)> =
-        mounted.filter_map(|(key, value)| Some((key, value.parse().ok()?))).collect();
-    let difference = |mount: &MountPoint| {
-        let MountSource::New { size, .. } = &mount.source else { return None };
-        let (key, there) = mounted.iter().find(|(_, value)| value.get("mp") == Some(mount.path.as_str()))?;
-        let have: DiskSize = there.get("size")?.parse().ok().filter(|have| have != size)?;
-        let reason = match have < *size {
-            true => format!("Phoenix does not resize volumes: `pct resize {} {key} {size}` makes it larger", guest.id),
-            false => "disks cannot shrink".to_owned(),
-        };
-        let (from, to) = (Some(have.to_string()), Some(size.to_string()));
-        Some(Difference::new(format!("{key} size"), from, to, Effect::Impossible).because(reason))
-    };
-    spec.mounts.iter().filter_map(difference).collect()
 }
 
 /// Raw lines that are added or removed. They act at the next start.
@@ -149,21 +124,18 @@ fn notes(guest: &DesiredGuest, present: &Present, record: &Record) -> Option<Dif
     })
 }
 
-/// The size of the root disk. It only grows.
-pub(super) fn disk(guest: &DesiredGuest, present: &Present) -> Option<Difference> {
-    let want = guest.disk?;
-    let (_, have) = root_disk(&present.conf.live, present.kind)?;
-    let have = have.filter(|have| *have != want)?;
-    let key = match present.kind {
-        GuestKind::Container => "storage_size_gb",
-        GuestKind::Vm => "disk_size_gb",
-    };
-    let (from, to) = (Some(have.to_string()), Some(want.to_string()));
-    Some(if want > have {
-        Difference::new(key, from, to, Effect::Hot).because("it is smaller")
-    } else {
-        Difference::new(key, from, to, Effect::Impossible).because("disks cannot shrink")
-    })
+/// The sizes of disks. They only grow.
+pub(super) fn disks(guest: &DesiredGuest, present: &Present) -> Vec<Difference> {
+    let differs = sized_disks(guest, &present.conf.live).into_iter().filter_map(|disk| {
+        let have = disk.have.filter(|have| *have != disk.want)?;
+        let (from, to) = (Some(have.to_string()), Some(disk.want.to_string()));
+        Some(if disk.want > have {
+            Difference::new(disk.word, from, to, Effect::Hot).because("it is smaller")
+        } else {
+            Difference::new(disk.word, from, to, Effect::Impossible).because("disks cannot shrink")
+        })
+    });
+    differs.collect()
 }
 
 /// What the guest began with and keeps: what it was made from, and where its disk is.
@@ -206,7 +178,7 @@ pub(super) fn template(guest: &DesiredGuest, present: &Present, record: &Record)
         found.push(Difference::new("state", Some(from), Some(to), Effect::Recreate));
     }
     found.extend(settings(guest, present, record).unwrap_or_default());
-    found.extend(disk(guest, present));
+    found.extend(disks(guest, present));
     if let Some(file) = &guest.firewall {
         found.extend(firewall(file, present.firewall.as_deref()));
     }

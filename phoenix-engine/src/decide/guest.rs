@@ -313,13 +313,13 @@ fn update(
         plan.step_about(doable, Step::new(Stage::Configure, summary, reason, effect, Work::Settings { restart }));
     }
     update_firewall(plan, present, desired, record);
-    match differences::disk(guest, present) {
-        Some(disk) if disk.is_doable() => {
-            let step = Step::new(Stage::Disk, "grow the disk", "it is smaller", Effect::Hot, Work::Grow);
-            plan.step_about(vec![disk], step);
-        }
-        disk => plan.unmet.extend(disk),
+    let (grow, stay): (Vec<_>, Vec<_>) =
+        differences::disks(guest, present).into_iter().partition(Difference::is_doable);
+    if !grow.is_empty() {
+        let what = if grow.len() == 1 { "grow the disk".to_owned() } else { format!("grow {} disks", grow.len()) };
+        plan.step_about(grow, Step::new(Stage::Disk, what, "it is smaller", Effect::Hot, Work::Grow));
     }
+    plan.unmet.extend(stay);
     let standing = |name: &Option<SnapshotName>| Standing::of(name.as_ref(), guest, &present.conf, record);
     let snapshots = Snapshots {
         before: standing(&guest.snapshot_before),

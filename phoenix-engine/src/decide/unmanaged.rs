@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use phoenix_lxc::Net;
-use phoenix_types::{FirewallText, GuestKind, PropertyString, mask_setting};
+use phoenix_types::{FirewallText, GuestKind, PropertyString, mask_setting, rule_of};
 
 use crate::desired::{Desired, DesiredGuest, Spec, VmOrigin};
 use crate::guest::{Record, is_mark, line_digest, managed_keys, root_disk};
@@ -54,9 +54,14 @@ pub(super) fn unmanaged(
     let Ok(managed) = managed_keys(guest, live) else { return Vec::new() };
     let born = born_with(desired, observed, guest);
     let disk = root_disk(live, present.kind).map(|(key, _)| key);
+    let rules = match present.kind {
+        GuestKind::Container => phoenix_lxc::KEYS,
+        GuestKind::Vm => phoenix_vm::KEYS,
+    };
     let is_ours = |key: &str, value: &str| {
         PROXMOX_OWN.contains(&key)
             || DEFAULTS.contains(&(key, value))
+            || rule_of(rules, key).and_then(|rule| rule.default) == Some(value)
             || managed.contains(key)
             || record.keys.contains(key)
             || record.keys.iter().any(|part| part.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use phoenix_config::model::{Container, ContainerSource, Guest, IdMapKind, Network, PctFeature};
-use phoenix_lxc::{ContainerSettings, CreateContainer, Features, MountPoint, MountSource, Net, Template};
+use phoenix_config::model::{Container, ContainerSource, Guest, IdMapKind, MountOptions, Network, PctFeature};
+use phoenix_lxc::{
+    ContainerSettings, CreateContainer, Features, MountPoint, MountSource, Net, Template, VolumeOptions,
+};
 use phoenix_pve::InvalidSettings;
 use phoenix_types::{ConfSection, DiskSize, GuestId, SnapshotName, Startup, StorageId, Tag};
 
@@ -36,6 +38,8 @@ pub struct DesiredContainer {
     pub raw_lines: Vec<(String, String)>,
     /// Directories of the node that it mounts.
     pub host_paths: Vec<HostPath>,
+    /// Whether the configuration says something about its network interfaces.
+    pub says_network: bool,
 }
 
 /// What a container is made from.
@@ -62,11 +66,11 @@ pub struct HostPath {
 }
 
 impl DesiredContainer {
-    /// Whether Proxmox can take snapshots of it: a mounted directory of the node makes them impossible (pve-container,
+    /// Whether Proxmox can take snapshots of it: a mounted directory or device of the node makes them impossible (pve-container,
     /// `LXC/Config.pm`, `has_feature`).
     #[must_use]
     pub fn can_snapshot(&self) -> bool {
-        self.host_paths.is_empty()
+        !self.mounts.iter().any(|mount| matches!(mount.source, MountSource::Path(_)))
     }
 
     /// Its settings with every mount under a number: the one that it has in `live` already, else the lowest free one.
@@ -98,7 +102,7 @@ impl DesiredContainer {
 
     /// The interface that it is made with when the configuration says nothing about one. What it has of it later is its own.
     pub(crate) fn first_net(&self) -> Option<Net> {
-        if !self.settings.nets.is_empty() || !matches!(self.origin, ContainerOrigin::Template(_)) {
+        if self.says_network || !matches!(self.origin, ContainerOrigin::Template(_)) {
             return None;
         }
         net(&Network::usual()).ok()
@@ -135,6 +139,7 @@ pub(super) fn lower(guest: &Guest, container: &Container) -> Result<DesiredConta
         mounts: mounts(container),
         raw_lines: container.raw_lines.iter().map(|line| (line.key.clone(), line.value.clone())).collect(),
         host_paths: host_paths(container),
+        says_network: guest.networks.is_some(),
     };
     // Whatever could not be written is found here, before the node is touched.
     desired.settings_on(&ConfSection::default()).keys()?;
@@ -144,7 +149,7 @@ pub(super) fn lower(guest: &Guest, container: &Container) -> Result<DesiredConta
 fn settings(guest: &Guest, container: &Container) -> Result<ContainerSettings, InvalidSettings> {
     let mut settings = ContainerSettings {
         hostname: Some(guest.name.clone()),
-        cores: Some(guest.cores),
+        cores: guest.cores,
         memory: Some(guest.memory),
         swap: container.swap,
         onboot: Some(guest.start_at_boot),
@@ -159,12 +164,15 @@ fn settings(guest: &Guest, container: &Container) -> Result<ContainerSettings, I
     if !container.features.is_empty() {
         settings.features = Some(features(container));
     }
-    if let Some(network) = &guest.network {
-        settings.nets.insert(0, net(network)?);
-        if !network.nameservers.is_empty() {
-            settings.nameservers = Some(network.nameservers.clone());
-        }
-        settings.searchdomains = network.search_domain.as_ref().map(|domain| vec![domain.clone()]);
+    for (index, network) in (0..).zip(guest.networks.iter().flatten()) {
+        settings.nets.insert(index, net(network)?);
+    }
+    let networks = || guest.networks.iter().flatten();
+    settings.nameservers = networks().map(|network| network.nameservers.clone()).find(|servers| !servers.is_empty());
+    settings.searchdomains = networks().find_map(|network| network.search_domain.clone()).map(|domain| vec![domain]);
+    settings.further.clone_from(&guest.proxmox);
+    if guest.cores.is_none() {
+        settings.absent.insert("cores".to_owned());
     }
     Ok(settings)
 }
@@ -182,12 +190,19 @@ fn net(network: &Network) -> Result<Net, InvalidSettings> {
     net.ip = Some(network.ipv4);
     match network.gateway {
         Some(std::net::IpAddr::V4(gateway)) => net.gw = Some(gateway),
-        Some(std::net::IpAddr::V6(gateway)) => net.gw6 = Some(gateway),
-        None => {}
+        Some(std::net::IpAddr::V6(_)) | None => {}
+    }
+    net.ip6 = network.ipv6;
+    if let Some(std::net::IpAddr::V6(gateway)) = network.gateway6 {
+        net.gw6 = Some(gateway);
     }
     net.firewall = network.firewall;
     net.tag = network.vlan;
+    net.trunks = network.trunks.iter().copied().collect();
+    net.rate = network.rate;
     net.mtu = network.mtu.map(u32::from);
+    net.link_down = network.link_down;
+    net.host_managed = network.host_managed;
     Ok(net)
 }
 
@@ -217,22 +232,37 @@ fn features(container: &Container) -> Features {
 fn mounts(container: &Container) -> Vec<MountPoint> {
     let folders = container.mount_points.iter().map(|mount| {
         let mut point = MountPoint::new(MountSource::Path(mount.host_path.clone()), mount.container_path.clone());
-        point.options.read_only = mount.read_only;
+        point.options = options(&mount.options, mount.read_only);
         point
     });
     let volumes = container.volumes.iter().map(|volume| {
         let source = MountSource::New { storage: volume.storage.clone(), size: volume.size };
         let mut point = MountPoint::new(source, volume.mount_point.clone());
         point.backup = volume.backup;
+        point.options = options(&volume.options, volume.read_only);
         point
     });
     folders.chain(volumes).collect()
+}
+
+fn options(wanted: &MountOptions, read_only: bool) -> VolumeOptions {
+    VolumeOptions {
+        acl: wanted.acl,
+        mount_options: wanted.mount_options.iter().map(|option| (*option).to_owned()).collect(),
+        quota: wanted.quota,
+        read_only,
+        no_replication: wanted.no_replication,
+        shared: wanted.shared,
+        keep_attributes: wanted.keep_attributes,
+        id_map: wanted.id_map.clone(),
+    }
 }
 
 fn host_paths(container: &Container) -> Vec<HostPath> {
     container
         .mount_points
         .iter()
+        .filter(|mount| !mount.is_device())
         .map(|mount| HostPath {
             path: mount.host_path.clone(),
             owner: mount.owner.map(|owner| {

@@ -47,8 +47,10 @@ pub struct DesiredGuest {
     pub state: State,
     /// Its firewall file. Absent: the configuration says nothing about it.
     pub firewall: Option<FirewallFile>,
-    /// The size of its root disk.
+    /// The size of its root disk, where the configuration says one.
     pub disk: Option<DiskSize>,
+    /// The size that its root disk is made with, where that is known.
+    pub first_disk: Option<DiskSize>,
     /// The size that its root disk begins with, when it is a clone and the configuration tells.
     pub source_disk: Option<DiskSize>,
     /// What blocks its own provisioning.

@@ -60,6 +60,7 @@ fn lower(
         state: guest.state,
         firewall: guest.firewall.as_ref().map(firewall_file),
         disk: guest.disk,
+        first_disk: guest.first_disk(),
         source_disk: source_disk(fleet, guest),
         wait_for: guest.wait_for.clone(),
         health: guest.health.clone(),
@@ -70,7 +71,7 @@ fn lower(
         on_failure: guest.on_failure,
         limits: guest.limits,
         notes: guest.description.clone(),
-        address: guest.network.as_ref().and_then(phoenix_config::model::Network::address),
+        address: guest.network().and_then(phoenix_config::model::Network::address),
         context: serde_json::to_vec_pretty(&context).unwrap_or_default().into(),
     })
 }
@@ -89,7 +90,7 @@ fn dependants(fleet: &Fleet) -> BTreeMap<GuestId, BTreeMap<GuestId, Hostname>> {
 /// The disk of the nearest guest along the chain of clone sources that has a size. The graph has no rings.
 fn source_disk(fleet: &Fleet, guest: &phoenix_config::model::Guest) -> Option<DiskSize> {
     let source = fleet.guests.get(&guest.clone_from.as_ref()?.id)?;
-    source.disk.or_else(|| source_disk(fleet, source))
+    source.first_disk().or_else(|| source_disk(fleet, source))
 }
 
 fn firewall_file(firewall: &phoenix_config::model::Firewall) -> FirewallFile {

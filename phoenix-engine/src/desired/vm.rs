@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use camino::Utf8PathBuf;
-use phoenix_config::model::{AgentUse, CloudImage, Fleet, Guest, Vm, VmSource};
+use phoenix_config::model::{AgentUse, CloudImage, Fleet, Guest, Network, Vm, VmSource};
 use phoenix_pve::InvalidSettings;
-use phoenix_types::{GuestId, Ipv4Setting, SnapshotName, StorageId, VolumeId};
+use phoenix_types::{GuestId, Ipv4Setting, Ipv6Setting, SnapshotName, StorageId, VolumeId};
 use phoenix_vm::{Agent, CreateVm, CustomData, Image, IpConfig, VmNet, VmSettings};
 
 use super::error::LowerError;
@@ -109,6 +109,7 @@ impl DesiredVm {
     pub(crate) fn create(&self, image: &ImageSource, notes: String, vendor_data: Option<&VolumeId>) -> CreateVm {
         let mut create = CreateVm::from_cloud_image(self.storage.clone(), image.image(), self.settings.clone());
         create.description = Some(notes);
+        // Files of the user's own win.
         create.settings.ci_custom = vendor_data.cloned().map(CustomData::vendor);
         create
     }
@@ -146,9 +147,10 @@ pub(super) fn lower(fleet: &Fleet, guest: &Guest, vm: &Vm) -> Result<DesiredVm, 
 }
 
 fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
+    let invalid = |source| LowerError::Settings { guest: guest.id, source };
     let mut settings = VmSettings {
         name: Some(guest.name.clone()),
-        cores: Some(guest.cores),
+        cores: guest.cores,
         memory: Some(guest.memory),
         agent: Some(Agent { enabled: vm.agent != Some(AgentUse::Absent), ..Agent::default() }),
         onboot: Some(guest.start_at_boot),
@@ -157,31 +159,19 @@ fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
         ..VmSettings::default()
     };
     if !guest.tags.is_empty() {
-        let tags = super::container::tags(guest).map_err(|source| LowerError::Settings { guest: guest.id, source })?;
+        let tags = super::container::tags(guest).map_err(invalid)?;
         settings.tags = Some(tags);
     }
-    if let Some(network) = &guest.network {
-        let mut net = VmNet::new(network.bridge.clone());
-        net.mac = network.mac;
-        net.firewall = network.firewall;
-        net.tag = network.vlan;
-        net.mtu = network.mtu.map(u32::from);
-        settings.nets.insert(0, net);
-        let mut ip = IpConfig { ip: Some(network.ipv4), ..IpConfig::default() };
-        match network.gateway {
-            Some(IpAddr::V4(gateway)) => ip.gw = Some(gateway),
-            Some(IpAddr::V6(gateway)) => ip.gw6 = Some(gateway),
-            None => {}
+    for (index, network) in (0..).zip(guest.networks.iter().flatten()) {
+        settings.nets.insert(index, card(network).map_err(invalid)?);
+        if let Some(config) = ip_config(network) {
+            settings.ip_configs.insert(index, config);
         }
-        // The guest configures its address itself, so cloud-init gets none.
-        if network.ipv4 != Ipv4Setting::Manual {
-            settings.ip_configs.insert(0, ip);
-        }
-        if !network.nameservers.is_empty() {
-            settings.nameservers = Some(network.nameservers.clone());
-        }
-        settings.searchdomains = network.search_domain.as_ref().map(|domain| vec![domain.clone()]);
     }
+    let networks = || guest.networks.iter().flatten();
+    settings.nameservers = networks().map(|network| network.nameservers.clone()).find(|servers| !servers.is_empty());
+    settings.searchdomains = networks().find_map(|network| network.search_domain.clone()).map(|domain| vec![domain]);
+    settings.further.clone_from(&guest.proxmox);
     if let Some(user) = &vm.user {
         settings.ci_user.clone_from(&user.name);
         let keys: Vec<&str> = user
@@ -193,6 +183,38 @@ fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
         settings.ssh_keys = (!keys.is_empty()).then(|| keys.join("\n"));
     }
     Ok(settings)
+}
+
+fn card(network: &Network) -> Result<VmNet, InvalidSettings> {
+    let mut net = VmNet::new(network.bridge.clone());
+    if let Some(model) = &network.model {
+        net.model = phoenix_pve::typed("model", model)?;
+    }
+    net.mac = network.mac;
+    net.firewall = network.firewall;
+    net.tag = network.vlan;
+    net.trunks = network.trunks.iter().copied().collect();
+    net.rate = network.rate;
+    net.mtu = network.mtu.map(u32::from);
+    net.queues = network.queues;
+    net.link_down = network.link_down;
+    Ok(net)
+}
+
+/// What cloud-init sets up on a card; `None` where the guest configures itself.
+fn ip_config(network: &Network) -> Option<IpConfig> {
+    let mut config = IpConfig {
+        ip: Some(network.ipv4).filter(|ip| *ip != Ipv4Setting::Manual),
+        ip6: network.ipv6.filter(|ip| *ip != Ipv6Setting::Manual),
+        ..IpConfig::default()
+    };
+    if let Some(IpAddr::V4(gateway)) = network.gateway {
+        config.gw = Some(gateway);
+    }
+    if let Some(IpAddr::V6(gateway)) = network.gateway6 {
+        config.gw6 = Some(gateway);
+    }
+    (config.ip.is_some() || config.ip6.is_some()).then_some(config)
 }
 
 fn volumes(fleet: &Fleet, vm: &Vm) -> Vec<NfsMount> {

@@ -107,21 +107,18 @@ fn addresses(inspection: &mut Inspection<'_>, observed: &Observed) {
         .collect();
     let mut found = Vec::new();
     for guest in &inspection.guests {
-        let Some(network) = &guest.network else { continue };
-        for (other, addresses, macs) in &others {
-            if let Some(address) = network.address().filter(|address| addresses.contains(address)) {
-                found.push((
-                    guest.id,
-                    ["network_config".into(), "ip".into()].to_vec(),
-                    format!("guest {other} on the node also has the address {address}"),
-                ));
-            }
-            if let Some(mac) = network.mac.filter(|mac| macs.contains(&mac.to_string())) {
-                found.push((
-                    guest.id,
-                    ["mac_address".into()].to_vec(),
-                    format!("guest {other} on the node also has the MAC address {mac}"),
-                ));
+        for network in guest.networks.iter().flatten() {
+            let own = [(network.address(), "ip"), (network.address6(), "ip6")];
+            for (other, addresses, macs) in &others {
+                for (address, key) in own {
+                    let Some(address) = address.filter(|address| addresses.contains(address)) else { continue };
+                    let message = format!("guest {other} on the node also has the address {address}");
+                    found.push((guest.id, network.at(key), message));
+                }
+                if let Some(mac) = network.mac.filter(|mac| macs.contains(&mac.to_string())) {
+                    let message = format!("guest {other} on the node also has the MAC address {mac}");
+                    found.push((guest.id, guest.mac_place(network), message));
+                }
             }
         }
     }
@@ -134,8 +131,11 @@ fn addresses(inspection: &mut Inspection<'_>, observed: &Observed) {
 async fn bridges(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     let mut wanted: BTreeMap<String, Vec<GuestId>> = BTreeMap::new();
     for guest in &inspection.guests {
-        if let Some(network) = &guest.network {
-            wanted.entry(network.bridge.to_string()).or_default().push(guest.id);
+        for network in guest.networks.iter().flatten() {
+            let guests = wanted.entry(network.bridge.to_string()).or_default();
+            if guests.last() != Some(&guest.id) {
+                guests.push(guest.id);
+            }
         }
     }
     for (bridge, guests) in wanted {
@@ -166,6 +166,10 @@ async fn directories(inspection: &mut Inspection<'_>) -> Result<(), HostError> {
     }
     for (folder, places) in wanted {
         let (severity, message, advice) = match inspection.reader.stat(folder.clone()).await? {
+            None if folder.starts_with("/dev") => {
+                (Severity::Error, format!("the node has no device `{folder}`"), "connect it, or mount another one")
+            }
+            Some(_) if folder.starts_with("/dev") => continue,
             Some(found) if found.kind != FileKind::Folder => {
                 (Severity::Error, format!("`{folder}` is not a directory"), "move it away, or mount another directory")
             }

@@ -73,7 +73,7 @@ fn demands(guests: &[&Guest], desired: &Desired, observed: &Observed) -> BTreeMa
         });
         let absent = !observed.present.contains_key(&guest.id);
         if let Some(storage) = guest.storage.as_ref().or_else(|| made_on.filter(|_| absent)) {
-            demand(storage.as_str(), guest, &["storage_pool".into()], disks, guest.disk);
+            demand(storage.as_str(), guest, &["storage_pool".into()], disks, guest.first_disk());
         }
         match &guest.kind {
             Kind::Container(container) => {

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use phoenix_lxc::{ContainerSettings, Features, MountPoint, MountSource, Net, Rootfs, VolumeOptions};
-use phoenix_types::{ConfSection, GuestId};
+use phoenix_lxc::{ContainerSettings, Features, KEYS, MountPoint, MountSource, Net, Rootfs, VolumeOptions};
+use phoenix_pve::index;
+use phoenix_types::{ConfSection, GuestId, is_secret_name, mask_secrets};
+use serde_json::json;
 
 use super::entry::{Entry, Guest};
-use super::firewall;
 use super::linked::linked_to;
+use super::network::{Addresses, entries, names, rate, say};
+use super::{firewall, proxmox};
 use crate::guest::is_mark;
 
 /// Stands next to a template that is none.
@@ -27,10 +30,7 @@ pub(super) fn describe(id: GuestId, ids: &BTreeSet<GuestId>, guest: &mut Guest<'
             guest.entry.say("template", format!("local:vztmpl/unknown-{system}.tar.zst"));
         }
     }
-    guest.entry.say_some("cores", settings.cores);
-    if settings.cores.is_none() {
-        guest.remark("it may use all cores of the node, which the files cannot describe: without `cores` they mean 1");
-    }
+    guest.entry.say("cores", settings.cores.map_or_else(|| json!("all"), |cores| json!(cores)));
     guest.entry.say("memory_mb", settings.memory.map_or(512, |memory| memory.0));
     guest.entry.say_some("swap_mb", settings.swap.map(|swap| swap.0));
     if let Some(MountSource::Volume(volume)) = rootfs.as_ref().map(|rootfs| &rootfs.source) {
@@ -45,6 +45,7 @@ pub(super) fn describe(id: GuestId, ids: &BTreeSet<GuestId>, guest: &mut Guest<'
     mounts(&settings, guest);
     let firewalled = firewall::describe(guest);
     network(&settings, firewalled, guest);
+    proxmox::describe(id, "pct", KEYS, guest);
     guest.remainder(settings.protection, settings.tags.as_ref());
 }
 
@@ -79,35 +80,42 @@ fn raw_lines(live: &ConfSection, guest: &mut Guest<'_>) {
     let mut lines: Vec<String> = Vec::new();
     for line in live.raw.iter().filter(|line| !is_mark(line) && !line.1.is_empty()) {
         let text = format!("{}: {}", line.0, line.1);
-        if !lines.contains(&text) {
+        if holds_secret(line) {
+            guest
+                .remark(format!("a line `{}` holds a secret, which stays on the node and is not written here", line.0));
+        } else if !lines.contains(&text) {
             lines.push(text);
         }
     }
     guest.entry.say_some("lxc_options", Some(lines).filter(|lines| !lines.is_empty()));
 }
 
+/// Whether a raw line gives the guest a secret.
+fn holds_secret((key, value): &(String, String)) -> bool {
+    let name = value.split_once('=').map(|(name, _)| name.trim());
+    (key.starts_with("lxc.environment") && name.is_some_and(is_secret_name)) || mask_secrets(value) != *value
+}
+
 fn mounts(settings: &ContainerSettings, guest: &mut Guest<'_>) {
     let (mut folders, mut volumes) = (Vec::new(), Vec::new());
-    for mount in settings.mounts.values() {
-        let read_only = VolumeOptions { read_only: mount.options.read_only, ..VolumeOptions::default() };
+    for (number, mount) in &settings.mounts {
         let mut entry = Entry::default();
-        match mount {
-            MountPoint { source: MountSource::Path(path), backup: false, options, .. } if *options == read_only => {
+        match (&mount.source, mount.size) {
+            (MountSource::Path(path), _) if !mount.backup => {
                 entry.say("host_path", path);
                 entry.say("container_path", &mount.path);
-                entry.say_some("read_only", read_only.read_only.then_some(true));
+                options(mount, &mut entry);
                 folders.push(entry);
             }
-            MountPoint { source: MountSource::Volume(volume), size: Some(size), options, .. }
-                if *options == VolumeOptions::default() =>
-            {
+            (MountSource::Volume(volume), Some(size)) if size.bytes() >> 30 > 0 => {
                 entry.say("pool", volume.storage());
-                entry.say("size_gb", (size.bytes() >> 30).max(1));
+                entry.say("size_gb", size.bytes() >> 30);
                 entry.say("mount_point", &mount.path);
                 entry.say_some("backup", mount.backup.then_some(true));
+                options(mount, &mut entry);
                 volumes.push(entry);
             }
-            _ => {}
+            _ => guest.remark(format!("`mp{number}` cannot be described and is left alone")),
         }
     }
     for (word, entries) in [("mount_points", folders), ("volumes", volumes)] {
@@ -117,23 +125,44 @@ fn mounts(settings: &ContainerSettings, guest: &mut Guest<'_>) {
     }
 }
 
+fn options(mount: &MountPoint, entry: &mut Entry) {
+    let VolumeOptions { acl, mount_options, quota, read_only, no_replication, shared, keep_attributes, id_map } =
+        &mount.options;
+    entry.say_some("read_only", read_only.then_some(true));
+    let mut options = Entry::default();
+    options.say_some("acl", *acl);
+    options.say_some("keepattrs", keep_attributes.then_some(true));
+    options.say_some("mountoptions", Some(mount_options).filter(|options| !options.is_empty()));
+    options.say_some("quota", quota.then_some(true));
+    options.say_some("replicate", no_replication.then_some(false));
+    options.say_some("shared", shared.then_some(true));
+    options.say_some("idmap", id_map.as_ref());
+    if !options.is_empty() {
+        entry.nest("options", options);
+    }
+}
+
 fn network(settings: &ContainerSettings, firewalled: bool, guest: &mut Guest<'_>) {
-    let Some(net) = settings.nets.get(&0) else { return };
-    let mut plain = Net::new(net.name.clone(), net.bridge.clone());
-    (plain.mac, plain.ip, plain.gw, plain.firewall, plain.tag, plain.mtu) =
-        (net.mac, net.ip, net.gw, net.firewall, net.tag, net.mtu);
-    let Some(ip) = net.ip.filter(|_| plain == *net && net.mtu.is_none_or(|mtu| (576..=65_535).contains(&mtu))) else {
-        return;
+    let there = guest.settings.keys.keys().filter(|key| index(key, "net").is_some()).count();
+    let describe = |number: u8, net: &Net| {
+        let mut entry = Entry::default();
+        entry.say("name", net.name.to_string());
+        entry.say("bridge", net.bridge.to_string());
+        let (gw, gw6) = (net.gw.as_ref().map(|gw| gw as _), net.gw6.as_ref().map(|gw| gw as _));
+        Addresses { ip: net.ip, gw, ip6: net.ip6, gw6 }.say(&mut entry);
+        if number == 0 {
+            names(settings.nameservers.as_deref(), settings.searchdomains.as_deref(), &mut entry);
+        }
+        entry.say_some("mac_address", net.mac.map(|mac| mac.to_string()));
+        entry.say_some("vlan", net.tag);
+        let trunks: Vec<u16> = net.trunks.iter().filter_map(|vlan| vlan.to_string().parse().ok()).collect();
+        entry.say_some("trunks", Some(trunks).filter(|trunks| !trunks.is_empty()));
+        entry.say_some("mtu", net.mtu);
+        entry.say_some("rate", rate(net.rate));
+        entry.say_some("link_down", net.link_down.then_some(true));
+        entry.say_some("host_managed", net.host_managed.then_some(true));
+        entry.say_some("firewall", (net.firewall != firewalled).then_some(net.firewall));
+        Some(entry)
     };
-    let mut entry = Entry::default();
-    entry.say("name", net.name.to_string());
-    entry.say("bridge", net.bridge.to_string());
-    entry.say("ip", ip.to_string());
-    entry.say_some("gw", net.gw);
-    super::vm::names(settings.nameservers.as_deref(), settings.searchdomains.as_deref(), &mut entry);
-    entry.say_some("vlan", net.tag);
-    entry.say_some("mtu", net.mtu);
-    entry.say_some("firewall", (net.firewall != firewalled).then_some(net.firewall));
-    guest.entry.nest("network_config", entry);
-    guest.entry.say_some("mac_address", net.mac.map(|mac| mac.to_string()));
+    say(entries(&settings.nets, there, describe), there, guest);
 }

@@ -1,5 +1,6 @@
 //! One guest while it is described.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use phoenix_config::model::State;
@@ -12,7 +13,7 @@ use crate::observe::Present;
 
 /// Keys and values in the order in which a person would write them.
 #[derive(Debug, Default)]
-pub(super) struct Entry(Vec<(&'static str, Said)>);
+pub(super) struct Entry(Vec<(Cow<'static, str>, Said)>);
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -30,25 +31,25 @@ impl Serialize for Entry {
 
 impl Entry {
     /// Says something.
-    pub(super) fn say(&mut self, word: &'static str, value: impl Serialize) {
+    pub(super) fn say(&mut self, word: impl Into<Cow<'static, str>>, value: impl Serialize) {
         self.say_some(word, Some(value));
     }
 
     /// Says something, if there is something to say.
-    pub(super) fn say_some(&mut self, word: &'static str, value: Option<impl Serialize>) {
+    pub(super) fn say_some(&mut self, word: impl Into<Cow<'static, str>>, value: Option<impl Serialize>) {
         if let Some(value) = value.and_then(|value| serde_json::to_value(value).ok()) {
-            self.0.push((word, Said::Value(value)));
+            self.0.push((word.into(), Said::Value(value)));
         }
     }
 
     /// Says what has words of its own.
-    pub(super) fn nest(&mut self, word: &'static str, entry: Self) {
-        self.0.push((word, Said::Entry(entry)));
+    pub(super) fn nest(&mut self, word: impl Into<Cow<'static, str>>, entry: Self) {
+        self.0.push((word.into(), Said::Entry(entry)));
     }
 
     /// Says a list of such.
-    pub(super) fn list(&mut self, word: &'static str, entries: Vec<Self>) {
-        self.0.push((word, Said::Entries(entries)));
+    pub(super) fn list(&mut self, word: impl Into<Cow<'static, str>>, entries: Vec<Self>) {
+        self.0.push((word.into(), Said::Entries(entries)));
     }
 
     /// Whether nothing is said.
@@ -77,9 +78,9 @@ impl<'a> Guest<'a> {
         self.remarks.push(text.into());
     }
 
-    /// The size of its root disk in whole GiB: never more than there is, since a disk only ever grows.
+    /// The size of its root disk. One that is not a whole number of GiB is not described, and stays as it is.
     pub(super) fn disk(&mut self, word: &'static str, size: Option<DiskSize>) {
-        let gib = size.map(|size| (size.bytes() >> 30).max(1));
+        let gib = size.map(DiskSize::bytes).filter(|bytes| bytes % (1 << 30) == 0).map(|bytes| bytes >> 30);
         self.entry.say_some(word, gib);
     }
 
@@ -107,7 +108,8 @@ impl<'a> Guest<'a> {
     /// Protection, tags and notes.
     pub(super) fn remainder(&mut self, protection: Option<bool>, tags: Option<&BTreeSet<Tag>>) {
         self.entry.say_some("protection", protection.filter(|protected| *protected));
-        let words = tags.map(|tags| tags.iter().map(ToString::to_string).collect::<Vec<_>>());
+        // Tags have no case (pve-common `JSONSchema.pm`, `pve-tag`).
+        let words = tags.map(|tags| tags.iter().map(|tag| tag.as_str().to_ascii_lowercase()).collect::<BTreeSet<_>>());
         self.entry.say_some("tags", words.filter(|words| !words.is_empty()));
         let notes = Record::strip(self.settings.description.as_deref().unwrap_or_default());
         self.entry.say_some("description", Some(notes).filter(|notes| !notes.is_empty()));

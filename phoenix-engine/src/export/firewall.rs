@@ -68,7 +68,7 @@ fn rule(line: &str) -> Option<Entry> {
     while let Some(option) = words.next() {
         let option = if option == "-proto" { "-p" } else { option };
         let (_, word) = OPTIONS.iter().find(|(name, _)| *name == option)?;
-        entry.say(word, words.next()?);
+        entry.say(*word, words.next()?);
     }
     entry.say_some("enabled", is_off.then_some(false));
     entry.say_some("comment", comment);

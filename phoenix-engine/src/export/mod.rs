@@ -8,6 +8,8 @@ mod entry;
 mod files;
 mod firewall;
 mod linked;
+mod network;
+mod proxmox;
 mod vm;
 
 pub use files::{Export, export, remaining};

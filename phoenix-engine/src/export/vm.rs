@@ -1,14 +1,15 @@
 //! VMs in the words of the configuration.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
-use phoenix_types::{ConfSection, GuestId, GuestKind, Hostname, Ipv4Setting};
-use phoenix_vm::{IpConfig, NetModel, VmSettings};
+use phoenix_pve::index;
+use phoenix_types::{ConfSection, GuestId, GuestKind};
+use phoenix_vm::{KEYS, NetModel, VmNet, VmSettings};
 
 use super::entry::{Entry, Guest};
-use super::firewall;
 use super::linked::linked_to;
+use super::network::{Addresses, entries, names, rate, say};
+use super::{firewall, proxmox};
 use crate::guest::root_disk;
 
 /// Stands next to an image that is none.
@@ -40,6 +41,7 @@ pub(super) fn describe(id: GuestId, ids: &BTreeSet<GuestId>, guest: &mut Guest<'
     let firewalled = firewall::describe(guest);
     network(&settings, firewalled, guest);
     user(&settings, guest);
+    proxmox::describe(id, "qm", KEYS, guest);
     guest.remainder(settings.protection, settings.tags.as_ref());
 }
 
@@ -55,36 +57,38 @@ fn settings(live: &ConfSection) -> VmSettings {
 }
 
 fn network(settings: &VmSettings, firewalled: bool, guest: &mut Guest<'_>) {
-    let mut entry = Entry::default();
-    if let Some(net) = settings.nets.get(&0) {
-        if net.model != NetModel::Virtio {
-            guest.remark(format!("its network card is `{}`, but the files mean VirtIO", net.model.as_str()));
-        }
+    let there = guest.settings.keys.keys().filter(|key| index(key, "net").is_some()).count();
+    if there == 0 {
+        guest.entry.say("network_config", Vec::<String>::new());
+        return;
+    }
+    let describe = |number: u8, net: &VmNet| {
+        let mut entry = Entry::default();
+        entry.say_some("model", (net.model != NetModel::Virtio).then(|| net.model.as_str()));
         entry.say("bridge", net.bridge.to_string());
+        let config = settings.ip_configs.get(&number).copied().unwrap_or_default();
+        let (gw, gw6) = (config.gw.as_ref().map(|gw| gw as _), config.gw6.as_ref().map(|gw| gw as _));
+        Addresses { ip: config.ip, gw, ip6: config.ip6, gw6 }.say(&mut entry);
+        if number == 0 {
+            names(settings.nameservers.as_deref(), settings.searchdomains.as_deref(), &mut entry);
+        }
+        entry.say_some("mac_address", net.mac.map(|mac| mac.to_string()));
         entry.say_some("vlan", net.tag);
+        let trunks: Vec<String> = net.trunks.iter().map(ToString::to_string).collect();
+        entry.say_some("trunks", Some(trunks).filter(|trunks| !trunks.is_empty()));
         entry.say_some("mtu", net.mtu);
+        entry.say_some("rate", rate(net.rate));
+        entry.say_some("queues", net.queues);
+        entry.say_some("link_down", net.link_down.then_some(true));
         entry.say_some("firewall", (net.firewall != firewalled).then_some(net.firewall));
+        Some(entry)
+    };
+    let entries = entries(&settings.nets, there, describe);
+    if entries.is_empty() {
+        // Without a word it would get one.
+        guest.entry.say("network_config", Vec::<String>::new());
     }
-    let said = settings.ip_configs.get(&0).and_then(|config| {
-        let plain = IpConfig { ip: config.ip, gw: config.gw, ..IpConfig::default() };
-        config.ip.filter(|_| plain == *config).map(|ip| (ip, config.gw))
-    });
-    let (ip, gateway) = said.unwrap_or((Ipv4Setting::Manual, None));
-    entry.say("ip", ip.to_string());
-    entry.say_some("gw", gateway);
-    names(settings.nameservers.as_deref(), settings.searchdomains.as_deref(), &mut entry);
-    guest.entry.nest("network_config", entry);
-    guest.entry.say_some("mac_address", settings.nets.get(&0).and_then(|net| net.mac).map(|mac| mac.to_string()));
-}
-
-/// Name servers and search domain, where they are such as the files can describe.
-pub(super) fn names(servers: Option<&[IpAddr]>, domains: Option<&[Hostname]>, entry: &mut Entry) {
-    if let Some(servers) = servers.filter(|servers| !servers.is_empty() && servers.iter().all(IpAddr::is_ipv4)) {
-        entry.say("nameservers", servers);
-    }
-    if let Some([domain]) = domains {
-        entry.say("searchdomain", domain);
-    }
+    say(entries, there, guest);
 }
 
 fn user(settings: &VmSettings, guest: &mut Guest<'_>) {

@@ -13,7 +13,7 @@ mod version;
 mod volumes;
 mod waits;
 
-pub(crate) use disk::root_disk;
+pub(crate) use disk::{root_disk, sized_disks};
 pub(crate) use lines::{check_value, is_mark, line_digest, mark};
 pub(crate) use lock::{HIBERNATED, is_a_tasks};
 pub use notes::ManagedText;

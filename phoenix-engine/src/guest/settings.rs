@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use phoenix_pve::InvalidSettings;
-use phoenix_types::{ConfSection, KeyChange, Startup};
+use phoenix_types::{ConfSection, GuestKind, KeyChange, Startup};
 
+use super::disk::root_disk;
 use super::record::Record;
 use crate::desired::{DesiredGuest, Spec};
 
@@ -18,9 +19,11 @@ pub(crate) fn changes(
     live: &ConfSection,
     record: &Record,
 ) -> Result<Vec<KeyChange>, InvalidSettings> {
-    let is_startup = |key: &&String| key.starts_with(STARTUP);
+    let root = root_disk(live, guest.kind()).map(|(key, _)| key);
+    // The options of the root disk stay when they leave the configuration, as the disk does.
+    let stays = |key: &&String| key.starts_with(STARTUP) || Some(*key) == root.as_ref() || !is_owned(key);
     let gone = |wanted: BTreeSet<String>| {
-        record.keys.difference(&wanted).filter(|key| !is_startup(key)).cloned().collect::<Vec<_>>()
+        record.keys.difference(&wanted).filter(|key| !stays(key)).cloned().collect::<Vec<_>>()
     };
     let mut changes = match &guest.spec {
         Spec::Container(spec) => {
@@ -41,8 +44,18 @@ pub(crate) fn changes(
             changes
         }
     };
+    changes.retain(|change| !is_own_name(change, guest));
     changes.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(changes)
+}
+
+/// Whether a change would give a guest without a name the one that Proxmox shows for it.
+fn is_own_name(change: &KeyChange, guest: &DesiredGuest) -> bool {
+    let (key, name) = match guest.kind() {
+        GuestKind::Container => ("hostname", format!("CT{}", guest.id)),
+        GuestKind::Vm => ("name", format!("VM{}", guest.id)),
+    };
+    change.key == key && change.from.is_none() && change.to == Some(name)
 }
 
 /// The keys that the configuration sets on a guest that has these settings.
@@ -111,5 +124,18 @@ fn startup_on(wanted: Option<Startup>, live: &ConfSection, record: &Record) -> O
 
 /// Whether a key that is no longer configured goes: keys that every guest has stay as they are.
 fn is_owned(key: &str) -> bool {
-    !["cores", "hostname", "memory", "name", "onboot", "protection", "swap", "unprivileged"].contains(&key)
+    const ALWAYS: [&str; 11] = [
+        "arch",
+        "cores",
+        "hostname",
+        "memory",
+        "name",
+        "onboot",
+        "ostype",
+        "protection",
+        "rootfs",
+        "swap",
+        "unprivileged",
+    ];
+    !ALWAYS.contains(&key)
 }

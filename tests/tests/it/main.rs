@@ -42,6 +42,7 @@ mod obstacles;
 mod output;
 #[cfg(test)]
 mod program;
+mod proxmox_keys;
 #[cfg(test)]
 mod recordings;
 #[cfg(test)]

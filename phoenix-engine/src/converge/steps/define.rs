@@ -92,7 +92,7 @@ impl Worker<'_> {
         match &self.guest.spec {
             Spec::Container(spec) => match &spec.origin {
                 ContainerOrigin::Template(template) => {
-                    let create = &spec.create(template, self.guest.disk, notes);
+                    let create = &spec.create(template, self.guest.first_disk, notes);
                     while_busy(events, Stage::Define, || site.containers.create(id, create)).await?;
                 }
                 ContainerOrigin::Clone { source, snapshot } => {
