@@ -28,7 +28,7 @@ pub(crate) struct Rule {
     pub(crate) last: Option<u16>,
     /// The items of a property string.
     #[serde(default)]
-    pub(crate) properties: BTreeMap<String, Rule>,
+    pub(crate) properties: BTreeMap<String, Self>,
     /// Items that stand for two others at once: `virtio=MAC`.
     #[serde(default)]
     aliases: Vec<String>,

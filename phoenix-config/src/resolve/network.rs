@@ -4,7 +4,7 @@ use phoenix_types::{Ipv4Setting, Mac};
 
 use super::{ResolveContext, defaults, either};
 use crate::diagnostic::{Code, Finding, Target};
-use crate::dialect::{NetworkEntry, OneOrMany, VmNetworkEntry, Whole};
+use crate::dialect::{NetworkEntry, OneOrMany, Real, VmNetworkEntry, Whole};
 use crate::model::Network;
 use crate::source::Segment;
 
@@ -46,7 +46,7 @@ pub(super) fn of_container(
                         .filter_map(|vlan| vlan.get().to_string().parse().ok())
                         .collect(),
                     mtu: small(entry.mtu),
-                    rate: entry.rate.map(|rate| rate.get()),
+                    rate: entry.rate.map(Real::get),
                     link_down: entry.link_down.unwrap_or(false),
                     host_managed: entry.host_managed.unwrap_or(false),
                     firewall: entry.firewall.unwrap_or(firewall),
@@ -94,7 +94,7 @@ pub(super) fn of_vm(
                     vlan: small(entry.vlan),
                     trunks: entry.trunks.into_iter().flatten().map(|vlan| vlan.0).collect(),
                     mtu: small(entry.mtu),
-                    rate: entry.rate.map(|rate| rate.get()),
+                    rate: entry.rate.map(Real::get),
                     queues: entry.queues.and_then(|queues| u8::try_from(queues.get()).ok()),
                     link_down: entry.link_down.unwrap_or(false),
                     firewall: entry.firewall.unwrap_or(firewall),

@@ -10,7 +10,7 @@ use crate::proxmox::{Rule, RuleKind, Word, find, is_drive, keys, word};
 
 /// The keys of a guest over those of its defaults, as the tools take them.
 pub(super) fn settings<T: Tool>(
-    own: Option<ProxmoxKeys<T>>,
+    own: Option<&ProxmoxKeys<T>>,
     usual: Option<&ProxmoxKeys<T>>,
     target: Target,
     findings: &mut Vec<Finding>,

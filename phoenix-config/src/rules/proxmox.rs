@@ -53,16 +53,17 @@ fn disks(guest: &Guest, findings: &mut Vec<Finding>) {
         let Some((name, _)) = find(guest.kind(), key) else { continue };
         let file = first(value);
         let is_disk = is_drive(name) || ["efidisk0", "tpmstate0", "virtiofs[n]"].contains(&name);
-        if is_drive(name) && file.is_none() {
-            if let Some(other) = root.replace(key) {
-                findings.push(
-                    Finding::error(Code::Conflict, target, format!("`{key}` and `{other}` are both without `file`"))
-                        .at(at(guest, key))
-                        .on_key()
-                        .label(target, at(guest, other), "the other one")
-                        .help("only the root disk is without `file`: give the other one a volume"),
-                );
-            }
+        if is_drive(name)
+            && file.is_none()
+            && let Some(other) = root.replace(key)
+        {
+            findings.push(
+                Finding::error(Code::Conflict, target, format!("`{key}` and `{other}` are both without `file`"))
+                    .at(at(guest, key))
+                    .on_key()
+                    .label(target, at(guest, other), "the other one")
+                    .help("only the root disk is without `file`: give the other one a volume"),
+            );
         }
         // A new volume, a drive without medium and an image can be there more than once.
         let Some(file) = file.filter(|file| is_disk && is_one_of_a_kind(file)) else { continue };

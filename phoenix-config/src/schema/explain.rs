@@ -385,12 +385,12 @@ fn of_proxmox(key: &str, known: &[&str]) -> Option<String> {
     match proxmox::word(kind, key) {
         Some(proxmox::Word::Key(ours)) => Some(format!("did you mean `{ours}`?")),
         Some(proxmox::Word::Own) => None,
-        None if proxmox::find(kind, key).is_some() => {
-            Some(format!("it is a key of Proxmox: write it below `{tool}`"))
-        }
+        None if proxmox::find(kind, key).is_some() => Some(format!("it is a key of Proxmox: write it below `{tool}`")),
         None => tools
             .into_iter()
             .find(|(_, other)| proxmox::find(*other, key).is_some() && proxmox::word(*other, key).is_none())
-            .map(|(tool, _)| format!("Proxmox has it for the other kind of guest only, where it is written below `{tool}`")),
+            .map(|(tool, _)| {
+                format!("Proxmox has it for the other kind of guest only, where it is written below `{tool}`")
+            }),
     }
 }

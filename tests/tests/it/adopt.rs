@@ -261,7 +261,19 @@ fn what_the_files_have_no_word_for_is_told() {
         "--delete",
         "cores",
     ]);
-    lab.by_hand(&["qm", "set", "1001", "--net0", "e1000,bridge=vmbr0", "--balloon", "512", "--delete", "agent", "--cipassword", "Hunter2"]);
+    lab.by_hand(&[
+        "qm",
+        "set",
+        "1001",
+        "--net0",
+        "e1000,bridge=vmbr0",
+        "--balloon",
+        "512",
+        "--delete",
+        "agent",
+        "--cipassword",
+        "Hunter2",
+    ]);
     let written = lab.beside("written");
     let run = lab.done(&["adopt", "--write", &written, "step-ca", "1001"]);
     assert_snapshot!("adopt_write", said(&run));

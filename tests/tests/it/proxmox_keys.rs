@@ -40,7 +40,10 @@ fn keys_of_qm_are_set_kept_and_taken_back() {
 
     // What somebody else sets stays; what Phoenix set goes with its key.
     lab.by_hand(&["qm", "set", "260", "--watchdog", "i6300esb"]);
-    vms(&lab, &json!({"start_at_boot": false, "qm": {"cpu": "x86-64-v2-AES", "scsi0": {"ssd": true, "discard": "on"}}}));
+    vms(
+        &lab,
+        &json!({"start_at_boot": false, "qm": {"cpu": "x86-64-v2-AES", "scsi0": {"ssd": true, "discard": "on"}}}),
+    );
     lab.done(&["up"]);
     assert_eq!(live("cpu"), ["x86-64-v2-AES"]);
     assert_eq!([live("numa"), live("sockets"), live("hostpci0"), live("scsi1")], [[""; 0]; 4]);
@@ -209,7 +212,9 @@ fn shell_words(text: &str) -> Vec<&str> {
 
 #[test]
 fn contradictions_are_found_in_the_files() {
-    let lab = Lab::of(&json!({"101": container("a", &json!({"pct": {"memory": 1024, "lxc.idmap": "u 0 1 1", "unused0": "x:y"}}))}));
+    let lab = Lab::of(
+        &json!({"101": container("a", &json!({"pct": {"memory": 1024, "lxc.idmap": "u 0 1 1", "unused0": "x:y"}}))}),
+    );
     let run = lab.refused(&["validate"]);
     for words in ["`memory` has a key of Phoenix: `memory_mb`", "`lxc_options`", "`unused0` is set by Proxmox itself"] {
         assert!(run.stdout.contains(words), "{words}\n{}", run.all());
