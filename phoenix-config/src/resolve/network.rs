@@ -19,7 +19,7 @@ pub(super) fn of_container(
     let is_list = is_list(entries.as_ref());
     let networks: Vec<Network> = match entries {
         None if mac.is_none() => return None,
-        None => vec![Network::usual()],
+        None => vec![Network { firewall, ..Network::usual() }],
         Some(entries) => entries
             .0
             .into_iter()

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use phoenix_types::Ipv6Setting;
 
 use crate::diagnostic::{Code, Finding, Target};
 use crate::model::{Guest, Network};
@@ -40,6 +41,9 @@ pub(super) fn reads_link(view: &View<'_>, guest: &Guest, network: &Network) -> b
 
 fn check(view: &View<'_>, guest: &Guest, network: &Network, findings: &mut Vec<Finding>) {
     let target = Target::Guest(guest.id);
+    if let Some(gateway) = network.gateway6 {
+        findings.extend(gateway6_finding(guest, network, gateway));
+    }
     let Some(own) = network.ipv4.address() else {
         if network.gateway.is_some() && view.reads_place(guest.id, &network.at("ip")) {
             findings.push(
@@ -78,6 +82,27 @@ fn check(view: &View<'_>, guest: &Guest, network: &Network, findings: &mut Vec<F
     if let Some(gateway) = network.gateway {
         findings.extend(gateway_finding(guest, network, own, gateway));
     }
+}
+
+/// The IPv6 gateway. One of the link itself (`fe80::1`) is in every network.
+fn gateway6_finding(guest: &Guest, network: &Network, gateway: IpAddr) -> Option<Finding> {
+    let target = Target::Guest(guest.id);
+    let Some(Ipv6Setting::Static(own)) = network.ipv6 else {
+        let finding =
+            Finding::warning(Code::Conflict, target, "without a fixed IPv6 address the gateway has no effect");
+        return Some(finding.at(network.at("gw6")).help("remove `gw6`, or give the guest an address in `ip6`"));
+    };
+    let is_of_the_link = matches!(gateway, IpAddr::V6(gateway) if gateway.is_unicast_link_local());
+    if is_of_the_link || own.contains(gateway) || own.prefix_len() == 128 {
+        return None;
+    }
+    let message = format!("the gateway {gateway} is outside {}", own.network());
+    let finding = Finding::warning(Code::GatewayOutside, target, message)
+        .at(network.at("gw6"))
+        .label(target, network.at("ip6"), "the guest's network")
+        .expected(format!("an address in {}, or one that begins with `fe80:`", own.network()))
+        .help("fix the gateway, or the prefix length of the address");
+    Some(finding)
 }
 
 fn gateway_finding(guest: &Guest, network: &Network, own: phoenix_types::Cidr, gateway: IpAddr) -> Option<Finding> {

@@ -97,6 +97,7 @@ pub async fn converge(
         urgency: urgency(&plan),
         outcomes: plan.guests.iter().map(|guest| (guest.id, SetOnce::new())).collect(),
         gates: Gates::Asked,
+        fetched: tokio::sync::Mutex::default(),
     });
     let mut tasks = JoinSet::new();
     let mut outcomes = BTreeMap::new();

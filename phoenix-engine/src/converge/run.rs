@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use phoenix_lxc::Template;
 use phoenix_types::{FleetName, GuestId};
-use tokio::sync::{Semaphore, SemaphorePermit, SetOnce};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, SetOnce};
 use tokio_util::sync::CancellationToken;
 
 use super::error::StepError;
@@ -51,6 +52,8 @@ pub(crate) struct Run {
     /// How each guest ended. Those that wait for it go on in the order in which they came: a run can be repeated exactly.
     pub(super) outcomes: BTreeMap<GuestId, SetOnce<DependencyOutcome>>,
     pub(super) gates: Gates,
+    /// Templates that are on the node. Who holds it fetches something, so that two guests do not fetch the same thing.
+    pub(super) fetched: Mutex<BTreeSet<Template>>,
 }
 
 impl Run {
@@ -69,6 +72,7 @@ impl Run {
             urgency: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             gates: Gates::TakenAsPassed,
+            fetched: Mutex::default(),
         }
     }
 

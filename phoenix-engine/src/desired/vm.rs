@@ -208,10 +208,11 @@ fn ip_config(network: &Network) -> Option<IpConfig> {
         ip6: network.ipv6.filter(|ip| *ip != Ipv6Setting::Manual),
         ..IpConfig::default()
     };
-    if let Some(IpAddr::V4(gateway)) = network.gateway {
+    // Without a fixed address a gateway has no effect, and Proxmox takes none.
+    if let (Some(IpAddr::V4(gateway)), Ipv4Setting::Static(_)) = (network.gateway, network.ipv4) {
         config.gw = Some(gateway);
     }
-    if let Some(IpAddr::V6(gateway)) = network.gateway6 {
+    if let (Some(IpAddr::V6(gateway)), Some(Ipv6Setting::Static(_))) = (network.gateway6, network.ipv6) {
         config.gw6 = Some(gateway);
     }
     (config.ip.is_some() || config.ip6.is_some()).then_some(config)

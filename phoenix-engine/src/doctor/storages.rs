@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 use phoenix_config::model::{CloudImage, ContainerSource, Guest, Kind, VmSource};
 use phoenix_config::source::Segment;
 use phoenix_host::HostError;
+use phoenix_lxc::Template;
 use phoenix_pve::{Storage, Storages};
 use phoenix_types::{DiskSize, GuestId, VolumeId};
 
@@ -14,6 +15,7 @@ use super::features;
 use super::inspection::Inspection;
 use crate::check::Check;
 use crate::desired::Desired;
+use crate::guest::Appliance;
 use crate::observe::Observed;
 
 /// What `pvesm status` says of a storage.
@@ -205,11 +207,15 @@ async fn sources(inspection: &mut Inspection<'_>, observed: &Observed, storages:
         if inspection.reader.stat(file.clone()).await?.is_some() {
             continue;
         }
+        let template: Option<Template> = name.parse().ok();
+        if check == Check::Template && template.as_ref().is_some_and(|template| Appliance::of(template).is_some()) {
+            let message = format!("`{name}` is not on the node, and `phoenix up` downloads it");
+            let advice = format!("to have it before: `pveam download {}`", name.replacen(":vztmpl/", " ", 1));
+            inspection.note_of((check, Severity::Warning), guests, &["template".into()], message, advice);
+            continue;
+        }
         let (key, advice) = match (check, name.split_once(":vztmpl/")) {
-            (Check::Template, Some((storage, template))) => {
-                ("template", format!("download it: `pveam update && pveam download {storage} {template}`"))
-            }
-            (Check::Template, None) => ("template", "copy it there, or use another one".to_owned()),
+            (Check::Template, _) => ("template", "copy it there, or use another one".to_owned()),
             _ => ("template_image", format!("copy it to `{file}`, or use an image that Phoenix can download")),
         };
         let message = format!("`{name}` is not on the node");

@@ -1,5 +1,6 @@
 //! What planning and converging both know of a guest: its record, its notes, and how its settings, disks, locks and snapshots are read.
 
+mod appliance;
 mod disk;
 mod lines;
 mod lock;
@@ -13,6 +14,7 @@ mod version;
 mod volumes;
 mod waits;
 
+pub(crate) use appliance::Appliance;
 pub(crate) use disk::{root_disk, sized_disks};
 pub(crate) use lines::{check_value, is_mark, line_digest, mark};
 pub(crate) use lock::{HIBERNATED, is_a_tasks};

@@ -22,7 +22,7 @@ fn refused(place: &Place, args: &[&str]) -> Run {
 }
 
 #[test_case("not_json", LXC, "\"lxc_configs\":", "\"lxc_configs\"", "PHX0101")]
-#[test_case("wrong_type", LXC, "\"cores\": 2", "\"cores\": \"two\"", "PHX0107")]
+#[test_case("wrong_type", LXC, "\"memory_mb\": 1024", "\"memory_mb\": \"many\"", "PHX0107")]
 #[test_case("unknown_key", LXC, "\"health_check\"", "\"helth_check\"", "PHX0105")]
 #[test_case("unknown_dependency", LXC, "\"dependencies\": [\"103\"]", "\"dependencies\": [\"104\"]", "PHX0202")]
 #[test_case("cycle", LXC, "\"name\": \"step-ca\"", "\"name\": \"step-ca\", \"dependencies\": [\"101\"]", "PHX0201")]

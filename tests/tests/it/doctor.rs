@@ -64,7 +64,7 @@ const STRANGER: &str =
 #[test_case("step-ca", &serde_json::from_str(DISABLED).unwrap(), &["storage"], 1; "storage disabled")]
 #[test_case("step-ca", &serde_json::from_str(NO_CONTENT).unwrap(), &["storage-content"], 1; "storage content")]
 #[test_case("step-ca", &serde_json::from_str(SMALL).unwrap(), &["storage-space"], 0; "storage too small")]
-#[test_case("step-ca", &json!({"images": "listed"}), &["template"], 1)]
+#[test_case("step-ca", &json!({"images": "listed"}), &["template"], 0)]
 #[test_case("step-ca", &json!({"devices": []}), &["kvm"], 1)]
 #[test_case("step-ca", &json!({"files": {"/etc/exports": "/tank/shared/ca *(ro)\n"}}), &["nfs-export"], 1)]
 #[test_case("step-ca", &json!({"files": {"/etc/hosts": "127.0.0.1 localhost\n10.20.0.2 other\n"}}), &["node-name"], 0)]

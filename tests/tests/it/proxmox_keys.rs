@@ -226,3 +226,23 @@ fn contradictions_are_found_in_the_files() {
         assert!(run.stdout.contains(words), "{words}\n{}", run.all());
     }
 }
+
+/// Proxmox's own templates are downloaded once, whoever needs them first.
+#[test]
+fn a_template_that_is_missing_is_downloaded() {
+    let template = "local:vztmpl/alpine-3.22-default_20250617_amd64.tar.xz";
+    let one = |name: &str| container(name, &json!({"template": template, "pct": {"cmode": "shell"}}));
+    let lab = Lab::of(&json!({"101": one("a"), "102": one("b")}));
+    lab.world(&json!({"images": "listed"}));
+    let doctor = lab.phoenix(&["doctor"]);
+    assert!(doctor.stdout.contains("is not on the node, and"), "{}", doctor.all());
+    lab.done(&["up"]);
+    let downloads = lab.changes().into_iter().filter(|line| line.starts_with("pveam")).collect::<Vec<_>>();
+    assert_eq!(downloads, ["pveam download local alpine-3.22-default_20250617_amd64.tar.xz"]);
+    // One that Proxmox does not have ends its guest alone, with the reason.
+    let absent = "local:vztmpl/debian-99-standard_99.1-1_amd64.tar.zst";
+    lab.containers(&json!({"101": one("a"), "102": one("b"), "103": container("c", &json!({"template": absent}))}));
+    let run = lab.phoenix(&["up"]);
+    assert_eq!(run.exit, Some(1), "{}", run.all());
+    assert!(run.stderr.contains("no such template"), "{}", run.all());
+}

@@ -1,17 +1,14 @@
 //! How a guest comes into being, and how an incomplete one goes.
 
-use std::time::Duration;
-
 use phoenix_pve::{CloneGuest, CloneMode, Purge};
 use phoenix_types::{Change, GuestId, GuestKind, SnapshotName, StorageId, VolumeId};
 use tokio::time::Instant;
 
-use super::on_node::on_node;
 use crate::converge::error::StepError;
 use crate::converge::record;
 use crate::converge::retry::while_busy;
 use crate::converge::worker::Worker;
-use crate::desired::{ContainerOrigin, ImageSource, Spec, VmOrigin};
+use crate::desired::{ContainerOrigin, Spec, VmOrigin};
 use crate::event::{EventKind, millis};
 use crate::guest::{ManagedText, NOTES_LIMIT, PendingWork, Proof, wanted_keys};
 use crate::node::Site;
@@ -92,6 +89,7 @@ impl Worker<'_> {
         match &self.guest.spec {
             Spec::Container(spec) => match &spec.origin {
                 ContainerOrigin::Template(template) => {
+                    self.fetch_template(site, template).await?;
                     let create = &spec.create(template, self.guest.first_disk, notes);
                     while_busy(events, Stage::Define, || site.containers.create(id, create)).await?;
                 }
@@ -101,7 +99,7 @@ impl Worker<'_> {
             },
             Spec::Vm(spec) => match &spec.origin {
                 VmOrigin::Image(image) => {
-                    fetch(image, site).await?;
+                    self.fetch_image(site, image).await?;
                     let create = &spec.create(image, notes, vendor_data);
                     while_busy(events, Stage::Define, || site.machines.create(id, create)).await?;
                 }
@@ -166,26 +164,4 @@ impl Worker<'_> {
             Some(_) => Err(StepError::Taken(self.id())),
         }
     }
-}
-
-/// How long fetching a cloud image may take.
-const FETCH: Duration = Duration::from_secs(3600);
-
-/// Fetches a cloud image that the node does not have. It gets its name only when it is whole.
-async fn fetch(image: &ImageSource, site: &Site) -> Result<(), StepError> {
-    let ImageSource::Fetched { path, url } = image else { return Ok(()) };
-    if site.host.stat(path).await?.is_some() {
-        return Ok(());
-    }
-    let part = format!("{path}.part");
-    if let Some(folder) = path.parent() {
-        on_node(site, "mkdir", &["-p", "--", folder.as_str()], FETCH).await?;
-    }
-    let fetched = on_node(site, "wget", &["--no-verbose", "-O", part.as_str(), "--", url.as_str()], FETCH).await;
-    if fetched.is_err() {
-        // Half an image is no use to anybody. That the fetch failed is what counts.
-        let _ = site.host.remove(part.as_str().into()).await;
-    }
-    fetched?;
-    on_node(site, "mv", &["--", part.as_str(), path.as_str()], FETCH).await
 }

@@ -3,6 +3,7 @@
 mod boot;
 mod define;
 mod disk;
+mod fetch;
 mod follow;
 mod identity;
 mod lines;
