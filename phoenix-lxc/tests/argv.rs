@@ -221,7 +221,7 @@ async fn life() {
 #[test_case("hostname", "a\0b"; "a NUL")]
 #[test_case("lxc.idmap", "u 0 1 2"; "a raw line")]
 #[test_case("unprivileged", "0"; "what is decided at creation")]
-#[test_case("membory", "512"; "an unknown key")]
+#[test_case("force", "1"; "an option of the tool")]
 #[test_case("net32", "name=eth0,bridge=vmbr0"; "an index out of range")]
 #[test_case("description", "a\rb"; "a carriage return in notes")]
 fn refused_before_it_is_sent(key: &str, value: &str) {

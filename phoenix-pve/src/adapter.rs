@@ -436,13 +436,24 @@ fn check_change(change: &Change, rules: &[KeyRule]) -> Result<(), InvalidSetting
         let why = match rule_of(rules, key).map(|rule| rule.effect) {
             Some(EffectRule::Always(KeyEffect::Impossible { why })) => why,
             None if key.starts_with("lxc.") => "there is no option for raw lines; edit the file",
-            None if !unused() => "there is no such key",
+            None if !unused() && !may_be_newer(key, rules) => "there is no such key",
             _ if change.set.contains_key(key) && change.delete.contains(key) => "it is both set and removed",
             _ => continue,
         };
         return Err(InvalidSettings::Key { key: key.clone(), why: why.to_owned() });
     }
     Ok(())
+}
+
+/// Whether a key that has no rule may be one of a newer Proxmox: a plain name that is neither an option of the tools themselves
+/// nor a known key with a number that is too large. The tool has the last word.
+fn may_be_newer(key: &str, rules: &[KeyRule]) -> bool {
+    const OPTIONS: [&str; 9] =
+        ["delete", "digest", "force", "lock", "revert", "skiplock", "template", "vmgenid", "vmid"];
+    let base = key.trim_end_matches(|c: char| c.is_ascii_digit());
+    let is_plain = base.starts_with(|c: char| c.is_ascii_lowercase())
+        && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
+    is_plain && !OPTIONS.contains(&key) && rules.iter().all(|rule| rule.key != base)
 }
 
 /// Whole seconds, at least one: 0 would mean no time at all.

@@ -203,7 +203,7 @@ async fn life() {
 
 #[test_case("memory", "8\n16"; "a line break")]
 #[test_case("name", ""; "an empty value")]
-#[test_case("args", "-device x"; "an unknown key")]
+#[test_case("skiplock", "1"; "an option of the tool")]
 #[test_case("scsi31", "tank:8"; "an index out of range")]
 #[test_case("description", "a\0b"; "a NUL in notes")]
 fn refused_before_it_is_sent(key: &str, value: &str) {
