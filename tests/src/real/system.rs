@@ -319,7 +319,8 @@ impl System {
     }
 
     /// The first process inside, by its number outside.
-    fn leader(&self) -> Option<u32> {
+    #[must_use]
+    pub fn leader(&self) -> Option<u32> {
         let keeper = self.keeper()?;
         let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).ok()?;
         children.split_whitespace().next()?.parse().ok()

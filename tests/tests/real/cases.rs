@@ -47,7 +47,7 @@ impl Table {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, kind: Kind, what: impl Into<String>, begun: Instant, result: Result<(), String>) {
+    pub(crate) fn add(&self, kind: Kind, what: impl Into<String>, begun: Instant, result: Result<(), String>) {
         self.rows().push(Row { kind, what: what.into(), took: begun.elapsed(), result });
     }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Table {
     }
 }
 
-fn check(is_so: bool, or_else: impl FnOnce() -> String) -> Result<(), String> {
+pub(crate) fn check(is_so: bool, or_else: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(or_else()) }
 }
 

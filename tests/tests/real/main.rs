@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
 mod cases;
+mod links;
 mod node;
 
 use std::process::ExitCode;
@@ -31,7 +32,11 @@ fn main() -> ExitCode {
     };
     println!("real systems: root file systems after {} s", built.as_secs());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let table = runtime.block_on(cases::all());
+    let table = runtime.block_on(async {
+        let table = cases::all().await;
+        links::all(&table).await;
+        table
+    });
     println!("\n{table}");
     println!(
         "not run here: NFS mounts (no kernel server in namespaces), VMs under QEMU (no KVM), AppArmor, the age of files"
