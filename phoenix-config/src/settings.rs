@@ -136,6 +136,7 @@ impl Table<'_> {
         self.plain("name", json!(guest.name), &[]);
         let why = if guest.state == State::Template { "is_template" } else { "start_at_boot" };
         self.add("state", json!(guest.state), &[&["state".into()], &[why.into()]], &[]);
+        self.plain("kind", json!(guest.role), &[]);
         self.plain("start_at_boot", json!(guest.start_at_boot), &[]);
         self.plain("boot_order", json!(guest.boot_order), &[Fallback::Source]);
         self.plain("boot_delay", json!(guest.boot_delay), &[Fallback::Source]);
@@ -147,7 +148,8 @@ impl Table<'_> {
             self.limit("agent", json!(agent));
             self.limit("cloud_init", json!(cloud_init));
         }
-        self.plain("dependencies", json!(guest.dependencies), &[]);
+        let dependencies: Vec<Value> = guest.dependencies.iter().map(|(id, terms)| terms.written(*id)).collect();
+        self.plain("dependencies", json!(dependencies), &[]);
         self.networks();
         self.proxmox();
         self.plain("features", json!(guest.features.iter().map(|script| &script.name).collect::<Vec<_>>()), &[]);

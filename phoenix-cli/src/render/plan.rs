@@ -1,7 +1,8 @@
 //! A plan for people: quiet when there is nothing to do, exact when there is.
 
+use phoenix_config::model::{Dependency, Need};
 use phoenix_engine::{Difference, Disposition, Effect, GuestPlan, Obstacle, Outage, Plan, Stage, Step};
-use phoenix_types::Power;
+use phoenix_types::{GuestId, Power};
 
 use super::progress::Detail;
 use super::style::{bound, columns, push_wrapped, tame};
@@ -43,6 +44,7 @@ fn draw(plan: &Plan, detail: Detail, commands: Commands, canvas: Canvas) -> Stri
                     text.push_str(&super::commands::commands(step, canvas));
                 }
             }
+            text.push_str(&conditions(guest, canvas));
             if let Some(outage) = &guest.outage {
                 text.push_str(&down(outage, canvas));
             }
@@ -167,6 +169,21 @@ fn one(step: &Step, is_new: bool, canvas: Canvas) -> String {
             text.push_str(&changed(difference, restarts(difference), canvas));
         }
     }
+    text
+}
+
+/// For what a guest waits, where that is more than that another one must be done.
+fn conditions(guest: &GuestPlan, canvas: Canvas) -> String {
+    if guest.conditions.is_empty() || guest.is_empty() {
+        return String::new();
+    }
+    let one = |(id, Dependency { until, need }): (&GuestId, &Dependency)| match need {
+        Need::Required => format!("{id} is {until}"),
+        Need::Optional => format!("{id} is {until}, or failed"),
+    };
+    let all: Vec<String> = guest.conditions.iter().map(one).collect();
+    let mut text = String::new();
+    push_wrapped(&mut text, "       ", &format!("begins when {}", all.join(" and ")), Tone::Faint, canvas);
     text
 }
 

@@ -101,6 +101,10 @@ codes! {
     RepeatedDependency = "PHX0211", "duplicate dependency";
     /// The guest mounts a volume of the other guest or waits for it, so the other guest must be done first.
     ImplicitDependency = "PHX0212", "a guest uses a guest that is not a dependency";
+    /// Only a job, or a guest that is off in the end, is ever completed. A guest that stays on can be healthy.
+    NeverCompleted = "PHX0213", "a guest waits for the completion of one that stays on";
+    /// A job runs its scripts and is off afterwards. Without a script it does nothing.
+    IdleJob = "PHX0214", "a job has no script";
 
     /// A name identifies a guest, so it must be unique.
     DuplicateName = "PHX0301", "duplicate guest name";

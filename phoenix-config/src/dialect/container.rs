@@ -7,6 +7,7 @@ use std::fmt;
 use phoenix_types::{GuestId, Hostname, Mac, SnapshotName, StorageId, VolumeId, text_type};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
+use super::dependency::DependencyEntry;
 use super::firewall::FirewallEntry;
 use super::gate::GateEntries;
 use super::limits::LimitsEntry;
@@ -18,7 +19,7 @@ use super::object::{Key, Opaque};
 use super::proxmox::{Pct, ProxmoxKeys};
 use super::service::{TestEntry, TraefikEntry};
 use super::text::{AbsolutePath, FeatureName, Line, Notes, PortMapping, Tag, WebAddress};
-use crate::model::{IdMapKind, OnFailure, PctFeature, RawLine, State};
+use crate::model::{IdMapKind, OnFailure, PctFeature, RawLine, Role, State};
 
 object! {
     /// One container, driven by `pct`.
@@ -77,8 +78,8 @@ object! {
         "volumes" => volumes: Option<Vec<VolumeEntry>>,
         /// The firewall.
         "firewall" => firewall: Option<FirewallEntry>,
-        /// Guests whose gates must have passed before this one's first step.
-        "dependencies" => dependencies: Option<Vec<GuestId>>,
+        /// Guests that this one waits for before its first step: an id, or an object with a condition.
+        "dependencies" => dependencies: Option<Vec<DependencyEntry>>,
         /// The gates that must pass before the container is done.
         "health_check" => health_check: Option<GateEntries>,
         /// The same as `health_check`.
@@ -91,6 +92,8 @@ object! {
         "template_snapshot_name" => template_snapshot_name: Option<SnapshotName>,
         /// Whether it becomes a template. Default: false.
         "is_template" => is_template: Option<bool>,
+        /// What the guest is for: `service`, or `job`: it runs its scripts once for each version of them and is off afterwards. Default: `service`.
+        "kind" => role: Option<Role>,
         /// The state of the guest at the end of a run. Default: `template` with `is_template`, `stopped` where `start_at_boot` is false, else `running`.
         "state" => state: Option<State>,
         /// What happens when a change fails. Default: `rollback` with `behavior.rollback_on_failure` in the hypervisor file, else `keep`.

@@ -4,6 +4,7 @@
 #[macro_use]
 mod object;
 mod container;
+mod dependency;
 mod firewall;
 mod gate;
 mod hypervisor;
@@ -19,6 +20,7 @@ mod text;
 mod vm;
 
 pub(crate) use container::{ContainerEntry, IdMapEntry, LxcOption, TemplateRef};
+pub(crate) use dependency::DependencyEntry;
 pub(crate) use firewall::{FirewallEntry, RuleEntry};
 pub(crate) use gate::{
     CommandEntry, FileEntry, GateEntries, GateEntry, HttpEntry, ProbeEntry, SchemeEntry, StatusEntry, StatusItem,

@@ -6,6 +6,7 @@ use std::fmt;
 use phoenix_types::{BridgeName, GuestId, Hostname, Mac, SnapshotName, StorageId, VolumeId, text_type};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
+use super::dependency::DependencyEntry;
 use super::firewall::FirewallEntry;
 use super::gate::GateEntries;
 use super::limits::VmLimitsEntry;
@@ -17,7 +18,7 @@ use super::proxmox::{ProxmoxKeys, Qm};
 use super::secret::SecretEntry;
 use super::service::TraefikEntry;
 use super::text::{AbsolutePath, FeatureName, FileName, Line, Notes, Tag, UserName, WebAddress};
-use crate::model::{AgentUse, OnFailure, State};
+use crate::model::{AgentUse, OnFailure, Role, State};
 
 object! {
     /// One virtual machine, driven by `qm`.
@@ -62,8 +63,8 @@ object! {
         "features" => features: Option<Vec<FeatureName>>,
         /// The script that runs after all features.
         "application_script" => application_script: Option<FeatureName>,
-        /// Guests whose gates must have passed before this one's first step.
-        "dependencies" => dependencies: Option<Vec<GuestId>>,
+        /// Guests that this one waits for before its first step: an id, or an object with a condition.
+        "dependencies" => dependencies: Option<Vec<DependencyEntry>>,
         /// Whether it has the QEMU guest agent: `true`, `false`, or `{"exec": false}` for one that runs no programs. Default: true for a VM from an image; otherwise according to its settings on the node.
         "guest_agent" => guest_agent: Option<AgentEntry>,
         /// Whether the VM has cloud-init. Phoenix waits for it after a start. Default: Phoenix waits if it is installed.
@@ -82,6 +83,8 @@ object! {
         "enable_lifecycle_snapshots" => enable_lifecycle_snapshots: Option<bool>,
         /// Names of the snapshots before and after the features. Phoenix takes a snapshot that has a name.
         "snapshots" => snapshots: Option<SnapshotsEntry>,
+        /// What the guest is for: `service`, or `job`: it runs its scripts once for each version of them and is off afterwards. Default: `service`.
+        "kind" => role: Option<Role>,
         /// The state of the guest at the end of a run. Default: `template` with `is_template`, `stopped` where `start_at_boot` is false, else `running`.
         "state" => state: Option<State>,
         /// What happens when a change fails. Default: `rollback` with `behavior.rollback_on_failure` in the hypervisor file, else `keep`.

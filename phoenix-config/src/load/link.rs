@@ -8,7 +8,7 @@ use super::Gathered;
 use crate::diagnostic::{Code, FileKind, Finding, Target, nearest_number};
 use crate::dialect::HypervisorEntry;
 use crate::graph::{Cycle, Edge, EdgeKind, Graph};
-use crate::model::{Guest, Kind, State};
+use crate::model::{Guest, Kind, Need, State};
 use crate::rules::{Completeness, clone_key};
 
 /// Builds the graph, and gives clones what they have from their sources. No graph when it has a ring.
@@ -61,7 +61,7 @@ pub(super) fn link(gathered: &mut Gathered, complete: Completeness, findings: &m
 }
 
 fn edges(guest: &Guest) -> Vec<Edge> {
-    let dependencies = guest.dependencies.iter().map(|to| Edge { to: *to, kind: EdgeKind::Dependency });
+    let dependencies = guest.dependencies.keys().map(|to| Edge { to: *to, kind: EdgeKind::Dependency });
     let source = guest.clone_from.iter().map(|source| Edge { to: source.id, kind: EdgeKind::CloneSource });
     dependencies.chain(source).collect()
 }
@@ -82,7 +82,8 @@ fn undefined(gathered: &Gathered, complete: Completeness, findings: &mut Vec<Fin
         }
     };
     for (&id, guest) in &gathered.guests {
-        let missing = guest.dependencies.iter().filter(|to| !gathered.known.contains_key(to));
+        let required = guest.dependencies.iter().filter(|(_, terms)| terms.need == Need::Required);
+        let missing = required.map(|(to, _)| to).filter(|to| !gathered.known.contains_key(to));
         for to in missing.take(crate::rules::MAX_DEPENDENCY_FAULTS) {
             findings.push(
                 Finding::error(
@@ -113,7 +114,7 @@ fn undefined(gathered: &Gathered, complete: Completeness, findings: &mut Vec<Fin
 fn ring(cycle: &Cycle, guests: &BTreeMap<GuestId, Guest>) -> Option<Finding> {
     let members = &cycle.0;
     let path = |from: GuestId, to: GuestId| match guests.get(&from) {
-        Some(guest) if guest.dependencies.contains(&to) => crate::rules::dependency_path(guest, to),
+        Some(guest) if guest.dependencies.contains_key(&to) => crate::rules::dependency_path(guest, to),
         Some(guest) => vec![clone_key(guest).into()],
         None => Vec::new(),
     };

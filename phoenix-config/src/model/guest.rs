@@ -6,7 +6,7 @@ use phoenix_types::gate::Gate;
 use phoenix_types::{DiskSize, GuestId, GuestKind, Hostname, MemoryMib, SnapshotName, Span, StorageId};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Container, ContainerSource, Context, Firewall, Network, Script, Vm};
+use crate::model::{Container, ContainerSource, Context, Dependency, Firewall, Network, Role, Script, Vm};
 use crate::resolve::defaults::CONTAINER_DISK_GIB;
 use crate::source::Segment;
 
@@ -20,8 +20,8 @@ pub struct Guest {
     pub name: Hostname,
     /// What only a container or only a VM has.
     pub kind: Kind,
-    /// The guests whose gates must have passed before this one's first step.
-    pub dependencies: BTreeSet<GuestId>,
+    /// The guests that this one waits for before its first step.
+    pub dependencies: BTreeMap<GuestId, Dependency>,
     /// The guest that this one is cloned from; its provider must be finished too.
     pub clone_from: Option<CloneSource>,
     /// CPU cores. Absent: all of the node, which only a container can have.
@@ -36,6 +36,8 @@ pub struct Guest {
     pub networks: Option<Vec<Network>>,
     /// Proxmox's own keys that the files set, as its tools take them.
     pub proxmox: BTreeMap<String, String>,
+    /// What it is for.
+    pub role: Role,
     /// What it should be in the end.
     pub state: State,
     /// Whether the node starts it when it boots (`onboot`).

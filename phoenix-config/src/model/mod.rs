@@ -2,6 +2,7 @@
 
 mod container;
 mod context;
+mod dependency;
 mod firewall;
 mod fleet;
 mod guest;
@@ -15,6 +16,7 @@ pub use container::{
     Container, ContainerSource, IdMap, IdMapKind, MountOptions, MountPoint, Owner, PctFeature, RawLine, Volume,
 };
 pub use context::Context;
+pub use dependency::{Dependency, Need, Role, Until};
 pub use firewall::Firewall;
 pub use fleet::Fleet;
 pub use guest::{CloneSource, Guest, Kind, Lifecycle, Limits, OnFailure, State};

@@ -2,9 +2,11 @@
 
 use phoenix_types::{DiskSize, GuestId, GuestKind, MemoryMib, Span};
 
+use super::dependencies::dependencies;
+use super::state::StateKeys;
 use super::{
-    Draft, ResolveContext, application, defaults, dependencies, features, firewall, gate, health, limits, network,
-    notes, proxmox, raw, state, tags,
+    Draft, ResolveContext, application, defaults, features, firewall, gate, health, limits, network, notes, proxmox,
+    raw, tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{
@@ -66,7 +68,7 @@ pub(crate) fn container(
     let guest = Guest {
         id,
         name: entry.name,
-        dependencies: dependencies(entry.dependencies.unwrap_or_default(), target, findings),
+        dependencies: dependencies(entry.dependencies, target, findings),
         clone_from: entry.clone_from_ctid.map(|id| CloneSource { id, snapshot: None }),
         cores: match cores {
             None => Some(defaults::CORES),
@@ -78,7 +80,14 @@ pub(crate) fn container(
         storage: entry.storage_pool,
         networks,
         proxmox,
-        state: state(entry.state, entry.is_template, entry.start_at_boot, target, findings),
+        state: StateKeys {
+            role: entry.role,
+            state: entry.state,
+            is_template: entry.is_template,
+            start_at_boot: entry.start_at_boot,
+        }
+        .state(target, findings),
+        role: entry.role.unwrap_or_default(),
         start_at_boot: entry.start_at_boot.unwrap_or(false),
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),

@@ -2,6 +2,7 @@
 
 mod container;
 pub(crate) mod defaults;
+mod dependencies;
 mod firewall;
 mod gate;
 mod hypervisor;
@@ -10,6 +11,7 @@ mod network;
 mod proxmox;
 mod raw;
 mod scripts;
+mod state;
 mod vm;
 
 use std::collections::BTreeMap;
@@ -25,7 +27,7 @@ pub(crate) use vm::vm;
 
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{GateEntries, HypervisorEntry, VmDefaultsEntry};
-use crate::model::{Guest, Hypervisor, MountPoint, OnFailure, State};
+use crate::model::{Guest, Hypervisor, MountPoint, OnFailure};
 use crate::source::{Holes, Segment};
 
 /// What a guest is resolved against.
@@ -57,49 +59,6 @@ pub(crate) struct Draft {
     pub(crate) guest: Guest,
     /// What the container says about its privilege; a clone that says nothing is what its source is.
     pub(crate) unprivileged: Option<bool>,
-}
-
-/// What a guest should be in the end, from the three keys that say something about it. It runs unless one of them says
-/// otherwise.
-fn state(
-    written: Option<State>,
-    is_template: Option<bool>,
-    start_at_boot: Option<bool>,
-    target: Target,
-    findings: &mut Vec<Finding>,
-) -> State {
-    if let (Some(state), Some(true)) = (written, is_template)
-        && state != State::Template
-    {
-        findings.push(
-            Finding::error(Code::Conflict, target, format!("`state` is `{state}`, but `is_template` is true"))
-                .at(["state"])
-                .label(target, ["is_template"], "a template is never started")
-                .help("keep one of the two"),
-        );
-    }
-    let state = written.unwrap_or(match (is_template, start_at_boot) {
-        (Some(true), _) => State::Template,
-        (_, None | Some(true)) => State::Running,
-        (_, Some(false)) => State::Stopped,
-    });
-    let start_at_boot = start_at_boot.unwrap_or(false);
-    if written == Some(State::Stopped) && start_at_boot {
-        findings.push(
-            Finding::warning(Code::Conflict, target, "`state` is `stopped`, but the node starts it when it boots")
-                .at(["start_at_boot"])
-                .label(target, ["state"], "the other one")
-                .help("remove one of the two"),
-        );
-    }
-    if state == State::Template && start_at_boot {
-        findings.push(
-            Finding::error(Code::Conflict, target, "a template cannot be started at boot")
-                .at(["start_at_boot"])
-                .help("remove `start_at_boot`, or do not make it a template"),
-        );
-    }
-    state
 }
 
 /// The one that is written of two keys with one meaning.
@@ -234,24 +193,4 @@ fn application(
             None
         }
     }
-}
-
-/// Dependencies, each once.
-fn dependencies(
-    written: Vec<GuestId>,
-    target: Target,
-    findings: &mut Vec<Finding>,
-) -> std::collections::BTreeSet<GuestId> {
-    let mut found = std::collections::BTreeSet::new();
-    for (index, id) in written.into_iter().enumerate() {
-        if !found.insert(id) {
-            findings.push(
-                Finding::warning(Code::RepeatedDependency, target, format!("duplicate dependency {id}"))
-                    .at(["dependencies"])
-                    .nth(index)
-                    .help("remove it"),
-            );
-        }
-    }
-    found
 }

@@ -2,10 +2,12 @@
 
 use phoenix_types::{DiskSize, GuestKind, MemoryMib, Span, is_ssh_key};
 
+use super::dependencies::dependencies;
 use super::scripts::text_of;
+use super::state::StateKeys;
 use super::{
-    Draft, ResolveContext, application, defaults, dependencies, features, firewall, gate, health, limits, network,
-    notes, proxmox, state, tags,
+    Draft, ResolveContext, application, defaults, features, firewall, gate, health, limits, network, notes, proxmox,
+    tags,
 };
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{FileName, ImageRef, NfsVolumeEntry, UserEntry, VmEntry, Whole};
@@ -20,7 +22,13 @@ pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, 
     let usual = inputs.vm_defaults;
     let cores = entry.cores.or(usual.and_then(|usual| usual.cores));
     let memory = entry.memory_mb.or(usual.and_then(|usual| usual.memory_mb));
-    let state = state(entry.state, entry.is_template, entry.start_at_boot, target, findings);
+    let state = StateKeys {
+        role: entry.role,
+        state: entry.state,
+        is_template: entry.is_template,
+        start_at_boot: entry.start_at_boot,
+    }
+    .state(target, findings);
     // A template keeps its image's size unless it says otherwise, so that its clones may have any.
     let usual_disk = usual.and_then(|usual| usual.disk_size_gb).filter(|_| state != State::Template);
     let disk = entry.disk_size_gb.or(usual_disk);
@@ -57,7 +65,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, 
     let guest = Guest {
         id,
         name: entry.name,
-        dependencies: dependencies(entry.dependencies.unwrap_or_default(), target, findings),
+        dependencies: dependencies(entry.dependencies, target, findings),
         clone_from: entry.clone_from_vmid.map(|id| CloneSource { id, snapshot: None }),
         cores: Some(cores.map_or(defaults::CORES, Whole::get)),
         memory: MemoryMib(memory.map_or(defaults::MEMORY_MIB, Whole::get)),
@@ -66,6 +74,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, 
         networks: Some(networks),
         proxmox,
         state,
+        role: entry.role.unwrap_or_default(),
         start_at_boot: entry.start_at_boot.unwrap_or(false),
         boot_order: entry.boot_order.map(Whole::get),
         boot_delay: entry.boot_delay.map(|delay| Span::from_secs(delay.get())),

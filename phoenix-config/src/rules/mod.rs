@@ -31,6 +31,7 @@ mod firewall;
 mod gates;
 mod identity;
 mod implicit;
+mod jobs;
 mod network;
 mod order;
 mod proxmox;
@@ -46,6 +47,7 @@ use phoenix_types::{FirewallRule, GuestId};
 pub(crate) use accept::{ACCEPT, Accepting, unknown as unknown_codes};
 
 use crate::diagnostic::{Finding, Target};
+use crate::dialect::DependencyEntry;
 use crate::graph::Graph;
 use crate::model::{Guest, Hypervisor, Kind};
 use crate::source::{Holes, Segment};
@@ -148,6 +150,7 @@ impl Completeness {
 pub(crate) fn all() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(order::Order),
+        Box::new(jobs::Jobs),
         Box::new(implicit::Implicit),
         Box::new(identity::Identity),
         Box::new(network::Addresses),
@@ -179,8 +182,9 @@ pub(crate) fn health_key(guest: &Guest) -> &'static str {
 pub(crate) fn dependency_path(guest: &Guest, id: GuestId) -> Vec<Segment> {
     let text = guest.context.text();
     let written = crate::source::elements(text, &["dependencies".into()]);
-    let index =
-        written.iter().position(|item| serde_json::from_str::<GuestId>(item).is_ok_and(|written| written == id));
+    let index = written
+        .iter()
+        .position(|item| serde_json::from_str::<DependencyEntry>(item).is_ok_and(|written| written.on == id));
     std::iter::once("dependencies".into()).chain(index.map(Segment::Index)).collect()
 }
 

@@ -3,7 +3,7 @@
 use phoenix_types::GuestId;
 
 use crate::diagnostic::{Code, Finding, Severity, Target};
-use crate::model::{Guest, State};
+use crate::model::{Dependency, Guest, Role, State, Until};
 use crate::rules::{MAX_DEPENDENCY_FAULTS, Rule, View, clone_key, dependency_path};
 
 /// Dependencies and clone sources make sense.
@@ -13,8 +13,9 @@ pub(super) struct Order;
 impl Rule for Order {
     fn check(&self, view: &View<'_>, findings: &mut Vec<Finding>) {
         for guest in view.guests.values() {
-            let dependencies = guest.dependencies.iter().filter_map(|id| view.guests.get(id));
-            let faults = dependencies.flat_map(|dependency| dependency_findings(view, guest, dependency));
+            let dependencies = guest.dependencies.iter().filter_map(|(id, terms)| Some((*terms, view.guests.get(id)?)));
+            let faults =
+                dependencies.flat_map(|(terms, dependency)| dependency_findings(view, guest, terms, dependency));
             findings.extend(faults.take(MAX_DEPENDENCY_FAULTS));
             let source = guest.clone_from.as_ref().and_then(|source| view.guests.get(&source.id));
             findings.extend(source.and_then(|source| clone_finding(view, guest, source)));
@@ -22,7 +23,7 @@ impl Rule for Order {
     }
 }
 
-fn dependency_findings(view: &View<'_>, guest: &Guest, dependency: &Guest) -> Vec<Finding> {
+fn dependency_findings(view: &View<'_>, guest: &Guest, terms: Dependency, dependency: &Guest) -> Vec<Finding> {
     if !reads_state(view, guest.id) || !reads_state(view, dependency.id) {
         return Vec::new();
     }
@@ -36,7 +37,8 @@ fn dependency_findings(view: &View<'_>, guest: &Guest, dependency: &Guest) -> Ve
                 .help(format!("to clone it, write `{}`; otherwise remove the dependency", clone_key(guest)));
         findings.push(finding);
     }
-    if guest.state == State::Running && dependency.state == State::Stopped {
+    let is_to_end = terms.until == Until::Completed || dependency.role == Role::Job;
+    if guest.state == State::Running && dependency.state == State::Stopped && !is_to_end {
         let message = format!("it runs, but the dependency {name} is never started");
         let finding = Finding::warning(Code::StoppedDependency, target, message)
             .at(dependency_path(guest, dependency.id))
@@ -67,7 +69,7 @@ fn dependency_findings(view: &View<'_>, guest: &Guest, dependency: &Guest) -> Ve
 
 /// Whether it is known what a guest should be in the end.
 pub(super) fn reads_state(view: &View<'_>, id: GuestId) -> bool {
-    ["state", "is_template", "start_at_boot"].iter().all(|key| view.reads(id, &[key]))
+    ["kind", "state", "is_template", "start_at_boot"].iter().all(|key| view.reads(id, &[key]))
 }
 
 fn clone_finding(view: &View<'_>, guest: &Guest, source: &Guest) -> Option<Finding> {

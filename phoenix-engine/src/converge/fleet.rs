@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use phoenix_types::{GuestId, KnownSecrets, StorageId};
-use tokio::sync::{Semaphore, SetOnce, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::event_sender::EventSender;
 use super::guest::{self, broken};
 use super::priority_semaphore::PrioritySemaphore;
-use super::run::{Gates, Run};
+use super::run::{Gates, Progress, Run};
 use super::warnings::Warnings;
 use crate::desired::Desired;
 use crate::event::{Event, EventKind, EventSink, GuestOutcome, millis};
@@ -95,7 +95,7 @@ pub async fn converge(
             .collect(),
         storages: storages(&desired, options.jobs_per_storage),
         urgency: urgency(&plan),
-        outcomes: plan.guests.iter().map(|guest| (guest.id, SetOnce::new())).collect(),
+        outcomes: plan.guests.iter().map(|guest| (guest.id, Progress::default())).collect(),
         gates: Gates::Asked,
         fetched: tokio::sync::Mutex::default(),
     });

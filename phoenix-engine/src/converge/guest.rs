@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use phoenix_config::model::{OnFailure, State};
-use phoenix_types::{GuestId, SecretSource};
+use phoenix_types::{GuestId, Power, SecretSource};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -40,9 +40,9 @@ pub(super) async fn run(
         GuestOutcome::Blocked { by } => DependencyOutcome::Bad(*by),
         _ => DependencyOutcome::Bad(events.guest),
     };
-    if let Some(known) = run.outcomes.get(&events.guest) {
+    if let Some(progress) = run.outcomes.get(&events.guest) {
         // It is set here alone.
-        let _ = known.set(word);
+        let _ = progress.end.set(word);
     }
     outcome
 }
@@ -134,11 +134,16 @@ async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, events: &EventS
     let before = plan.record.clone();
     let mut worker = Worker::new(run, guest, events, &plan);
     let steps = plan.steps.len();
-    for step in plan.steps {
+    let starting = plan.steps.iter().rposition(|step| step.work.leaves_it_running());
+    if starting.is_none() && plan.power == Power::Running {
+        tell_started(run, guest.id);
+    }
+    for (at, step) in plan.steps.into_iter().enumerate() {
         if run.cancel.is_cancelled() {
             return GuestOutcome::Cancelled;
         }
         match worker.step(&step).await {
+            Ok(()) if starting == Some(at) => tell_started(run, guest.id),
             Ok(()) => {}
             Err(GuestOutcome::Failed { mut failure }) if guest.on_failure == OnFailure::Rollback => {
                 failure.rollback = worker.roll_back(&before, plan.power).await;
@@ -159,6 +164,14 @@ async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, events: &EventS
         Ok(()) => GuestOutcome::Unchanged { gates: guest.health.len() },
         Err(StepError::Cancelled) => GuestOutcome::Cancelled,
         Err(error) => GuestOutcome::Failed { failure: report(Stage::Health, &error, started.elapsed()) },
+    }
+}
+
+/// Tells those who wait for the guest's start that it runs.
+fn tell_started(run: &Run, guest: GuestId) {
+    if let Some(progress) = run.outcomes.get(&guest) {
+        // It is told once for each guest.
+        let _ = progress.started.set(());
     }
 }
 
@@ -193,27 +206,27 @@ async fn still_healthy(run: &Run, guest: &DesiredGuest, events: &EventSender) ->
     }
 }
 
-/// Waits, without any slot, until everything that the guest needs is done.
+/// Waits, without any slot, until everything that the guest needs is as far as it must be.
 async fn wait_for_needs(run: &Run, plan: &GuestPlan, events: &EventSender) -> Result<(), GuestOutcome> {
     let open: Vec<GuestId> = plan
         .needs
         .iter()
         .copied()
-        .filter(|id| run.outcomes.get(id).is_some_and(|known| !known.initialized()))
+        .filter(|id| run.outcomes.get(id).is_some_and(|progress| !progress.answers(plan.terms(*id))))
         .collect();
     if !open.is_empty() {
         events.send(EventKind::GuestWaiting { on: open });
     }
     for need in &plan.needs {
-        let Some(known) = run.outcomes.get(need) else { continue };
+        let Some(progress) = run.outcomes.get(need) else { continue };
         let outcome = tokio::select! {
             biased;
-            outcome = known.wait() => outcome,
+            outcome = progress.answer(plan.terms(*need)) => outcome,
             () = run.cancel.cancelled() => return Err(GuestOutcome::Cancelled),
         };
         match outcome {
             DependencyOutcome::Good => {}
-            DependencyOutcome::Bad(by) => return Err(GuestOutcome::Blocked { by: *by }),
+            DependencyOutcome::Bad(by) => return Err(GuestOutcome::Blocked { by }),
         }
     }
     Ok(())

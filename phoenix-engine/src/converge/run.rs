@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use phoenix_config::model::{Dependency, Need, Until};
 use phoenix_lxc::Template;
 use phoenix_types::{FleetName, GuestId};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit, SetOnce};
@@ -19,6 +20,39 @@ pub(super) enum DependencyOutcome {
     Good,
     /// The guest whose failure is the cause: itself, or one that it needed.
     Bad(GuestId),
+}
+
+/// How far a guest has come, as its dependants see it. Those that wait for it go on in the order in which they came: a run can
+/// be repeated exactly.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// It runs, and no later step switches it off and on.
+    pub(super) started: SetOnce<()>,
+    /// How the work on it ended.
+    pub(super) end: SetOnce<DependencyOutcome>,
+}
+
+impl Progress {
+    /// Whether a dependant has its answer already.
+    pub(super) fn answers(&self, terms: Dependency) -> bool {
+        self.end.initialized() || (terms.until == Until::Started && self.started.initialized())
+    }
+
+    /// What it means for a dependant, as soon as that is known.
+    pub(super) async fn answer(&self, terms: Dependency) -> DependencyOutcome {
+        let answer = match terms.until {
+            Until::Started => tokio::select! {
+                biased;
+                _ = self.started.wait() => DependencyOutcome::Good,
+                end = self.end.wait() => *end,
+            },
+            Until::Healthy | Until::Completed => *self.end.wait().await,
+        };
+        match terms.need {
+            Need::Required => answer,
+            Need::Optional => DependencyOutcome::Good,
+        }
+    }
 }
 
 /// Whether gates are asked at all.
@@ -49,8 +83,8 @@ pub(crate) struct Run {
     pub(super) storages: BTreeMap<GuestId, Arc<PrioritySemaphore>>,
     /// How long a way hangs on each guest: the steps of the longest chain from it to a guest that nobody waits for.
     pub(super) urgency: BTreeMap<GuestId, usize>,
-    /// How each guest ended. Those that wait for it go on in the order in which they came: a run can be repeated exactly.
-    pub(super) outcomes: BTreeMap<GuestId, SetOnce<DependencyOutcome>>,
+    /// How far each guest is.
+    pub(super) outcomes: BTreeMap<GuestId, Progress>,
     pub(super) gates: Gates,
     /// Templates that are on the node. Who holds it fetches something, so that two guests do not fetch the same thing.
     pub(super) fetched: Mutex<BTreeSet<Template>>,

@@ -70,6 +70,7 @@ impl Builder<'_> {
             kind: guest.kind(),
             disposition,
             needs: guest.needs.clone(),
+            conditions: guest.conditions.clone(),
             inputs: BTreeMap::new(),
             gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
             steps: self.steps,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use phoenix_config::model::Need;
 use phoenix_types::GuestId;
 
 use crate::observe::Observed;
@@ -20,7 +21,11 @@ pub(super) fn hold_back(guests: &mut [GuestPlan], observed: &Observed) {
             Disposition::Create | Disposition::Finish | Disposition::Update | Disposition::Replace => {}
             _ => continue,
         }
-        let needed = guest.needs.iter().find_map(|id| left.get_key_value(id));
+        let needed = guest
+            .needs
+            .iter()
+            .filter(|id| guest.terms(**id).need == Need::Required)
+            .find_map(|id| left.get_key_value(id));
         let is_new = guest.disposition == Disposition::Create;
         if let Some((id, what)) = needed {
             guest.remarks.retain(|_| !is_new);

@@ -194,6 +194,7 @@ fn plan_one(
         kind: guest.kind(),
         disposition,
         needs,
+        conditions: if action == PowerAction::Stop { BTreeMap::new() } else { guest.conditions.clone() },
         gates: guest.health.iter().map(|gate| gate.name.clone()).collect(),
         steps,
         unmet: Vec::new(),

@@ -176,6 +176,7 @@ fn removal(
                 kind: guest.present.kind,
                 disposition: Disposition::Destroy,
                 needs: needing.into_iter().filter(|other| doomed.contains_key(other)).collect(),
+                conditions: BTreeMap::new(),
                 steps,
                 gates: Vec::new(),
                 unmet: Vec::new(),

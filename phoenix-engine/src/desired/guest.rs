@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
-use phoenix_config::model::{Limits, OnFailure, State};
+use phoenix_config::model::{Dependency, Limits, OnFailure, State};
 use phoenix_types::gate::Gate;
 use phoenix_types::{
     DiskSize, FirewallFile, FleetName, GuestId, GuestKind, Hostname, KnownSecrets, SnapshotName, StorageId,
@@ -41,6 +41,8 @@ pub struct DesiredGuest {
     pub name: Hostname,
     /// The guests that must be done first: dependencies and clone source.
     pub needs: Vec<GuestId>,
+    /// What is said about these beyond that they must be done.
+    pub conditions: BTreeMap<GuestId, Dependency>,
     /// What only one kind of guest has.
     pub spec: Spec,
     /// Running, stopped or template in the end.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_config::EdgeKind;
-use phoenix_config::model::{Fleet, Kind};
+use phoenix_config::model::{Dependency, Fleet, Kind};
 use phoenix_types::{DiskSize, FirewallFile, GuestId, Hostname, KnownSecrets};
 
 use super::error::LowerError;
@@ -55,6 +55,7 @@ fn lower(
     Ok(DesiredGuest {
         id: guest.id,
         name: guest.name.clone(),
+        conditions: conditions(guest, &needs),
         needs: needs.into_iter().collect(),
         spec,
         state: guest.state,
@@ -74,6 +75,13 @@ fn lower(
         address: guest.network().and_then(phoenix_config::model::Network::address),
         context: serde_json::to_vec_pretty(&context).unwrap_or_default().into(),
     })
+}
+
+/// The dependencies that are more than that the other guest must be done. A clone source must be done whatever is said of it.
+fn conditions(guest: &phoenix_config::model::Guest, needs: &BTreeSet<GuestId>) -> BTreeMap<GuestId, Dependency> {
+    let source = guest.clone_from.as_ref().map(|source| source.id);
+    let said = guest.dependencies.iter().filter(|(id, terms)| **terms != Dependency::default() && Some(**id) != source);
+    said.filter(|(id, _)| needs.contains(id)).map(|(id, terms)| (*id, *terms)).collect()
 }
 
 /// The arrows of the whole fleet, by the guest that is depended on.

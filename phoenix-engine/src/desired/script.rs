@@ -48,7 +48,7 @@ impl DesiredScript {
 
 /// Keys on which Phoenix itself acts and that mean nothing to what a script installs: changing one of them is no reason to
 /// run the scripts again; nor is a key of the user's own (`x-…`). Everything else in the guest's configuration is.
-const NOT_FOR_SCRIPTS: [&str; 33] = [
+const NOT_FOR_SCRIPTS: [&str; 34] = [
     "application_script",
     "boot_delay",
     "boot_order",
@@ -65,6 +65,7 @@ const NOT_FOR_SCRIPTS: [&str; 33] = [
     "guest_agent",
     "health_check",
     "health_checks",
+    "kind",
     "limits",
     "mac_address",
     "memory_mb",

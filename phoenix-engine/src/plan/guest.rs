@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use phoenix_config::model::Dependency;
 use phoenix_types::{GuestId, GuestKind, Hostname, Power};
 use serde::Serialize;
 
@@ -60,6 +61,9 @@ pub struct GuestPlan {
     pub disposition: Disposition,
     /// The guests that must be done first.
     pub needs: Vec<GuestId>,
+    /// What is said about these beyond that they must be done: how far each must be, and whether this guest can do without it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub conditions: BTreeMap<GuestId, Dependency>,
     /// Digests over what the configuration says of it, by its parts: settings, gates, scripts and the rest. What is approved with
     /// a plan is all of it, also what no command shows.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -91,6 +95,12 @@ pub struct GuestPlan {
 }
 
 impl GuestPlan {
+    /// What the guest waits for of one that it needs.
+    #[must_use]
+    pub fn terms(&self, need: GuestId) -> Dependency {
+        self.conditions.get(&need).copied().unwrap_or_default()
+    }
+
     /// Whether nothing is changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -67,6 +67,12 @@ impl Work {
         purpose != SnapshotPurpose::Undo
     }
 
+    /// Whether the guest runs when it is over, although it did not run all the time.
+    pub(crate) fn leaves_it_running(&self) -> bool {
+        let restarts = matches!(self, Self::Settings { restart: Restart::Needed });
+        restarts || matches!(self, Self::Start | Self::Resume | Self::RenewIdentity | Self::GoBack)
+    }
+
     /// Whether it comes first, because the guest takes no note before it: it is locked by a task or hibernated, or it is still
     /// to go back.
     pub(crate) fn makes_ready(&self) -> bool {

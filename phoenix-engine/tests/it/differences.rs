@@ -440,7 +440,15 @@ fn no_key_is_left_out_of_the_table() {
 }
 
 /// Keys whose change makes another guest of it, or no valid configuration, and keys that only say what a list is.
-const OTHER_WAYS: [(&str, &str); 4] = [
+const OTHER_WAYS: [(&str, &str); 12] = [
+    ("lxc_configs.ID.dependencies[].on", "they say who waits for whom"),
+    ("lxc_configs.ID.dependencies[].optional", "they say who waits for whom"),
+    ("lxc_configs.ID.dependencies[].until", "they say who waits for whom"),
+    ("vms[].dependencies[].on", "they say who waits for whom"),
+    ("vms[].dependencies[].optional", "they say who waits for whom"),
+    ("vms[].dependencies[].until", "they say who waits for whom"),
+    ("lxc_configs.ID.kind", "a job is off in the end, which `state` says too"),
+    ("vms[].kind", "a job is off in the end, which `state` says too"),
     ("vms[].vmid", "another id is another guest"),
     ("vms[].user_config.password", "it is refused"),
     ("vm_defaults.ubuntu_release", "it is part of an image's name, as `template_image` is"),

@@ -5,6 +5,7 @@ mod adopting;
 mod agent;
 mod cloning;
 mod commands;
+mod conditions;
 mod converging;
 mod differences;
 mod fleet;

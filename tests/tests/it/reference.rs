@@ -242,6 +242,8 @@ fn candidates(value: &Value) -> Vec<Option<Value>> {
         "guest",
         "uid",
         "stopped",
+        "started",
+        "job",
         "rollback",
         "keep",
         "true",
