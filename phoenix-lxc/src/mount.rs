@@ -28,7 +28,7 @@ impl fmt::Display for MountSource {
     /// As `pct` takes it: the size of a new volume is a number of GiB without unit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::New { storage, size } => write!(f, "{storage}:{}", gib(*size)),
+            Self::New { storage, size } => write!(f, "{storage}:{}", size.in_gib()),
             Self::Volume(volume) => volume.fmt(f),
             Self::Path(path) => f.write_str(path.as_str()),
         }
@@ -55,14 +55,6 @@ impl FromStr for MountSource {
         }
         text.parse().map(Self::Volume).map_err(|_| invalid())
     }
-}
-
-/// A size in GiB as a decimal number, exact for whole MiB.
-fn gib(size: DiskSize) -> String {
-    let (whole, rest) = (size.bytes() >> 30, size.bytes() & ((1 << 30) - 1));
-    // 2^-30 has 30 decimals; the digits of the fraction are rest × 5^30 / 10^30, and 10 of them hold a whole MiB exactly.
-    let fraction = (u128::from(rest) * 10u128.pow(10)) >> 30;
-    format!("{whole}.{fraction:010}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The options of both kinds of mounts.

@@ -26,6 +26,15 @@ pub struct DiskSize(u64);
 pub struct InvalidDiskSize(pub String);
 
 impl DiskSize {
+    /// The size in GiB as a decimal number without unit, as the tools take the size of a new volume. Exact for whole MiB.
+    #[must_use]
+    pub fn in_gib(self) -> String {
+        let (whole, rest) = (self.bytes() >> 30, self.bytes() & ((1 << 30) - 1));
+        // 2^-30 has 30 decimals; the digits of the fraction are rest × 5^30 / 10^30, and 10 of them hold a whole MiB exactly.
+        let fraction = (u128::from(rest) * 10u128.pow(10)) >> 30;
+        format!("{whole}.{fraction:010}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
     /// A size in bytes.
     #[must_use]
     pub fn from_bytes(bytes: u64) -> Self {

@@ -69,7 +69,7 @@ fn disks(guest: &Guest, findings: &mut Vec<Finding>) {
         let Some(file) = file.filter(|file| is_disk && is_one_of_a_kind(file)) else { continue };
         if let Some(other) = volumes.insert(file.clone(), key) {
             findings.push(
-                Finding::error(Code::DiskTwice, target, format!("`{file}` is the disk of `{key}` and of `{other}`"))
+                Finding::warning(Code::DiskTwice, target, format!("`{file}` is the disk of `{key}` and of `{other}`"))
                     .at(at(guest, key))
                     .on_key()
                     .label(target, at(guest, other), "the other one")

@@ -115,7 +115,10 @@ fn new_volume(id: GuestId, key: &str, file: &str, size: Option<DiskSize>) -> Opt
         return None;
     }
     // The tools know how large these have to be.
-    let is_small = key.starts_with("efidisk") || key.starts_with("tpmstate");
-    let gib = if is_small { 1 } else { size?.bytes().div_ceil(1 << 30).max(1) };
-    Some(format!("{storage}:{gib}"))
+    if key.starts_with("efidisk") || key.starts_with("tpmstate") {
+        return Some(format!("{storage}:1"));
+    }
+    // Another size than the present one would make the disk grow.
+    let size = size.filter(|size| size.bytes() > 0 && size.bytes() % (1 << 20) == 0)?;
+    Some(format!("{storage}:{}", size.in_gib()))
 }

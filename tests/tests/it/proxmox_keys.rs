@@ -168,7 +168,7 @@ fn guests_of_people_are_described_and_kept_byte_for_byte() {
     let by_hand = |text: &str| lab.by_hand(&shell_words(text));
     by_hand(
         "qm create 300 --memory 4096 --sockets 2 --cpu host,flags=+aes --bios ovmf --machine q35 --efidisk0 local-zfs:1,efitype=4m \
-         --tpmstate0 local-zfs:1,version=v2.0 --scsihw virtio-scsi-single --virtio0 local-zfs:8,iothread=1,cache=writeback --scsi3 local-zfs:2 \
+         --tpmstate0 local-zfs:1,version=v2.0 --scsihw virtio-scsi-single --virtio0 local-zfs:8,iothread=1,cache=writeback --scsi3 local-zfs:2 --scsi4 local-zfs:1.5 \
          --ide2 none,media=cdrom --net0 e1000,bridge=vmbr0,firewall=1 --net1 virtio,bridge=vmbr0,queues=2,link_down=1 \
          --hostpci0 0000:01:00,pcie=1 --usb0 host=1234:5678 --serial0 socket --vga qxl --balloon 0 --ostype win11 --tablet 0 \
          --args '-cpu host,kvm=off' --boot order=virtio0 --onboot 1 --numa 1 --smbios1 manufacturer=QQ==,base64=1 \
@@ -195,7 +195,7 @@ fn guests_of_people_are_described_and_kept_byte_for_byte() {
     let written = std::fs::read_to_string(format!("{files}/phoenix_vm_configs.json")).unwrap();
     let vm: Value = serde_json::from_str(&written).unwrap();
     let qm = &vm["vms"][0]["qm"];
-    assert_eq!(qm["scsi3"], json!("local-zfs:2"));
+    assert_eq!((&qm["scsi3"], &qm["scsi4"]), (&json!("local-zfs:2"), &json!("local-zfs:1.5")));
     assert_eq!(qm["efidisk0"], json!("local-zfs:1,efitype=4m"));
     assert_eq!((&qm["balloon"], &qm["sockets"], &qm["numa"]), (&json!(0), &json!(2), &json!(true)));
     assert_eq!(qm["args"], json!("-cpu host,kvm=off"));
