@@ -30,7 +30,7 @@ pub struct FileStat {
     pub gid: u32,
 }
 
-/// Something that [`Host::read_many`] looks at.
+/// Something that [`Host::read_many`](crate::Host::read_many) looks at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wanted {
     /// What a path is.
@@ -46,7 +46,7 @@ pub enum Wanted {
     },
 }
 
-/// What [`Host::read_many`] saw. What could not be read is not in it: asking for it alone says why.
+/// What [`Host::read_many`](crate::Host::read_many) saw. What could not be read is not in it: asking for it alone says why.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Glance {
     /// What paths are; `None` where there is nothing.
