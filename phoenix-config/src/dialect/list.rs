@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::object::{self, Key, Opaque, USER_PREFIX};
+use crate::source::Segment;
 
 /// One `T`, or a list of them. `T` is an object or a text, never a list.
 #[derive(Debug, Clone)]
@@ -21,9 +22,13 @@ enum Form {
 }
 
 impl<T> OneOrMany<T> {
-    /// Whether it is written as a list.
-    pub(crate) fn is_list(&self) -> bool {
-        self.1 == Form::List
+    /// The elements, each with its place in the object that has the list at `key`.
+    pub(crate) fn placed(self, key: &str) -> impl Iterator<Item = (Vec<Segment>, T)> {
+        let form = self.1;
+        self.0.into_iter().enumerate().map(move |(index, one)| match form {
+            Form::Alone => (vec![key.into()], one),
+            Form::List => (vec![key.into(), index.into()], one),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use phoenix_types::{BridgeName, GuestKind, Hostname, Ipv4Setting, Ipv6Setting, Mac, VlanRange};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
@@ -183,25 +183,22 @@ const V4: &str = r"((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[
 
 /// One IPv4 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Address(pub(crate) IpAddr);
-
-fn address(text: &str) -> Option<IpAddr> {
-    phoenix_types::parse_ipv4(text).map(IpAddr::V4)
-}
+pub(crate) struct Address(pub(crate) Ipv4Addr);
 
 /// An address of either family.
 fn any_address(text: &str) -> Option<IpAddr> {
-    address(text).or_else(|| phoenix_types::parse_ipv6(text).map(IpAddr::V6))
+    let v4 = phoenix_types::parse_ipv4(text).map(IpAddr::V4);
+    v4.or_else(|| phoenix_types::parse_ipv6(text).map(IpAddr::V6))
 }
 
 /// One IPv6 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Address6(pub(crate) IpAddr);
+pub(crate) struct Address6(pub(crate) Ipv6Addr);
 
 impl<'de> Deserialize<'de> for Address6 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        let address = phoenix_types::parse_ipv6(&text).map(|address| Self(IpAddr::V6(address)));
+        let address = phoenix_types::parse_ipv6(&text).map(Self);
         address.ok_or_else(|| de::Error::custom(format_args!("`{text}` is not an IPv6 address")))
     }
 }
@@ -229,7 +226,9 @@ impl schemars::JsonSchema for Address6 {
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        address(&text).map(Self).ok_or_else(|| de::Error::custom(format_args!("`{text}` is not an IPv4 address")))
+        phoenix_types::parse_ipv4(&text)
+            .map(Self)
+            .ok_or_else(|| de::Error::custom(format_args!("`{text}` is not an IPv4 address")))
     }
 }
 

@@ -253,9 +253,8 @@ impl Loader {
             crate::resolve::lxc_frame(frame, &mut findings);
         }
         let (vm_frame, vm_frame_holes) = frame::<VmFrame>(vm_file.as_ref(), unread(FileKind::Vm), &mut findings);
-        if let Some(frame) = &vm_frame {
-            crate::resolve::vm_frame(frame, &mut findings);
-        }
+        let usual_pct = crate::resolve::usual_pct(entry.as_ref(), &mut findings);
+        let usual_qm = crate::resolve::usual_qm(vm_frame.as_ref(), &mut findings);
 
         // Guests below a key that is misspelt are not known.
         if !lxc_frame_holes.spare(&["lxc_configs".into()]) || !vm_frame_holes.spare(&["vms".into()]) {
@@ -269,6 +268,8 @@ impl Loader {
             hypervisor_entry: entry.as_ref(),
             node_holes: &node_holes,
             vm_defaults: vm_frame.as_ref().and_then(|frame| frame.vm_defaults.as_ref()),
+            usual_pct: &usual_pct,
+            usual_qm: &usual_qm,
             shared_mounts: &shared_mounts,
             scripts: &Scripts::new(&self.dir),
             lxc_settings: &lxc_settings,

@@ -1,6 +1,7 @@
 //! A guest: what containers and VMs have in common.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use phoenix_types::gate::Gate;
 use phoenix_types::{DiskSize, GuestId, GuestKind, Hostname, MemoryMib, SnapshotName, Span, StorageId};
@@ -119,6 +120,19 @@ impl Guest {
     #[must_use]
     pub fn network(&self) -> Option<&Network> {
         self.networks.as_ref()?.first()
+    }
+
+    /// The name servers, in order, of the first interface that has some.
+    #[must_use]
+    pub fn nameservers(&self) -> Option<&[IpAddr]> {
+        let mut all = self.networks.iter().flatten().map(|network| network.nameservers.as_slice());
+        all.find(|servers| !servers.is_empty())
+    }
+
+    /// The DNS search domain, of the first interface that has one.
+    #[must_use]
+    pub fn search_domain(&self) -> Option<&Hostname> {
+        self.networks.iter().flatten().find_map(|network| network.search_domain.as_ref())
     }
 
     /// Where the MAC address of one of its interfaces is written: the guest itself can have that of the first.

@@ -1,6 +1,6 @@
 //! A guest's network interfaces.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use phoenix_types::{BridgeName, Hostname, Ipv4Setting, Ipv6Setting, Mac, VlanRange};
 
@@ -20,11 +20,11 @@ pub struct Network {
     /// Its IPv4 address.
     pub ipv4: Ipv4Setting,
     /// The gateway.
-    pub gateway: Option<IpAddr>,
+    pub gateway: Option<Ipv4Addr>,
     /// Its IPv6 address. Absent: it has none that Phoenix sets.
     pub ipv6: Option<Ipv6Setting>,
     /// The IPv6 gateway.
-    pub gateway6: Option<IpAddr>,
+    pub gateway6: Option<Ipv6Addr>,
     /// Name servers, in order; the node's own when empty.
     pub nameservers: Vec<IpAddr>,
     /// The DNS search domain: the guest's own, else the hypervisor file's `domain_name` for a VM.

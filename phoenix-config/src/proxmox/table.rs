@@ -147,6 +147,12 @@ impl Rule {
         })
     }
 
+    /// The items of a property string. A value without name has that of the item that may be written so, or an empty one.
+    pub(crate) fn parts<'a>(&'a self, parsed: &'a PropertyString) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let bare = parsed.bare().map(|value| (self.default_item().unwrap_or_default(), value));
+        bare.into_iter().chain(parsed.items())
+    }
+
     /// The name of the item that may be written without its name.
     pub(crate) fn default_item(&self) -> Option<&str> {
         self.properties.iter().find(|(_, item)| item.default_key).map(|(name, _)| name.as_str())
@@ -246,8 +252,7 @@ pub fn takes(kind: GuestKind, key: &str, value: &str) -> bool {
         return rule.admits_written(value);
     }
     let Ok(parsed) = value.parse::<PropertyString>() else { return false };
-    let bare = parsed.bare().map(|value| (rule.default_item().unwrap_or_default(), value));
-    bare.into_iter().chain(parsed.items()).all(|(item, value)| match rule.item(item) {
+    rule.parts(&parsed).all(|(item, value)| match rule.item(item) {
         Some(item) => item.admits_written(value),
         None => !item.is_empty(),
     })

@@ -33,8 +33,7 @@ pub(crate) fn container(
     let guest_firewall = entry.firewall.map(|entry| firewall::firewall(entry, target, findings));
     let firewalled = guest_firewall.as_ref().is_some_and(|firewall| firewall.enabled);
     let networks = network::of_container(entry.network_config, entry.mac_address, firewalled, target, findings);
-    let proxmox =
-        proxmox::settings(entry.pct.as_ref(), lxc_defaults.and_then(|lxc| lxc.pct.as_ref()), target, findings);
+    let proxmox = proxmox::settings(entry.pct.as_ref(), inputs.usual_pct, target, findings);
     let mut mount_points: Vec<MountPoint> =
         entry.mount_points.unwrap_or_default().into_iter().map(mount_point).collect();
     for shared in inputs.shared_mounts.get(&id).into_iter().flatten() {

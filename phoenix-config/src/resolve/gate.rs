@@ -199,7 +199,7 @@ fn probe(
         count += 1;
         probes.push(Probe::Dns(DnsProbe {
             name: entry.name.to_string(),
-            address: entry.address.map(|address| address.0),
+            address: entry.address.map(|address| address.0.into()),
             from: entry.from.map_or(Place::Guest, place),
         }));
     }

@@ -6,8 +6,7 @@ use ipnet::IpNet;
 use phoenix_types::{Cidr, GuestId, MemoryMib};
 use serde_json::Value;
 
-use super::defaults;
-use super::proxmox::check_defaults;
+use super::{defaults, proxmox};
 use crate::diagnostic::{Code, FileKind, Finding, Target};
 use crate::dialect::{HypervisorEntry, LxcFrame, SecretEntry, VmFrame};
 use crate::model::{Hypervisor, MountOptions, MountPoint, NfsExport, NodeNetwork, OnFailure, SECRETS, without_secrets};
@@ -61,9 +60,6 @@ pub(crate) fn hypervisor(
         context: without_fleet(without_secrets(settings)),
     };
     secrets(entry, findings);
-    if let Some(pct) = entry.proxmox_defaults.as_ref().and_then(|usual| usual.lxc.as_ref()?.pct.as_ref()) {
-        check_defaults(pct, TARGET, &["proxmox_defaults", "lxc"], findings);
-    }
     (resolved, shared_mounts(entry, findings))
 }
 
@@ -103,11 +99,16 @@ pub(crate) fn lxc_frame(frame: &LxcFrame, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The defaults of VMs.
-pub(crate) fn vm_frame(frame: &VmFrame, findings: &mut Vec<Finding>) {
-    if let Some(qm) = frame.vm_defaults.as_ref().and_then(|usual| usual.qm.as_ref()) {
-        check_defaults(qm, Target::File(FileKind::Vm), &["vm_defaults"], findings);
-    }
+/// Proxmox's own keys of every container.
+pub(crate) fn usual_pct(entry: Option<&HypervisorEntry>, findings: &mut Vec<Finding>) -> BTreeMap<String, String> {
+    let usual = entry.and_then(|entry| entry.proxmox_defaults.as_ref()?.lxc.as_ref()?.pct.as_ref());
+    proxmox::defaults(usual, TARGET, &["proxmox_defaults", "lxc"], findings)
+}
+
+/// Proxmox's own keys of every VM.
+pub(crate) fn usual_qm(frame: Option<&VmFrame>, findings: &mut Vec<Finding>) -> BTreeMap<String, String> {
+    let usual = frame.and_then(|frame| frame.vm_defaults.as_ref()?.qm.as_ref());
+    proxmox::defaults(usual, Target::File(FileKind::Vm), &["vm_defaults"], findings)
 }
 
 fn shared_mounts(entry: &HypervisorEntry, findings: &mut Vec<Finding>) -> BTreeMap<GuestId, Vec<MountPoint>> {

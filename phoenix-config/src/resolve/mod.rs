@@ -21,7 +21,7 @@ use phoenix_types::{GuestId, Hostname};
 use serde_json::Value;
 
 pub(crate) use container::container;
-pub(crate) use hypervisor::{hypervisor, lxc_frame, vm_frame};
+pub(crate) use hypervisor::{hypervisor, lxc_frame, usual_pct, usual_qm};
 pub(crate) use scripts::Scripts;
 pub(crate) use vm::vm;
 
@@ -37,6 +37,9 @@ pub(crate) struct ResolveContext<'a> {
     /// What of the hypervisor file could not be read.
     pub(crate) node_holes: &'a Holes,
     pub(crate) vm_defaults: Option<&'a VmDefaultsEntry>,
+    /// Proxmox's own keys of every container, and of every VM.
+    pub(crate) usual_pct: &'a BTreeMap<String, String>,
+    pub(crate) usual_qm: &'a BTreeMap<String, String>,
     pub(crate) shared_mounts: &'a BTreeMap<GuestId, Vec<MountPoint>>,
     pub(crate) scripts: &'a Scripts,
     pub(crate) lxc_settings: &'a Arc<Value>,

@@ -6,7 +6,9 @@ use super::{ResolveContext, defaults, either};
 use crate::diagnostic::{Code, Finding, Target};
 use crate::dialect::{NetworkEntry, OneOrMany, Real, VmNetworkEntry, Whole};
 use crate::model::Network;
-use crate::source::Segment;
+
+/// The key of the interfaces.
+const KEY: &str = "network_config";
 
 /// The interfaces of a container; `None` where nothing is written.
 pub(super) fn of_container(
@@ -16,18 +18,15 @@ pub(super) fn of_container(
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<Network>> {
-    let is_list = is_list(entries.as_ref());
     let networks: Vec<Network> = match entries {
         None if mac.is_none() => return None,
         None => vec![Network { firewall, ..Network::usual() }],
         Some(entries) => entries
-            .0
-            .into_iter()
+            .placed(KEY)
             .enumerate()
-            .map(|(index, entry)| {
-                let path = path(index, is_list);
-                let servers = (("nameservers", entry.nameservers), ("nameserver", entry.nameserver));
-                let nameservers = either(servers.0, servers.1, target, &path, findings);
+            .map(|(index, (path, entry))| {
+                let (servers, other) = (("nameservers", entry.nameservers), ("nameserver", entry.nameserver));
+                let nameservers = either(servers, other, target, &path, findings);
                 Network {
                     interface: entry.name.map_or_else(|| format!("eth{index}"), String::from),
                     bridge: entry.bridge.unwrap_or_else(defaults::bridge),
@@ -70,17 +69,13 @@ pub(super) fn of_vm(
     findings: &mut Vec<Finding>,
 ) -> Vec<Network> {
     let bridge = bridge.unwrap_or_else(defaults::bridge);
-    let is_list = is_list(entries.as_ref());
     let networks: Vec<Network> = match entries {
         None => vec![Network { bridge, firewall, search_domain: inputs.domain(), ..Network::usual() }],
         Some(entries) => entries
-            .0
-            .into_iter()
-            .enumerate()
-            .map(|(index, entry)| {
-                let path = path(index, is_list);
-                let servers = (("nameserver", entry.nameserver), ("nameservers", entry.nameservers));
-                let nameservers = either(servers.0, servers.1, target, &path, findings);
+            .placed(KEY)
+            .map(|(path, entry)| {
+                let (servers, other) = (("nameserver", entry.nameserver), ("nameservers", entry.nameservers));
+                let nameservers = either(servers, other, target, &path, findings);
                 Network {
                     model: entry.model.map(|model| model.0),
                     bridge: entry.bridge.unwrap_or_else(|| bridge.clone()),
@@ -109,26 +104,6 @@ pub(super) fn of_vm(
 
 fn small<const MIN: u32, const MAX: u32>(number: Option<Whole<MIN, MAX>>) -> Option<u16> {
     number.and_then(|number| u16::try_from(number.get()).ok())
-}
-
-/// Where an interface is written.
-fn path(index: usize, is_list: IsList) -> Vec<Segment> {
-    let key = "network_config".into();
-    match is_list {
-        IsList::Yes => vec![key, index.into()],
-        IsList::No => vec![key],
-    }
-}
-
-/// Whether the interfaces are written as a list.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum IsList {
-    Yes,
-    No,
-}
-
-fn is_list<T>(entries: Option<&OneOrMany<T>>) -> IsList {
-    if entries.is_some_and(OneOrMany::is_list) { IsList::Yes } else { IsList::No }
 }
 
 /// The interfaces, the first with the MAC address that the guest itself has.

@@ -11,38 +11,39 @@ use crate::proxmox::{Rule, RuleKind, Word, find, is_drive, keys, word};
 /// The keys of a guest over those of its defaults, as the tools take them.
 pub(super) fn settings<T: Tool>(
     own: Option<&ProxmoxKeys<T>>,
-    usual: Option<&ProxmoxKeys<T>>,
+    usual: &BTreeMap<String, String>,
     target: Target,
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<String, String> {
-    let mut settings = BTreeMap::new();
-    // What is wrong with the defaults is reported at the defaults.
-    let mut elsewhere = Vec::new();
-    for (key, setting) in usual.iter().flat_map(|usual| &usual.0) {
-        settings.extend(printed::<T>(key, setting, target, &mut elsewhere).map(|value| (key.clone(), value)));
-    }
-    for (key, setting) in own.iter().flat_map(|own| &own.0) {
-        settings.extend(printed::<T>(key, setting, target, findings).map(|value| (key.clone(), value)));
-    }
+    let mut settings = usual.clone();
+    settings.extend(all(own, target, findings));
     settings
 }
 
-/// Reports what is wrong with the keys of the defaults at `path` of a file.
-pub(super) fn check_defaults<T: Tool>(
-    usual: &ProxmoxKeys<T>,
+/// The defaults at `path` of a file, as the tools take them.
+pub(super) fn defaults<T: Tool>(
+    usual: Option<&ProxmoxKeys<T>>,
     target: Target,
     path: &[&str],
     findings: &mut Vec<Finding>,
-) {
+) -> BTreeMap<String, String> {
     let mut found = Vec::new();
-    for (key, setting) in &usual.0 {
-        printed::<T>(key, setting, target, &mut found);
-    }
+    let settings = all(usual, target, &mut found);
     findings.extend(found.into_iter().map(|mut finding| {
         let below = std::mem::take(&mut finding.path);
         finding.path = path.iter().map(|key| (*key).into()).chain(below).collect();
         finding
     }));
+    settings
+}
+
+fn all<T: Tool>(
+    keys: Option<&ProxmoxKeys<T>>,
+    target: Target,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<String, String> {
+    let written = keys.into_iter().flat_map(|keys| &keys.0);
+    written.filter_map(|(key, value)| Some((key.clone(), printed::<T>(key, value, target, findings)?))).collect()
 }
 
 /// The value of one key; `None` when it cannot be used.
@@ -142,8 +143,7 @@ fn items(name: &str, rule: &Rule, text: &str, key: &str, target: Target) -> Vec<
         }
     };
     let mut found = Vec::new();
-    let bare = parsed.bare().map(|value| (rule.default_item().unwrap_or_default(), value));
-    for (item, value) in bare.into_iter().chain(parsed.items()) {
+    for (item, value) in rule.parts(&parsed) {
         match rule.item(item) {
             Some(known) if !known.admits_written(value) => {
                 let what = if item.is_empty() { "its first value".to_owned() } else { format!("`{item}`") };
@@ -168,7 +168,7 @@ fn items(name: &str, rule: &Rule, text: &str, key: &str, target: Target) -> Vec<
             }
         }
     }
-    let has = |item: &str| parsed.get(item).is_some() || (rule.default_item() == Some(item) && parsed.bare().is_some());
+    let has = |item: &str| rule.parts(&parsed).any(|(name, _)| name == item);
     // Options without a volume are those of the root disk.
     let may_lack = |item: &str| (is_drive(name) && item == "file") || (name == "rootfs" && item == "volume");
     let missing = rule.properties.iter().filter(|(item, rule)| rule.required && !has(item) && !may_lack(item));

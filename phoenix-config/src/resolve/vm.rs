@@ -38,7 +38,7 @@ pub(crate) fn vm(entry: VmEntry, context: Context, inputs: &ResolveContext<'_>, 
     let bridge = entry.network_bridge.or_else(|| usual.and_then(|usual| usual.network_bridge.clone()));
     let networks =
         network::of_vm(entry.network_config, bridge, entry.mac_address, firewalled, inputs, target, findings);
-    let proxmox = proxmox::settings(entry.qm.as_ref(), usual.and_then(|usual| usual.qm.as_ref()), target, findings);
+    let proxmox = proxmox::settings(entry.qm.as_ref(), inputs.usual_qm, target, findings);
     let agent = entry.guest_agent.map(|agent| agent.0);
     let inside = [
         ("features", entry.features.as_ref().is_some_and(|features| !features.is_empty())),

@@ -1,6 +1,6 @@
 //! Addresses within their networks.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use phoenix_types::Ipv6Setting;
@@ -85,15 +85,14 @@ fn check(view: &View<'_>, guest: &Guest, network: &Network, findings: &mut Vec<F
 }
 
 /// The IPv6 gateway. One of the link itself (`fe80::1`) is in every network.
-fn gateway6_finding(guest: &Guest, network: &Network, gateway: IpAddr) -> Option<Finding> {
+fn gateway6_finding(guest: &Guest, network: &Network, gateway: Ipv6Addr) -> Option<Finding> {
     let target = Target::Guest(guest.id);
     let Some(Ipv6Setting::Static(own)) = network.ipv6 else {
         let finding =
             Finding::warning(Code::Conflict, target, "without a fixed IPv6 address the gateway has no effect");
         return Some(finding.at(network.at("gw6")).help("remove `gw6`, or give the guest an address in `ip6`"));
     };
-    let is_of_the_link = matches!(gateway, IpAddr::V6(gateway) if gateway.is_unicast_link_local());
-    if is_of_the_link || own.contains(gateway) || own.prefix_len() == 128 {
+    if gateway.is_unicast_link_local() || own.contains(gateway.into()) || own.prefix_len() == 128 {
         return None;
     }
     let message = format!("the gateway {gateway} is outside {}", own.network());
@@ -105,8 +104,9 @@ fn gateway6_finding(guest: &Guest, network: &Network, gateway: IpAddr) -> Option
     Some(finding)
 }
 
-fn gateway_finding(guest: &Guest, network: &Network, own: phoenix_types::Cidr, gateway: IpAddr) -> Option<Finding> {
+fn gateway_finding(guest: &Guest, network: &Network, own: phoenix_types::Cidr, gateway: Ipv4Addr) -> Option<Finding> {
     let target = Target::Guest(guest.id);
+    let gateway = IpAddr::V4(gateway);
     if gateway == own.address() {
         let finding = Finding::warning(Code::OwnGateway, target, format!("the gateway {gateway} is the guest itself"))
             .at(network.at("gw"))

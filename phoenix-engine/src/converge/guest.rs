@@ -170,7 +170,7 @@ async fn drive(run: &Run, guest: &DesiredGuest, plan: GuestPlan, events: &EventS
 /// Tells those who wait for the guest's start that it runs.
 fn tell_started(run: &Run, guest: GuestId) {
     if let Some(progress) = run.outcomes.get(&guest) {
-        // It is told once for each guest.
+        // One event for each guest is enough.
         let _ = progress.started.set(());
     }
 }

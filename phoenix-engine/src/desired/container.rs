@@ -167,9 +167,8 @@ fn settings(guest: &Guest, container: &Container) -> Result<ContainerSettings, I
     for (index, network) in (0..).zip(guest.networks.iter().flatten()) {
         settings.nets.insert(index, net(network)?);
     }
-    let networks = || guest.networks.iter().flatten();
-    settings.nameservers = networks().map(|network| network.nameservers.clone()).find(|servers| !servers.is_empty());
-    settings.searchdomains = networks().find_map(|network| network.search_domain.clone()).map(|domain| vec![domain]);
+    settings.nameservers = guest.nameservers().map(<[_]>::to_vec);
+    settings.searchdomains = guest.search_domain().map(|domain| vec![domain.clone()]);
     settings.further.clone_from(&guest.proxmox);
     if guest.cores.is_none() {
         settings.absent.insert("cores".to_owned());
@@ -188,14 +187,9 @@ fn net(network: &Network) -> Result<Net, InvalidSettings> {
     let mut net = Net::new(name, network.bridge.clone());
     net.mac = network.mac;
     net.ip = Some(network.ipv4);
-    match network.gateway {
-        Some(std::net::IpAddr::V4(gateway)) => net.gw = Some(gateway),
-        Some(std::net::IpAddr::V6(_)) | None => {}
-    }
+    net.gw = network.gateway;
     net.ip6 = network.ipv6;
-    if let Some(std::net::IpAddr::V6(gateway)) = network.gateway6 {
-        net.gw6 = Some(gateway);
-    }
+    net.gw6 = network.gateway6;
     net.firewall = network.firewall;
     net.tag = network.vlan;
     net.trunks = network.trunks.iter().copied().collect();

@@ -1,7 +1,6 @@
 //! VMs of the configuration as what `phoenix-vm` takes.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use camino::Utf8PathBuf;
 use phoenix_config::model::{AgentUse, CloudImage, Fleet, Guest, Network, Vm, VmSource};
@@ -168,9 +167,8 @@ fn settings(guest: &Guest, vm: &Vm) -> Result<VmSettings, LowerError> {
             settings.ip_configs.insert(index, config);
         }
     }
-    let networks = || guest.networks.iter().flatten();
-    settings.nameservers = networks().map(|network| network.nameservers.clone()).find(|servers| !servers.is_empty());
-    settings.searchdomains = networks().find_map(|network| network.search_domain.clone()).map(|domain| vec![domain]);
+    settings.nameservers = guest.nameservers().map(<[_]>::to_vec);
+    settings.searchdomains = guest.search_domain().map(|domain| vec![domain.clone()]);
     settings.further.clone_from(&guest.proxmox);
     if let Some(user) = &vm.user {
         settings.ci_user.clone_from(&user.name);
@@ -209,12 +207,8 @@ fn ip_config(network: &Network) -> Option<IpConfig> {
         ..IpConfig::default()
     };
     // Without a fixed address a gateway has no effect, and Proxmox takes none.
-    if let (Some(IpAddr::V4(gateway)), Ipv4Setting::Static(_)) = (network.gateway, network.ipv4) {
-        config.gw = Some(gateway);
-    }
-    if let (Some(IpAddr::V6(gateway)), Some(Ipv6Setting::Static(_))) = (network.gateway6, network.ipv6) {
-        config.gw6 = Some(gateway);
-    }
+    config.gw = network.gateway.filter(|_| network.address().is_some());
+    config.gw6 = network.gateway6.filter(|_| network.address6().is_some());
     (config.ip.is_some() || config.ip6.is_some()).then_some(config)
 }
 

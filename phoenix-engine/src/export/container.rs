@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use phoenix_lxc::{ContainerSettings, Features, KEYS, MountPoint, MountSource, Net, Rootfs, VolumeOptions};
-use phoenix_pve::index;
 use phoenix_types::{ConfSection, GuestId, is_secret_name, mask_secrets};
 use serde_json::json;
 
@@ -143,13 +142,11 @@ fn options(mount: &MountPoint, entry: &mut Entry) {
 }
 
 fn network(settings: &ContainerSettings, firewalled: bool, guest: &mut Guest<'_>) {
-    let there = guest.settings.keys.keys().filter(|key| index(key, "net").is_some()).count();
     let describe = |number: u8, net: &Net| {
         let mut entry = Entry::default();
         entry.say("name", net.name.to_string());
         entry.say("bridge", net.bridge.to_string());
-        let (gw, gw6) = (net.gw.as_ref().map(|gw| gw as _), net.gw6.as_ref().map(|gw| gw as _));
-        Addresses { ip: net.ip, gw, ip6: net.ip6, gw6 }.say(&mut entry);
+        Addresses { ip: net.ip, gw: net.gw, ip6: net.ip6, gw6: net.gw6 }.say(&mut entry);
         if number == 0 {
             names(settings.nameservers.as_deref(), settings.searchdomains.as_deref(), &mut entry);
         }
@@ -162,7 +159,7 @@ fn network(settings: &ContainerSettings, firewalled: bool, guest: &mut Guest<'_>
         entry.say_some("link_down", net.link_down.then_some(true));
         entry.say_some("host_managed", net.host_managed.then_some(true));
         entry.say_some("firewall", (net.firewall != firewalled).then_some(net.firewall));
-        Some(entry)
+        entry
     };
-    say(entries(&settings.nets, there, describe), there, guest);
+    say(entries(&settings.nets, describe), guest);
 }

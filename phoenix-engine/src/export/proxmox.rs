@@ -4,26 +4,10 @@ use std::borrow::Cow;
 
 use phoenix_config::proxmox::{has_word, takes, written};
 use phoenix_types::{DiskSize, GuestId, GuestKind, KeyRule, PropertyString, is_volume_size, mask_setting, rule_of};
+use phoenix_vm::DriveSlot;
 
 use super::entry::{Entry, Guest};
 use crate::guest::root_disk;
-
-/// Keys that Proxmox writes by itself, and that say nothing about what anybody wanted (pve-container `LXC/Config.pm`,
-/// qemu-server `QemuServer.pm`).
-const OWN: [&str; 12] = [
-    "digest",
-    "lock",
-    "meta",
-    "parent",
-    "runningcpu",
-    "runningmachine",
-    "running-nets-host-mtu",
-    "snapstate",
-    "snaptime",
-    "template",
-    "vmgenid",
-    "vmstate",
-];
 
 /// What a guest gets without a word when it is made.
 const BORN: [(GuestKind, &str, &[&str]); 3] = [
@@ -32,6 +16,9 @@ const BORN: [(GuestKind, &str, &[&str]); 3] = [
     (GuestKind::Vm, "ostype", &["l26"]),
 ];
 
+/// Disks of which the tools know how large they have to be.
+const MADE_SMALL: [&str; 2] = ["efidisk0", "tpmstate0"];
+
 /// Describes the keys that no key of Phoenix stands for, under the name of the tool.
 pub(super) fn describe(id: GuestId, word: &'static str, rules: &[KeyRule], guest: &mut Guest<'_>) {
     let kind = guest.present.kind;
@@ -39,7 +26,7 @@ pub(super) fn describe(id: GuestId, word: &'static str, rules: &[KeyRule], guest
     let root = root_disk(&live, kind).map(|(key, _)| key);
     let mut entry = Entry::default();
     let mut left = Vec::new();
-    for (key, value) in live.keys.iter().filter(|(key, _)| !OWN.contains(&key.as_str()) && !key.starts_with("unused")) {
+    for (key, value) in &live.keys {
         if is_born(kind, key, value) || is_default(rules, key, value) {
             continue;
         }
@@ -78,9 +65,7 @@ fn portable<'a>(id: GuestId, key: &str, value: &'a str) -> Option<Cow<'a, str>> 
         items.remove("uuid");
         return Some(items.to_string()).filter(|rest| !rest.is_empty()).map(Cow::Owned);
     }
-    let is_disk = ["scsi", "virtio", "sata", "ide", "efidisk", "tpmstate"].iter().any(|bus| {
-        key.strip_prefix(bus).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
-    });
+    let is_disk = key.parse::<DriveSlot>().is_ok() || MADE_SMALL.contains(&key);
     let Some(mut disk) = value.parse::<PropertyString>().ok().filter(|_| is_disk) else {
         return Some(Cow::Borrowed(value));
     };
@@ -114,8 +99,7 @@ fn new_volume(id: GuestId, key: &str, file: &str, size: Option<DiskSize>) -> Opt
     if !is_own || is_volume_size(name) {
         return None;
     }
-    // The tools know how large these have to be.
-    if key.starts_with("efidisk") || key.starts_with("tpmstate") {
+    if MADE_SMALL.contains(&key) {
         return Some(format!("{storage}:1"));
     }
     // Another size than the present one would make the disk grow.

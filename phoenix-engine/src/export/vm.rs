@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use phoenix_pve::index;
 use phoenix_types::{ConfSection, GuestId, GuestKind};
-use phoenix_vm::{KEYS, NetModel, VmNet, VmSettings};
+use phoenix_vm::{IpConfig, KEYS, NetModel, VmNet, VmSettings};
 
 use super::entry::{Entry, Guest};
 use super::linked::linked_to;
@@ -57,18 +56,12 @@ fn settings(live: &ConfSection) -> VmSettings {
 }
 
 fn network(settings: &VmSettings, firewalled: bool, guest: &mut Guest<'_>) {
-    let there = guest.settings.keys.keys().filter(|key| index(key, "net").is_some()).count();
-    if there == 0 {
-        guest.entry.say("network_config", Vec::<String>::new());
-        return;
-    }
     let describe = |number: u8, net: &VmNet| {
         let mut entry = Entry::default();
         entry.say_some("model", (net.model != NetModel::Virtio).then(|| net.model.as_str()));
         entry.say("bridge", net.bridge.to_string());
-        let config = settings.ip_configs.get(&number).copied().unwrap_or_default();
-        let (gw, gw6) = (config.gw.as_ref().map(|gw| gw as _), config.gw6.as_ref().map(|gw| gw as _));
-        Addresses { ip: config.ip, gw, ip6: config.ip6, gw6 }.say(&mut entry);
+        let IpConfig { ip, gw, ip6, gw6 } = settings.ip_configs.get(&number).copied().unwrap_or_default();
+        Addresses { ip, gw, ip6, gw6 }.say(&mut entry);
         if number == 0 {
             names(settings.nameservers.as_deref(), settings.searchdomains.as_deref(), &mut entry);
         }
@@ -81,14 +74,14 @@ fn network(settings: &VmSettings, firewalled: bool, guest: &mut Guest<'_>) {
         entry.say_some("queues", net.queues);
         entry.say_some("link_down", net.link_down.then_some(true));
         entry.say_some("firewall", (net.firewall != firewalled).then_some(net.firewall));
-        Some(entry)
+        entry
     };
-    let entries = entries(&settings.nets, there, describe);
+    let entries = entries(&settings.nets, describe);
     if entries.is_empty() {
         // Without a word it would get one.
         guest.entry.say("network_config", Vec::<String>::new());
     }
-    say(entries, there, guest);
+    say(entries, guest);
 }
 
 fn user(settings: &VmSettings, guest: &mut Guest<'_>) {

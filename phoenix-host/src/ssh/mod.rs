@@ -74,7 +74,7 @@ impl fmt::Display for Ssh {
     }
 }
 
-/// How ssh is told to behave (`ssh_config(5)`): never ask, notice a dead connection, share one connection.
+/// Options of ssh (`ssh_config(5)`): never ask, notice a dead connection, share one connection.
 const OPTIONS: [&str; 6] = [
     "BatchMode=yes",
     "ConnectTimeout=10",

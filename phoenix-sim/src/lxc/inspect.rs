@@ -28,13 +28,8 @@ pub(super) async fn rescan(call: &mut Call<'_>) -> Result<(), Failure> {
         let mut text = String::new();
         {
             let mut state = call.state();
-            let owned: Vec<String> = state
-                .volumes
-                .keys()
-                .filter(|volid| VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid))
-                .cloned()
-                .collect();
-            for volid in owned.into_iter().filter(|volid| !volumes(&conf.live).contains(volid)).collect::<Vec<_>>() {
+            let named = volumes(&conf.live);
+            for volid in state.disks_of(vmid).into_iter().filter(|volid| !named.contains(volid)) {
                 volumes::add_unused(&mut conf.live, &volid);
                 let key = conf.live.keys.iter().find(|(_, value)| **value == volid).map(|(key, _)| key.clone());
                 let key = key.unwrap_or_default();

@@ -10,7 +10,7 @@ use super::report::{Difference, Exclusion, ReplayError, ReplayReport};
 use super::{edit, exclude, recorded, rules};
 use crate::SimNode;
 use crate::grammar::Answer;
-use crate::node::{Console, VolumeRef};
+use crate::node::Console;
 
 /// Replays a session on a fresh node. Blank lines are skipped.
 ///
@@ -127,13 +127,7 @@ fn take_over(node: &SimNode, run: &Run) {
             }
             None if state.guest_kind(vmid) == Some(kind) => {
                 state.forget_guest(kind, vmid);
-                let owned: Vec<String> = state
-                    .volumes
-                    .keys()
-                    .filter(|volid| VolumeRef::parse(volid).and_then(|volume| volume.owner()) == Some(vmid))
-                    .cloned()
-                    .collect();
-                for volid in owned {
+                for volid in state.disks_of(vmid) {
                     state.free(&volid);
                 }
             }

@@ -227,7 +227,7 @@ fn contradictions_are_found_in_the_files() {
     }
 }
 
-/// Proxmox's own templates are downloaded once, whoever needs them first.
+/// Two guests that need a template of Proxmox download it once.
 #[test]
 fn a_template_that_is_missing_is_downloaded() {
     let template = "local:vztmpl/alpine-3.22-default_20250617_amd64.tar.xz";
