@@ -106,7 +106,8 @@ fn mounts(settings: &ContainerSettings, guest: &mut Guest<'_>) {
                 options(mount, &mut entry);
                 folders.push(entry);
             }
-            (MountSource::Volume(volume), Some(size)) if size.bytes() >> 30 > 0 => {
+            // Any other size would make it grow, or look as if it should shrink.
+            (MountSource::Volume(volume), Some(size)) if size.bytes() > 0 && size.bytes().is_multiple_of(1 << 30) => {
                 entry.say("pool", volume.storage());
                 entry.say("size_gb", size.bytes() >> 30);
                 entry.say("mount_point", &mount.path);

@@ -177,7 +177,7 @@ fn guests_of_people_are_described_and_kept_byte_for_byte() {
     by_hand(
         "pct create 301 local:vztmpl/debian-12.tar.zst --hostname media --rootfs local-zfs:1.5 --timezone Europe/Berlin --cmode shell \
          --net0 name=lan,bridge=vmbr0,ip6=auto,firewall=1 --net1 name=eth1,bridge=vmbr0,ip=dhcp,rate=3 --cpulimit 2 \
-         --mp0 local-zfs:2,mp=/data,backup=1,mountoptions=noatime --unprivileged 1 --tags Home --nameserver fd00::1",
+         --mp0 local-zfs:2,mp=/data,backup=1,mountoptions=noatime --mp1 local-zfs:1.5,mp=/odd --unprivileged 1 --tags Home --nameserver fd00::1",
     );
     let before = [lab.live(300), lab.live(301)];
     lab.done(&["adopt", "--write", &lab.beside("files")]);
